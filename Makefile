@@ -1,0 +1,75 @@
+# Each target gets what it needs by itself, on a fresh machine too. See 'make help'.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# The builds share ccache, the bridge's target folder and two cores: one after the other.
+.NOTPARALLEL:
+
+targets_release := bronze bronze_faulty unit_tests property_tests tidy_tests
+targets_debug := unit_tests property_tests
+targets_tsan := unit_tests
+cargo := cargo
+bridge := --manifest-path bridge/Cargo.toml --target-dir build/bridge
+cpp_files = $(shell git ls-files -co --exclude-standard -- 'src/*.cpp' 'src/*.h' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp')
+shell_files := $(shell grep -lE '^\#!.*bash' scripts/* .ci/run) scripts/newer_suites.sh
+python_files := scripts/run_tests tests/integration
+tools := .deps/venv/bin
+
+# $(call build,PRESET)
+build = cmake --preset $(1) && cmake --build build/$(1) --target $(targets_$(1))
+
+.PHONY: help build test check-fast format lint coverage clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+build: ## build/release/bronze
+	scripts/bootstrap build
+	cmake --preset release
+	cmake --build build/release --target bronze
+
+test: ## all tests: unit, property, bridge, integration with a real Kafka and MinIO
+	scripts/bootstrap test
+	$(call build,release)
+	$(call build,debug)
+	$(call build,tsan)
+	scripts/run_tests
+
+check-fast: ## the unit tests only, seconds after a change
+	scripts/bootstrap test
+	cmake --preset release
+	cmake --build build/release --target unit_tests
+	scripts/run_tests --fast
+
+format: ## formats C++, Rust and Python
+	scripts/bootstrap lint
+	clang-format-14 -i $(cpp_files)
+	$(cargo) fmt --manifest-path bridge/Cargo.toml
+	$(tools)/ruff format -q --config tests/integration/ruff.toml $(python_files)
+
+lint: ## formatting, clang-tidy, clippy, shellcheck, ruff
+	scripts/bootstrap lint
+	clang-format-14 --dry-run -Werror $(cpp_files)
+	$(cargo) fmt --manifest-path bridge/Cargo.toml --check
+	shellcheck -x $(shell_files)
+	$(tools)/ruff format -q --config tests/integration/ruff.toml --check $(python_files)
+	$(tools)/ruff check -q --config tests/integration/ruff.toml $(python_files)
+	$(cargo) clippy $(bridge) --release --all-targets -- -D warnings
+	$(call build,debug)
+	run-clang-tidy-14 -quiet -p build/debug "$(CURDIR)/(src|tests)/.*"
+
+coverage: ## line coverage of the C++ tests, report in build/coverage/report
+	scripts/bootstrap lint
+	cmake -G Ninja -S . -B build/coverage -DCMAKE_BUILD_TYPE=Debug \
+	    -DCMAKE_CXX_FLAGS='--coverage -fprofile-update=atomic'
+	cmake --build build/coverage --target unit_tests property_tests
+	find build/coverage -name '*.gcda' -delete
+	build/coverage/unit_tests --gtest_brief=1
+	build/coverage/property_tests --gtest_brief=1
+	mkdir -p build/coverage/report
+	gcovr --root . --filter src/ --exclude-throw-branches --print-summary \
+	    --html-details build/coverage/report/index.html build/coverage
+
+clean: ## removes build/, keeps what was fetched into .deps/
+	rm -rf build

@@ -1,0 +1,168 @@
+//! Rows -> Parquet bytes and Delta statistics.
+
+use std::io;
+use std::sync::Arc;
+
+use delta_kernel::arrow::array::{Array, ArrayRef, RecordBatch, StructArray};
+use delta_kernel::arrow::compute::cast;
+use delta_kernel::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use delta_kernel::engine::arrow_conversion::TryIntoArrow;
+use delta_kernel::engine::writer_options;
+use delta_kernel::expressions::ColumnName;
+use delta_kernel::object_store::{PutPayload, PutPayloadMut};
+use delta_kernel::parquet::arrow::ArrowWriter;
+use delta_kernel::parquet::basic::{Compression, Encoding, ZstdLevel};
+use delta_kernel::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use delta_kernel::parquet::schema::types::ColumnPath;
+use delta_kernel::schema::{SchemaRef as DeltaSchemaRef, StructType};
+use delta_kernel_default_engine::stats::FileStatsAccumulator;
+
+use crate::errors::{Fault, Result};
+
+const ZSTD_LEVEL: i32 = 1;
+const ROW_GROUP_BYTES_MAX: usize = 128 << 20;
+const BLOCK_BYTES: usize = 256 << 10;
+/// Message bodies: large, hardly ever equal, never filtered by range.
+const PAYLOAD_COLUMNS: [&str; 3] = ["_raw_value", "original_payload", "_original_bytes"];
+/// Small numbers that repeat: a dictionary beats deltas.
+const REPEATING_COLUMN: &str = "_kafka_partition";
+
+pub(super) struct Encoder {
+    schema: SchemaRef,
+    writer: ArrowWriter<Sink>,
+    stats: FileStatsAccumulator,
+}
+
+impl Encoder {
+    pub(super) fn new(schema: &DeltaSchemaRef, stats_columns: &[ColumnName]) -> Result<Self> {
+        let table: &StructType = schema.as_ref();
+        let arrow: Schema = table.try_into_arrow()?;
+        let arrow = Arc::new(arrow);
+        let stats_columns: Vec<ColumnName> = stats_columns
+            .iter()
+            .filter(|column| {
+                !column
+                    .path()
+                    .first()
+                    .is_some_and(|name| PAYLOAD_COLUMNS.contains(&name.as_str()))
+            })
+            .cloned()
+            .collect();
+        let writer = ArrowWriter::try_new_with_options(
+            Sink::default(),
+            arrow.clone(),
+            writer_options().with_properties(properties(&arrow)?),
+        )?;
+        Ok(Self {
+            schema: arrow,
+            writer,
+            stats: FileStatsAccumulator::new(&stats_columns, table),
+        })
+    }
+
+    /// Checks the shape of `rows` without encoding anything.
+    pub(super) fn rows_of(&self, rows: &StructArray) -> Result<u64> {
+        if rows.num_columns() != self.schema.fields().len() {
+            return Err(Fault::contract(format!(
+                "{} columns, the table has {}",
+                rows.num_columns(),
+                self.schema.fields().len()
+            )));
+        }
+        if rows.null_count() > 0 {
+            return Err(Fault::contract("a row is null"));
+        }
+        Ok(rows.len() as u64)
+    }
+
+    pub(super) fn append(&mut self, rows: StructArray) -> Result<()> {
+        let columns = self
+            .schema
+            .fields()
+            .iter()
+            .zip(rows.columns())
+            .map(|(field, column)| conform(column, field))
+            .collect::<Result<Vec<_>>>()?;
+        let batch = RecordBatch::try_new(self.schema.clone(), columns)?;
+        self.stats.merge(&batch)?;
+        self.writer.write(&batch)?;
+        Ok(())
+    }
+
+    /// What the file would hold if it ended now, without its footer.
+    pub(super) fn encoded_bytes(&self) -> u64 {
+        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+    }
+
+    pub(super) fn finish(self) -> Result<(PutPayload, StructArray)> {
+        let stats = self
+            .stats
+            .finish()?
+            .ok_or_else(|| Fault::contract("a file without rows"))?;
+        Ok((self.writer.into_inner()?.0.freeze(), stats))
+    }
+}
+
+/// The column in the type that the table has. Only names inside nested types may differ.
+fn conform(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
+    if column.data_type() == field.data_type() {
+        return Ok(column.clone());
+    }
+    if column.data_type().equals_datatype(field.data_type()) {
+        return Ok(cast(column, field.data_type())?);
+    }
+    Err(Fault::contract(format!(
+        "column {} is {}, the table has {}",
+        field.name(),
+        column.data_type(),
+        field.data_type()
+    )))
+}
+
+fn properties(schema: &Schema) -> Result<WriterProperties> {
+    let mut builder = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES_MAX));
+    for field in schema.fields() {
+        let column = || ColumnPath::from(field.name().as_str());
+        if PAYLOAD_COLUMNS.contains(&field.name().as_str()) {
+            builder = builder
+                .set_column_dictionary_enabled(column(), false)
+                .set_column_statistics_enabled(column(), EnabledStatistics::None);
+        } else if is_ascending_number(field) {
+            builder = builder
+                .set_column_dictionary_enabled(column(), false)
+                .set_column_encoding(column(), Encoding::DELTA_BINARY_PACKED);
+        }
+    }
+    Ok(builder.build())
+}
+
+/// Offsets and timestamps.
+fn is_ascending_number(field: &Field) -> bool {
+    field.name() != REPEATING_COLUMN
+        && matches!(
+            field.data_type(),
+            DataType::Int64 | DataType::Timestamp(TimeUnit::Microsecond, _)
+        )
+}
+
+/// Collects bytes in blocks, so that growing never copies what is there.
+struct Sink(PutPayloadMut);
+
+impl Default for Sink {
+    fn default() -> Self {
+        Self(PutPayloadMut::new().with_block_size(BLOCK_BYTES))
+    }
+}
+
+impl io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

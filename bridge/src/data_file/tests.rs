@@ -1,0 +1,189 @@
+//! Files on a local disk and over a store that misbehaves.
+
+use std::sync::Arc;
+
+use delta_kernel::arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray};
+use delta_kernel::arrow::compute::concat_batches;
+use delta_kernel::arrow::datatypes::Int64Type;
+use delta_kernel::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use delta_kernel::parquet::basic::{Compression, Encoding};
+
+use super::*;
+use crate::ffi::Status;
+use crate::store::testing::*;
+
+#[test]
+fn rows_come_back_in_order_with_tombstones() {
+    let (directory, store) = local();
+    let table = created(&store, "bronze_a");
+    let mut file = table.open_file(DAY).unwrap();
+    append(&mut file, rows(0, 0, 1_000)).unwrap();
+    append(&mut file, rows(0, 1_000, 500)).unwrap();
+    let result = file.finish().unwrap();
+    let path = directory.path().join("base/bronze_a").join(result.path);
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap()).unwrap();
+    let metadata = reader.metadata().clone();
+    let schema = reader.schema().clone();
+    let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+    let all = concat_batches(&schema, &batches).unwrap();
+    let offsets: Vec<i64> = all["_kafka_offset"]
+        .as_primitive::<Int64Type>()
+        .values()
+        .to_vec();
+    assert_eq!(offsets, (0..1_500).collect::<Vec<i64>>());
+    let raw = all["_raw_value"].as_string::<i32>();
+    assert!(raw.is_null(4) && raw.is_null(1_499));
+    assert_eq!(raw.value(7), r#"{"offset":7,"text":"ümlaut"}"#);
+    assert!(all.schema().column_with_name("_ingestion_date").is_none());
+
+    let group = metadata.row_group(0);
+    for (index, name) in ["_raw_value", "_kafka_partition", "_kafka_offset"]
+        .iter()
+        .enumerate()
+    {
+        let column = group.column(index);
+        assert_eq!(column.column_path().string(), *name);
+        assert!(
+            matches!(column.compression(), Compression::ZSTD(_)),
+            "{name}"
+        );
+        assert_eq!(
+            column.statistics().is_some(),
+            *name != "_raw_value",
+            "{name}"
+        );
+    }
+    let encodings: Vec<Encoding> = group.column(2).encodings().collect();
+    assert!(
+        encodings.contains(&Encoding::DELTA_BINARY_PACKED),
+        "{encodings:?}"
+    );
+    let encodings: Vec<Encoding> = group.column(0).encodings().collect();
+    assert!(
+        !encodings.contains(&Encoding::RLE_DICTIONARY),
+        "{encodings:?}"
+    );
+}
+
+#[test]
+fn finish_may_be_called_again() {
+    let (_directory, store) = local();
+    let table = created(&store, "bronze_a");
+    let mut file = table.open_file(DAY).unwrap();
+    append(&mut file, rows(0, 0, 5)).unwrap();
+    let first = file.finish().unwrap();
+    let second = file.finish().unwrap();
+    expect(second.outcome, Status::Ok);
+    assert_eq!(
+        (first.path, first.rows, first.bytes),
+        (second.path, second.rows, second.bytes)
+    );
+    assert!(append(&mut file, rows(0, 5, 5)).is_err());
+}
+
+#[test]
+fn a_failed_upload_can_be_repeated_with_the_same_name() {
+    let fake = FakeStore::new(Create::Honest);
+    let store = over(fake.clone());
+    let table = created(&store, "bronze_a");
+    let mut file = table.open_file(DAY).unwrap();
+    append(&mut file, rows(0, 0, 5)).unwrap();
+    *fake.uploads_fail.lock().unwrap() = 1;
+    let failed = file.finish().unwrap();
+    expect(failed.outcome, Status::Transient);
+    assert!(new_file_set().add(&file).is_err());
+    let done = file.finish().unwrap();
+    expect(done.outcome, Status::Ok);
+    assert_eq!((done.path, done.rows), (failed.path, 5));
+    assert!(done.bytes > 0);
+}
+
+#[test]
+fn a_discarded_file_is_removed() {
+    let (directory, store) = local();
+    let table = created(&store, "bronze_a");
+    let mut file = table.open_file(DAY).unwrap();
+    append(&mut file, rows(0, 0, 5)).unwrap();
+    let result = file.finish().unwrap();
+    let path = directory.path().join("base/bronze_a").join(result.path);
+    assert!(path.exists());
+    expect(file.discard().unwrap(), Status::Ok);
+    assert!(!path.exists());
+    expect(file.discard().unwrap(), Status::Ok);
+    assert!(file.finish().is_err());
+    assert!(new_file_set().add(&file).is_err());
+}
+
+#[test]
+fn a_file_that_was_never_uploaded_is_discarded_without_a_request() {
+    let fake = FakeStore::new(Create::Honest);
+    let store = over(fake.clone());
+    let table = created(&store, "bronze_a");
+    let mut file = table.open_file(DAY).unwrap();
+    append(&mut file, rows(0, 0, 5)).unwrap();
+    *fake.panics.lock().unwrap() = true;
+    expect(file.discard().unwrap(), Status::Ok);
+}
+
+#[test]
+fn rows_of_another_shape_are_refused() {
+    let (_directory, store) = local();
+    let table = created(&store, "bronze_a");
+    let text: ArrayRef = Arc::new(StringArray::from(vec!["x"]));
+    let number: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+    let open = || table.open_file(DAY).unwrap();
+    let error = append(&mut open(), struct_of(vec![("_raw_value", text.clone())])).unwrap_err();
+    assert!(error.contains("1 columns"), "{error}");
+    let wrong = ["a", "b", "c", "d", "e"].map(|name| (name, number.clone()));
+    let mut file = open();
+    let error = append(&mut file, struct_of(wrong.to_vec())).unwrap_err();
+    assert!(error.contains("_raw_value is Int64"), "{error}");
+    // Nothing half-written can be finished.
+    assert!(file.finish().is_err());
+}
+
+#[test]
+fn a_file_without_rows_is_a_broken_contract() {
+    let (_directory, store) = local();
+    let table = created(&store, "bronze_a");
+    assert!(table.open_file(DAY).unwrap().finish().is_err());
+}
+
+#[test]
+fn large_files_arrive_whole_in_parts() {
+    let (directory, store) = local();
+    let table = created(&store, "bronze_a");
+    let mut file = table.open_file(DAY).unwrap();
+    let mut state = 1_u64;
+    for first in (0..10).map(|i| i * 5_000) {
+        append(&mut file, random_rows(first, 5_000, &mut state)).unwrap();
+    }
+    let result = file.finish().unwrap();
+    expect(result.outcome, Status::Ok);
+    assert!(result.bytes > 20 << 20, "{}", result.bytes);
+    let path = directory.path().join("base/bronze_a").join(result.path);
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap()).unwrap();
+    let rows: usize = reader.build().unwrap().map(|b| b.unwrap().num_rows()).sum();
+    assert_eq!(rows, 50_000);
+}
+
+/// Values that zstd cannot shrink much.
+fn random_rows(first: i64, count: i64, state: &mut u64) -> StructArray {
+    let mut next = || {
+        *state ^= *state << 13;
+        *state ^= *state >> 7;
+        *state ^= *state << 17;
+        *state
+    };
+    let plain = rows(0, first, count);
+    let noise: ArrayRef = Arc::new(StringArray::from_iter_values((0..count).map(|_| {
+        (0..70)
+            .map(|_| format!("{:016x}", next()))
+            .collect::<String>()
+    })));
+    let mut columns = plain.columns().to_vec();
+    columns[0] = noise;
+    StructArray::new(plain.fields().clone(), columns, None)
+}

@@ -1,0 +1,221 @@
+//! The border between `bronze` (C++) and the official Delta, Parquet, Arrow and object-store
+//! libraries. This file holds only the declarations and their contracts; each topic has a file.
+//!
+//! Rules of the border:
+//! - Calls block; they run on the caller's thread and one tokio runtime inside. All methods of
+//!   `Store` and `Table` may be called from several threads at once; a `DataFile` belongs to one
+//!   caller at a time.
+//! - What C++ must branch on crosses as `Outcome`/`PutResult`. An `Err` (thrown as `rust::Error`)
+//!   means "cannot continue": a Rust panic or a broken contract.
+//! - There is no policy here: no retry loop of our own, no timing, no configuration reading.
+
+mod data_file;
+mod errors;
+mod store;
+mod table;
+
+use data_file::{new_file_set, DataFile, FileSet};
+use store::{open_store, Store};
+use table::Table;
+
+#[cxx::bridge(namespace = "bronze::bridge")]
+pub mod ffi {
+    /// What became of a call, by what the caller can do about it.
+    #[derive(Debug, Clone, Copy)]
+    enum Status {
+        /// It happened.
+        Ok,
+        /// The table, object, log version or bucket is not there.
+        Missing,
+        /// An object of that name is there already, or another writer took the version.
+        Conflict,
+        /// Worth another try: time-out, refused or reset connection, 5xx, 429, disk full.
+        Transient,
+        /// 401, 403, wrong or expired credentials, read-only file system.
+        Denied,
+        /// The log or a checkpoint cannot be read or contradicts itself.
+        Corrupt,
+        /// The table or the store needs or lacks something that this build cannot deal with.
+        Unsupported,
+        /// None of the above; trying again will not help.
+        Failed,
+    }
+
+    /// `message` is for people and empty when `status` is Ok. It never holds a secret.
+    #[derive(Debug, Clone)]
+    struct Outcome {
+        status: Status,
+        message: String,
+    }
+
+    #[derive(Debug, Clone)]
+    struct KeyValue {
+        key: String,
+        value: String,
+    }
+
+    /// A Delta `txn` action.
+    #[derive(Debug, Clone)]
+    struct Txn {
+        app_id: String,
+        version: i64,
+    }
+
+    struct StoreOptions {
+        /// `s3://bucket[/prefix]` or `file:///absolute/path`, without a trailing slash.
+        base_uri: String,
+        /// Options by the names of the object_store crate (`aws_endpoint`, `aws_region`, ...).
+        options: Vec<KeyValue>,
+        /// commitInfo.engineInfo of every commit, e.g. `bronze/0.1.0`.
+        engine_info: String,
+        connect_timeout_ms: u32,
+        /// For one HTTP request, the body included.
+        request_timeout_ms: u32,
+    }
+
+    /// What a snapshot says about its table.
+    #[derive(Debug, Clone)]
+    struct TableState {
+        version: u64,
+        /// metaData.id
+        id: String,
+        /// metaData.schemaString
+        schema_json: String,
+        partition_columns: Vec<String>,
+        configuration: Vec<KeyValue>,
+        min_reader_version: i32,
+        min_writer_version: i32,
+        reader_features: Vec<String>,
+        writer_features: Vec<String>,
+    }
+
+    struct TableSpec {
+        /// A Delta schemaString.
+        schema_json: String,
+        partition_columns: Vec<String>,
+        configuration: Vec<KeyValue>,
+    }
+
+    struct TxnList {
+        outcome: Outcome,
+        txns: Vec<Txn>,
+    }
+
+    struct TokenLookup {
+        outcome: Outcome,
+        found: bool,
+        /// The version that carries the token, when found.
+        version: u64,
+    }
+
+    struct DataFilesLookup {
+        outcome: Outcome,
+        found: bool,
+    }
+
+    struct FinishResult {
+        outcome: Outcome,
+        /// Relative to the table, e.g. `_ingestion_date=2026-01-31/part-....parquet`.
+        path: String,
+        rows: u64,
+        bytes: u64,
+    }
+
+    struct CommitRequest {
+        txns: Vec<Txn>,
+        /// Entries of commitInfo.operationParameters.
+        parameters: Vec<KeyValue>,
+    }
+
+    /// The answer to the PUT of one log entry. Anything but Ok means "find out from the log".
+    struct PutResult {
+        outcome: Outcome,
+        /// The version that the PUT aimed at.
+        version: u64,
+        /// False only when it is certain that no request for the log entry left this process.
+        sent: bool,
+    }
+
+    #[namespace = ""]
+    unsafe extern "C++" {
+        include!("batch/arrow_c_data.h");
+        type ArrowArray;
+        type ArrowSchema;
+    }
+
+    extern "Rust" {
+        type Store;
+        type Table;
+        type DataFile;
+        type FileSet;
+
+        /// No I/O. Err: an option or URI that the store library refuses.
+        fn open_store(options: &StoreOptions) -> Result<Box<Store>>;
+
+        /// Two creates of one object race, `{base}/_bronze_probe/{uuid}`: exactly one must win and
+        /// its bytes must stay. The object is deleted afterwards. Unsupported: the store does not
+        /// honour put-if-absent. Missing: no such bucket.
+        fn probe_put_if_absent(self: &Store) -> Result<Outcome>;
+
+        /// A handle on `{base}/{directory}/`; no I/O, nothing need be there. `load` or `create`
+        /// comes before every other call.
+        fn table(self: &Store, directory: &str) -> Result<Box<Table>>;
+
+        /// Reads the latest snapshot from the store, ignoring what is cached. Missing: no table.
+        fn load(self: &Table) -> Result<Outcome>;
+
+        /// Writes version 0 (put-if-absent), protocol reader 1 / writer 2, and loads it.
+        /// Conflict: a table is there already; `load` it.
+        fn create(self: &Table, spec: &TableSpec) -> Result<Outcome>;
+
+        /// Of the cached snapshot.
+        fn state(self: &Table) -> Result<TableState>;
+
+        /// All txn actions of the cached snapshot whose appId begins with `prefix`, one pass.
+        fn txns(self: &Table, prefix: &str) -> Result<TxnList>;
+
+        /// Whether the cached snapshot has any data file.
+        fn has_data_files(self: &Table) -> Result<DataFilesLookup>;
+
+        /// Looks for commitInfo.operationParameters.bronzeToken == `token` in the log entries of
+        /// versions `(after, cached snapshot's version]`, read from the store.
+        fn find_token(self: &Table, token: &str, after: u64) -> Result<TokenLookup>;
+
+        /// Whether the log entry of `version` is in the store now: Ok or Missing or why not known.
+        fn log_entry_exists(self: &Table, version: u64) -> Result<Outcome>;
+
+        /// Puts the commit at cached version + 1 with one request that is never repeated. Ok: the
+        /// cached snapshot is the new version. Otherwise the cached snapshot stays as it was.
+        fn put(self: &Table, request: &CommitRequest, files: &FileSet) -> Result<PutResult>;
+
+        /// Writes a checkpoint of the cached snapshot; commits may go on meanwhile.
+        fn checkpoint(self: &Table) -> Result<Outcome>;
+
+        /// A new Parquet file for rows of one value of the partition column. No I/O.
+        fn open_file(self: &Table, partition_value: &str) -> Result<Box<DataFile>>;
+
+        /// Encodes rows: a struct array with the table's columns but the partition column, in
+        /// order. Takes the contents of both structs (their `release` is called). Returns the
+        /// encoded bytes held so far.
+        ///
+        /// # Safety
+        /// Both pointers are valid and hold an exported array and its schema.
+        unsafe fn append(
+            self: &mut DataFile,
+            array: *mut ArrowArray,
+            schema: *mut ArrowSchema,
+        ) -> Result<u64>;
+
+        /// Writes the footer and uploads. Transient: may be called again. After Ok: a no-op that
+        /// returns the same result.
+        fn finish(self: &mut DataFile) -> Result<FinishResult>;
+
+        /// Deletes what `finish` uploaded, when it is not going to be committed.
+        fn discard(self: &mut DataFile) -> Result<Outcome>;
+
+        fn new_file_set() -> Box<FileSet>;
+
+        /// `file` is finished.
+        fn add(self: &mut FileSet, file: &DataFile) -> Result<()>;
+    }
+}

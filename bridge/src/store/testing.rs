@@ -1,0 +1,480 @@
+//! Fixtures of this crate's tests.
+
+use std::fmt;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use delta_kernel::arrow::array::{
+    Array, ArrayRef, Int32Array, Int64Array, StringArray, StructArray, TimestampMicrosecondArray,
+};
+use delta_kernel::arrow::datatypes::{Field, Fields};
+use delta_kernel::arrow::ffi::{to_ffi, FFI_ArrowArray, FFI_ArrowSchema};
+use delta_kernel::object_store::memory::InMemory;
+use delta_kernel::object_store::path::Path;
+use delta_kernel::object_store::{
+    self, CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+};
+use futures::stream::BoxStream;
+use url::Url;
+use uuid::Uuid;
+
+use super::backend::Backend;
+use super::commit_put::CommitStore;
+use super::{open_store, Store, StoreInner};
+use crate::data_file::{new_file_set, DataFile, FileSet};
+use crate::ffi::{
+    CommitRequest, KeyValue, PutResult as TablePut, Status, StoreOptions, TableSpec, Txn,
+};
+use crate::table::Table;
+
+pub(crate) const DAY: &str = "2026-01-31";
+pub(crate) const NEXT_DAY: &str = "2026-02-01";
+/// Unusual spacing: it must come back byte for byte.
+pub(crate) const SCHEMA: &str = concat!(
+    r#"{"type":"struct","fields":[ {"name":"_raw_value","type":"string","nullable":true,"metadata":{}},"#,
+    r#"{"name":"_kafka_partition","type":"integer","nullable":true,"metadata":{}},"#,
+    r#"{"name":"_kafka_offset","type":"long","nullable":true,"metadata":{}},"#,
+    r#"{"name":"_kafka_timestamp","type":"timestamp","nullable":true,"metadata":{}},"#,
+    r#"{"name":"_ingested_at","type":"timestamp","nullable":true,"metadata":{}},"#,
+    r#"{"name":"_ingestion_date","type":"string","nullable":true,"metadata":{}}]}"#
+);
+
+pub(crate) fn options(base_uri: String, options: &[(&str, &str)]) -> StoreOptions {
+    StoreOptions {
+        base_uri,
+        options: options.iter().map(|(k, v)| pair(k, v)).collect(),
+        engine_info: "bronze/test".into(),
+        connect_timeout_ms: 2_000,
+        request_timeout_ms: 2_000,
+    }
+}
+
+pub(crate) fn pair(key: &str, value: &str) -> KeyValue {
+    KeyValue {
+        key: key.into(),
+        value: value.into(),
+    }
+}
+
+/// Removed with everything in it when dropped. (A crate for this would bring features into shared
+/// dependencies and so compile most of them a second time.)
+pub(crate) struct TempDir(PathBuf);
+
+impl TempDir {
+    pub(crate) fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("bronze-bridge-{}", Uuid::new_v4()));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+pub(crate) fn local() -> (TempDir, Box<Store>) {
+    let directory = TempDir::new();
+    let store = local_at(&directory.path().join("base"));
+    (directory, store)
+}
+
+pub(crate) fn local_at(path: &std::path::Path) -> Box<Store> {
+    open_store(&options(format!("file://{}", path.display()), &[])).unwrap()
+}
+
+pub(crate) fn over(fake: Arc<FakeStore>) -> Box<Store> {
+    let backend = Backend {
+        data: fake.clone(),
+        commits: CommitStore::untraced(fake),
+        base: Url::parse("memory:///base/").unwrap(),
+    };
+    Box::new(Store {
+        inner: Arc::new(StoreInner::new(backend, "bronze/test".into()).unwrap()),
+    })
+}
+
+pub(crate) fn spec() -> TableSpec {
+    TableSpec {
+        schema_json: SCHEMA.into(),
+        partition_columns: vec!["_ingestion_date".into()],
+        configuration: vec![pair("delta.appendOnly", "true")],
+    }
+}
+
+pub(crate) fn created(store: &Store, directory: &str) -> Box<Table> {
+    let table = store.table(directory).unwrap();
+    expect(table.create(&spec()).unwrap(), Status::Ok);
+    table
+}
+
+pub(crate) fn loaded(store: &Store, directory: &str) -> Box<Table> {
+    let table = store.table(directory).unwrap();
+    expect(table.load().unwrap(), Status::Ok);
+    table
+}
+
+#[track_caller]
+pub(crate) fn expect(outcome: crate::ffi::Outcome, status: Status) -> String {
+    assert_eq!(outcome.status, status, "{}", outcome.message);
+    assert_eq!(outcome.message.is_empty(), status == Status::Ok);
+    outcome.message
+}
+
+/// Rows `[first, first + count)` of one Kafka partition; every fifth is a tombstone.
+pub(crate) fn rows(partition: i32, first: i64, count: i64) -> StructArray {
+    let offsets = first..first + count;
+    let time = |step: i64| -> ArrayRef {
+        let base_us = 1_769_850_000_000_000;
+        Arc::new(
+            TimestampMicrosecondArray::from_iter_values(
+                offsets.clone().map(|offset| base_us + offset * step),
+            )
+            .with_timezone("UTC"),
+        )
+    };
+    let raw: ArrayRef = Arc::new(StringArray::from_iter(offsets.clone().map(|offset| {
+        (offset % 5 != 4).then(|| format!(r#"{{"offset":{offset},"text":"ümlaut"}}"#))
+    })));
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("_raw_value", raw),
+        (
+            "_kafka_partition",
+            Arc::new(Int32Array::from_iter_values(
+                offsets.clone().map(|_| partition),
+            )),
+        ),
+        (
+            "_kafka_offset",
+            Arc::new(Int64Array::from_iter_values(offsets.clone())),
+        ),
+        ("_kafka_timestamp", time(1_001)),
+        ("_ingested_at", time(1_003)),
+    ];
+    struct_of(columns)
+}
+
+pub(crate) fn struct_of(columns: Vec<(&str, ArrayRef)>) -> StructArray {
+    let fields: Fields = columns
+        .iter()
+        .map(|(name, column)| Field::new(*name, column.data_type().clone(), true))
+        .collect();
+    let arrays = columns.into_iter().map(|(_, column)| column).collect();
+    StructArray::new(fields, arrays, None)
+}
+
+/// Appends over the C Data Interface, as C++ does.
+pub(crate) fn append(file: &mut DataFile, rows: StructArray) -> Result<u64, String> {
+    let (mut array, mut schema): (FFI_ArrowArray, FFI_ArrowSchema) =
+        to_ffi(&rows.to_data()).unwrap();
+    let result = unsafe {
+        file.append(
+            std::ptr::from_mut(&mut array).cast(),
+            std::ptr::from_mut(&mut schema).cast(),
+        )
+    };
+    assert!(array.is_released(), "the array was not taken");
+    result.map_err(|fault| fault.to_string())
+}
+
+pub(crate) fn finished(table: &Table, day: &str, rows: StructArray) -> Box<DataFile> {
+    let mut file = table.open_file(day).unwrap();
+    append(&mut file, rows).unwrap();
+    expect(file.finish().unwrap().outcome, Status::Ok);
+    file
+}
+
+pub(crate) fn set(files: &[&DataFile]) -> Box<FileSet> {
+    let mut set = new_file_set();
+    for file in files {
+        set.add(file).unwrap();
+    }
+    set
+}
+
+pub(crate) fn request(txns: &[(&str, i64)], token: &str) -> CommitRequest {
+    CommitRequest {
+        txns: txns
+            .iter()
+            .map(|(app_id, version)| Txn {
+                app_id: (*app_id).into(),
+                version: *version,
+            })
+            .collect(),
+        parameters: vec![pair("bronzeToken", token), pair("rows", "5")],
+    }
+}
+
+/// An offsets-only commit.
+pub(crate) fn put(table: &Table, txns: &[(&str, i64)], token: &str) -> TablePut {
+    table.put(&request(txns, token), &new_file_set()).unwrap()
+}
+
+#[track_caller]
+pub(crate) fn put_ok(table: &Table, txns: &[(&str, i64)], token: &str) -> u64 {
+    let put = put(table, txns, token);
+    expect(put.outcome, Status::Ok);
+    assert!(put.sent);
+    put.version
+}
+
+pub(crate) fn txns(table: &Table, prefix: &str) -> Vec<(String, i64)> {
+    let list = table.txns(prefix).unwrap();
+    expect(list.outcome, Status::Ok);
+    list.txns
+        .into_iter()
+        .map(|t| (t.app_id, t.version))
+        .collect()
+}
+
+pub(crate) fn log_file(directory: &TempDir, table: &str, name: &str) -> PathBuf {
+    directory
+        .path()
+        .join("base")
+        .join(table)
+        .join("_delta_log")
+        .join(name)
+}
+
+/// What a `FakeStore` does to the next conditional puts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Create {
+    Honest,
+    /// Ignores the condition.
+    Overwrites,
+    /// Writes, then reports a time-out.
+    LosesAnswer,
+    /// Does not write and reports a time-out.
+    LosesRequest,
+    /// Refuses without looking.
+    NotImplemented,
+}
+
+#[derive(Debug)]
+pub(crate) struct FakeStore {
+    inner: InMemory,
+    pub(crate) create: Mutex<Create>,
+    /// Fails every read with a time-out.
+    pub(crate) reads_fail: Mutex<bool>,
+    /// Panics in the next put.
+    pub(crate) panics: Mutex<bool>,
+    /// Fails so many puts that are not conditional.
+    pub(crate) uploads_fail: Mutex<usize>,
+}
+
+impl FakeStore {
+    pub(crate) fn new(create: Create) -> Arc<Self> {
+        Arc::new(Self {
+            inner: InMemory::new(),
+            create: Mutex::new(create),
+            reads_fail: Mutex::new(false),
+            panics: Mutex::new(false),
+            uploads_fail: Mutex::new(0),
+        })
+    }
+
+    pub(crate) fn set(&self, create: Create) {
+        *self.create.lock().unwrap() = create;
+    }
+
+    pub(crate) fn fail_reads(&self, fail: bool) {
+        *self.reads_fail.lock().unwrap() = fail;
+    }
+}
+
+fn time_out() -> object_store::Error {
+    object_store::Error::Generic {
+        store: "fake",
+        source: Box::new(std::io::Error::from(std::io::ErrorKind::TimedOut)),
+    }
+}
+
+impl fmt::Display for FakeStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FakeStore")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for FakeStore {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        mut opts: PutOptions,
+    ) -> object_store::Result<PutResult> {
+        assert!(!*self.panics.lock().unwrap(), "the store panics");
+        if opts.mode != PutMode::Create {
+            let mut left = self.uploads_fail.lock().unwrap();
+            if *left > 0 {
+                *left -= 1;
+                return Err(time_out());
+            }
+        }
+        let create = *self.create.lock().unwrap();
+        match create {
+            _ if opts.mode != PutMode::Create => {}
+            Create::Honest | Create::LosesAnswer => {}
+            Create::Overwrites => opts.mode = PutMode::Overwrite,
+            Create::LosesRequest => return Err(time_out()),
+            Create::NotImplemented => {
+                return Err(object_store::Error::NotImplemented {
+                    operation: "put if absent".into(),
+                    implementer: "fake".into(),
+                })
+            }
+        }
+        let conditional = opts.mode == PutMode::Create;
+        let result = self.inner.put_opts(location, payload, opts).await?;
+        if conditional && create == Create::LosesAnswer {
+            return Err(time_out());
+        }
+        Ok(result)
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        opts: PutMultipartOptions,
+    ) -> object_store::Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, opts).await
+    }
+
+    async fn get_opts(
+        &self,
+        location: &Path,
+        options: GetOptions,
+    ) -> object_store::Result<GetResult> {
+        if *self.reads_fail.lock().unwrap() {
+            return Err(time_out());
+        }
+        self.inner.get_opts(location, options).await
+    }
+
+    async fn get_ranges(
+        &self,
+        location: &Path,
+        ranges: &[Range<u64>],
+    ) -> object_store::Result<Vec<Bytes>> {
+        self.inner.get_ranges(location, ranges).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, object_store::Result<Path>>,
+    ) -> BoxStream<'static, object_store::Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        if *self.reads_fail.lock().unwrap() {
+            return Box::pin(futures::stream::once(async { Err(time_out()) }));
+        }
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(
+        &self,
+        from: &Path,
+        to: &Path,
+        options: CopyOptions,
+    ) -> object_store::Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+/// Answers every request on its port with one fixed response, or hangs up after reading it.
+pub(crate) struct HttpServer {
+    pub(crate) endpoint: String,
+    /// Request lines, in order of arrival.
+    pub(crate) requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl HttpServer {
+    pub(crate) fn answering(status: &'static str, body: &'static str) -> Self {
+        Self::start(Some((status, body)))
+    }
+
+    pub(crate) fn hanging_up() -> Self {
+        Self::start(None)
+    }
+
+    fn start(response: Option<(&'static str, &'static str)>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = requests.clone();
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                let seen = seen.clone();
+                std::thread::spawn(move || serve(connection.unwrap(), &seen, response));
+            }
+        });
+        Self { endpoint, requests }
+    }
+
+    pub(crate) fn store(&self) -> Box<Store> {
+        s3_at(&self.endpoint)
+    }
+}
+
+pub(crate) fn s3_at(endpoint: &str) -> Box<Store> {
+    open_store(&options(
+        "s3://bucket/lake".into(),
+        &[
+            ("aws_endpoint", endpoint),
+            ("aws_region", "us-east-1"),
+            ("aws_access_key_id", "someone"),
+            ("aws_secret_access_key", "verysecret"),
+        ],
+    ))
+    .unwrap()
+}
+
+fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>, response: Option<(&str, &str)>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    loop {
+        let mut request = String::new();
+        if reader.read_line(&mut request).unwrap_or(0) == 0 {
+            return;
+        }
+        let mut length = 0;
+        loop {
+            let mut header = String::new();
+            reader.read_line(&mut header).unwrap();
+            if let Some(value) = header.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            if header.trim().is_empty() {
+                break;
+            }
+        }
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        seen.lock().unwrap().push(request.trim().to_owned());
+        let Some((status, body)) = response else {
+            return;
+        };
+        let length = body.len();
+        write!(
+            &stream,
+            "HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+    }
+}

@@ -1,0 +1,323 @@
+//! One Delta table: the cached snapshot, what it says, and what changes it.
+
+mod diagnosis;
+mod log;
+mod put;
+mod replay;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use delta_kernel::object_store::path::Path;
+use delta_kernel::{KernelError, Snapshot, SnapshotRef, Version};
+use url::Url;
+
+use crate::data_file::{DataFile, FileSet};
+use crate::errors::{guarded, ok, outcome, Fault, Result};
+use crate::ffi::{
+    CommitRequest, DataFilesLookup, KeyValue, Outcome, PutResult, Status, TableSpec, TableState,
+    TokenLookup, TxnList,
+};
+use crate::store::StoreInner;
+use diagnosis::Listing;
+
+/// How often a checkpoint tries to hand its shorter log to the cache while commits go on.
+const REBASE_ATTEMPTS_MAX: usize = 3;
+
+/// Owned by C++. All methods may be called from several threads; the mutex is held only to read
+/// or replace the cache, never across I/O.
+pub struct Table {
+    store: Arc<StoreInner>,
+    /// Ends with a slash.
+    root: Url,
+    cached: Mutex<Cached>,
+}
+
+#[derive(Default, Clone)]
+struct Cached {
+    snapshot: Option<SnapshotRef>,
+    /// Version of every appId in `snapshot`, once it was asked for.
+    txns: Option<Arc<HashMap<String, i64>>>,
+}
+
+impl Table {
+    pub(crate) fn new(store: Arc<StoreInner>, directory: &str) -> Result<Self> {
+        if directory.is_empty() || directory.starts_with('.') || directory.contains('/') {
+            return Err(Fault::contract(format!(
+                "not a table directory: {directory:?}"
+            )));
+        }
+        let mut root = store.base.clone();
+        root.path_segments_mut()
+            .map_err(|()| Fault::contract("the base URI cannot have a path"))?
+            .pop_if_empty()
+            .push(directory)
+            .push("");
+        Ok(Self {
+            store,
+            root,
+            cached: Mutex::new(Cached::default()),
+        })
+    }
+
+    pub fn load(&self) -> Result<Outcome> {
+        guarded("load", || Ok(outcome(self.reload())))
+    }
+
+    pub fn create(&self, spec: &TableSpec) -> Result<Outcome> {
+        guarded("create", || {
+            Ok(outcome(
+                self.write_version_zero(spec).and_then(|()| self.reload()),
+            ))
+        })
+    }
+
+    pub fn state(&self) -> Result<TableState> {
+        guarded("state", || Ok(describe(&*self.snapshot()?)))
+    }
+
+    pub fn txns(&self, prefix: &str) -> Result<TxnList> {
+        guarded("txns", || {
+            let cached = self.cached_now();
+            self.loaded(&cached)?;
+            Ok(match self.txn_map(&cached) {
+                Ok(all) => TxnList {
+                    outcome: ok(),
+                    txns: replay::with_prefix(&all, prefix),
+                },
+                Err(fault) => TxnList {
+                    outcome: fault.into(),
+                    txns: Vec::new(),
+                },
+            })
+        })
+    }
+
+    pub fn has_data_files(&self) -> Result<DataFilesLookup> {
+        guarded("has_data_files", || {
+            let snapshot = self.snapshot()?;
+            let found =
+                replay::has_data_files(&self.store, &snapshot).map_err(|error| self.explain(error));
+            Ok(DataFilesLookup {
+                found: *found.as_ref().unwrap_or(&false),
+                outcome: outcome(found.map(|_| ())),
+            })
+        })
+    }
+
+    pub fn find_token(&self, token: &str, after: u64) -> Result<TokenLookup> {
+        guarded("find_token", || {
+            let last = self.snapshot()?.version();
+            let version = log::find_token(&self.store, &self.log()?, token, after, last);
+            let found = version.as_ref().ok().copied().flatten();
+            Ok(TokenLookup {
+                outcome: outcome(version.map(|_| ())),
+                found: found.is_some(),
+                version: found.unwrap_or_default(),
+            })
+        })
+    }
+
+    pub fn log_entry_exists(&self, version: u64) -> Result<Outcome> {
+        guarded("log_entry_exists", || {
+            Ok(outcome(log::entry_exists(
+                &self.store,
+                &self.log()?,
+                version,
+            )))
+        })
+    }
+
+    pub fn put(&self, request: &CommitRequest, files: &FileSet) -> Result<PutResult> {
+        guarded("put", || self.put_commit(request, files))
+    }
+
+    pub fn checkpoint(&self) -> Result<Outcome> {
+        guarded("checkpoint", || {
+            let snapshot = self.snapshot()?;
+            Ok(outcome(self.write_checkpoint(snapshot)))
+        })
+    }
+
+    pub fn open_file(&self, partition_value: &str) -> Result<Box<DataFile>> {
+        guarded("open_file", || {
+            let snapshot = self.snapshot()?;
+            DataFile::open(self.store.clone(), snapshot, partition_value).map(Box::new)
+        })
+    }
+
+    fn cached(&self) -> MutexGuard<'_, Cached> {
+        // Every critical section leaves the cache whole.
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cached_now(&self) -> Cached {
+        self.cached().clone()
+    }
+
+    fn snapshot(&self) -> Result<SnapshotRef> {
+        self.loaded(&self.cached_now()).cloned()
+    }
+
+    /// Err: neither `load` nor `create` succeeded before.
+    fn loaded<'a>(&self, cached: &'a Cached) -> Result<&'a SnapshotRef> {
+        cached
+            .snapshot
+            .as_ref()
+            .ok_or_else(|| Fault::contract(format!("{}: load comes first", self.root)))
+    }
+
+    fn log(&self) -> Result<Path> {
+        Ok(crate::store::object_path(&self.root)?.join("_delta_log"))
+    }
+
+    /// Builds the latest snapshot from nothing but the store.
+    fn fresh_snapshot(&self) -> Result<SnapshotRef> {
+        let snapshot = Snapshot::builder_for(&self.root)
+            .build(self.store.engine.as_ref())
+            .map_err(|e| self.explain(e))?;
+        diagnosis::check_start(&self.store, &self.log()?, &snapshot)
+            .map_err(|fault| fault.while_doing(&self.root))?;
+        Ok(snapshot)
+    }
+
+    fn reload(&self) -> Result<()> {
+        let before = self.cached().snapshot.clone();
+        let fresh = self.fresh_snapshot()?;
+        let mut cached = self.cached();
+        let put_meanwhile = match (&before, &cached.snapshot) {
+            (Some(old), Some(now)) if !Arc::ptr_eq(old, now) => now.version() >= fresh.version(),
+            _ => false,
+        };
+        if !put_meanwhile {
+            *cached = Cached {
+                snapshot: Some(fresh),
+                txns: None,
+            };
+        }
+        Ok(())
+    }
+
+    fn txn_map(&self, cached: &Cached) -> Result<Arc<HashMap<String, i64>>> {
+        let snapshot = self.loaded(cached)?;
+        if let Some(known) = &cached.txns {
+            return Ok(known.clone());
+        }
+        let read = replay::read_txns(&self.store, snapshot).map_err(|e| self.explain(e))?;
+        let read = Arc::new(read);
+        let mut now = self.cached();
+        if now
+            .snapshot
+            .as_ref()
+            .is_some_and(|s| Arc::ptr_eq(s, snapshot))
+        {
+            now.txns = Some(read.clone());
+        }
+        Ok(read)
+    }
+
+    /// Puts version 0 when the log is empty; any entry at all is a Conflict.
+    fn write_version_zero(&self, spec: &TableSpec) -> Result<()> {
+        let log = self.log()?;
+        if !Listing::read(&self.store, &log)?.is_empty() {
+            return Err(Fault::new(
+                Status::Conflict,
+                format!("{}: a table is there already", self.root),
+            ));
+        }
+        let entry = log::version_zero(spec, &self.store.engine_info);
+        let path = log::entry_path(&log, 0);
+        let put = self.store.commits.put_once(&path, Bytes::from(entry));
+        self.store
+            .wait(put)
+            .result
+            .map_err(|fault| fault.while_doing(format!("create {}", self.root)))
+    }
+
+    fn write_checkpoint(&self, snapshot: SnapshotRef) -> Result<()> {
+        let (_, rebased) = snapshot
+            .checkpoint(self.store.engine.as_ref(), None)
+            .map_err(|e| {
+                self.explain(e)
+                    .while_doing(format!("checkpoint of {}", self.root))
+            })?;
+        self.adopt_checkpoint(&rebased);
+        Ok(())
+    }
+
+    /// Lets the cache start from the checkpoint instead of the long log before it. Commits that
+    /// happened meanwhile are kept; when they come too fast, the cache stays as it is.
+    fn adopt_checkpoint(&self, checkpointed: &SnapshotRef) {
+        for _ in 0..REBASE_ATTEMPTS_MAX {
+            let Some(observed) = self.cached().snapshot.clone() else {
+                return;
+            };
+            let Some(rebased) = self.rebase(checkpointed, observed.version()) else {
+                return;
+            };
+            let mut cached = self.cached();
+            match &cached.snapshot {
+                Some(now) if Arc::ptr_eq(now, &observed) => {
+                    cached.snapshot = Some(rebased);
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn rebase(&self, checkpointed: &SnapshotRef, version: Version) -> Option<SnapshotRef> {
+        if checkpointed.version() == version {
+            return Some(checkpointed.clone());
+        }
+        Snapshot::builder_from(checkpointed.clone())
+            .at_version(version)
+            .build(self.store.engine.as_ref())
+            .ok()
+            .filter(|rebased| rebased.version() == version)
+    }
+
+    /// Says what is wrong with the log when reading it failed.
+    fn explain(&self, error: KernelError) -> Fault {
+        match self.log() {
+            Ok(log) => diagnosis::explain(&self.store, &log, error),
+            Err(_) => error.into(),
+        }
+        .while_doing(&self.root)
+    }
+}
+
+fn describe(snapshot: &Snapshot) -> TableState {
+    let table = snapshot.table_configuration();
+    let (metadata, protocol) = (table.metadata(), table.protocol());
+    let mut configuration: Vec<KeyValue> = metadata
+        .configuration()
+        .iter()
+        .map(|(key, value)| KeyValue {
+            key: key.clone(),
+            value: value.clone(),
+        })
+        .collect();
+    configuration.sort_by(|a, b| a.key.cmp(&b.key));
+    let names = |features: Option<&[_]>| -> Vec<String> {
+        features
+            .unwrap_or_default()
+            .iter()
+            .map(delta_kernel::table_features::TableFeature::to_string)
+            .collect()
+    };
+    TableState {
+        version: snapshot.version(),
+        id: metadata.id().to_owned(),
+        schema_json: metadata.schema_string().clone(),
+        partition_columns: metadata.partition_columns().to_vec(),
+        configuration,
+        min_reader_version: protocol.min_reader_version(),
+        min_writer_version: protocol.min_writer_version(),
+        reader_features: names(protocol.reader_features()),
+        writer_features: names(protocol.writer_features()),
+    }
+}

@@ -1,0 +1,96 @@
+//! Single entries of `_delta_log`, by their version.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use delta_kernel::object_store::path::Path;
+use delta_kernel::object_store::ObjectStoreExt;
+use delta_kernel::Version;
+use serde_json::{json, Map, Value};
+use uuid::Uuid;
+
+use crate::errors::{Fault, Result};
+use crate::ffi::{KeyValue, Status, TableSpec};
+use crate::store::StoreInner;
+
+const TOKEN_PARAMETER: &str = "bronzeToken";
+const MIN_READER_VERSION: u32 = 1;
+const MIN_WRITER_VERSION: u32 = 2;
+
+pub(super) fn entry_path(log: &Path, version: Version) -> Path {
+    log.clone().join(format!("{version:020}.json"))
+}
+
+pub(super) fn entry_exists(store: &StoreInner, log: &Path, version: Version) -> Result<()> {
+    store.wait(store.data.head(&entry_path(log, version)))?;
+    Ok(())
+}
+
+/// The version in `(after, last]` whose commitInfo carries `token`. Missing: an entry of the range
+/// is gone before the token was found.
+pub(super) fn find_token(
+    store: &StoreInner,
+    log: &Path,
+    token: &str,
+    after: Version,
+    last: Version,
+) -> Result<Option<Version>> {
+    for version in after.saturating_add(1)..=last {
+        let path = entry_path(log, version);
+        let entry = store.wait(async { store.data.get(&path).await?.bytes().await })?;
+        let text = std::str::from_utf8(&entry)
+            .map_err(|e| Fault::new(Status::Corrupt, format!("log entry {path}: {e}")))?;
+        if entry_has_token(text, token) {
+            return Ok(Some(version));
+        }
+    }
+    Ok(None)
+}
+
+fn entry_has_token(entry: &str, token: &str) -> bool {
+    entry
+        .lines()
+        .filter(|line| line.contains(TOKEN_PARAMETER))
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .any(|action| action["commitInfo"]["operationParameters"][TOKEN_PARAMETER] == token)
+}
+
+/// The first log entry of a new table: three actions, one a line.
+pub(super) fn version_zero(spec: &TableSpec, engine_info: &str) -> String {
+    let now_ms = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64);
+    let configuration = object_of(&spec.configuration);
+    let commit_info = json!({"commitInfo": {
+        "timestamp": now_ms,
+        "operation": "CREATE TABLE",
+        "operationParameters": {
+            "isManaged": "false",
+            "description": null,
+            "partitionBy": json!(spec.partition_columns).to_string(),
+            "properties": Value::Object(configuration.clone()).to_string(),
+        },
+        "isBlindAppend": true,
+        "engineInfo": engine_info,
+        "txnId": Uuid::new_v4().to_string(),
+    }});
+    let protocol = json!({"protocol": {
+        "minReaderVersion": MIN_READER_VERSION,
+        "minWriterVersion": MIN_WRITER_VERSION,
+    }});
+    let metadata = json!({"metaData": {
+        "id": Uuid::new_v4().to_string(),
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": spec.schema_json,
+        "partitionColumns": spec.partition_columns,
+        "configuration": configuration,
+        "createdTime": now_ms,
+    }});
+    format!("{commit_info}\n{protocol}\n{metadata}\n")
+}
+
+fn object_of(pairs: &[KeyValue]) -> Map<String, Value> {
+    pairs
+        .iter()
+        .map(|pair| (pair.key.clone(), Value::String(pair.value.clone())))
+        .collect()
+}

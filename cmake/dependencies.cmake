@@ -1,0 +1,18 @@
+# What the program stands on: Debian's packages, and librdkafka >= 2.12 (the system's, or the one
+# that scripts/bootstrap has put into .deps).
+
+set(ENV{PKG_CONFIG_PATH} "${CMAKE_SOURCE_DIR}/.deps/librdkafka/lib/pkgconfig:$ENV{PKG_CONFIG_PATH}")
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(simdjson REQUIRED)
+find_package(nlohmann_json REQUIRED)
+pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka>=2.12)
+pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+
+add_library(bronze_dependencies INTERFACE)
+target_link_libraries(bronze_dependencies INTERFACE
+  PkgConfig::rdkafka spdlog::spdlog CLI11::CLI11 simdjson::simdjson
+  nlohmann_json::nlohmann_json PkgConfig::httplib OpenSSL::SSL OpenSSL::Crypto Threads::Threads)

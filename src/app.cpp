@@ -1,0 +1,168 @@
+#include "app.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "batch/schema.h"
+#include "delta/delta_store.h"
+#include "ingest/worker_pool.h"
+#include "kafka/rd_kafka_source.h"
+#include "observe/health.h"
+#include "observe/http_server.h"
+#include "version.h"
+
+namespace bronze {
+namespace {
+
+/// A batch must be committed before another engine's VACUUM could take its files for orphans.
+constexpr std::chrono::minutes k_file_age_max{30};
+constexpr std::chrono::seconds k_store_connect_timeout{5};
+constexpr std::chrono::seconds k_store_request_timeout{30};
+constexpr std::chrono::milliseconds k_revoke_budget_max{5'000};
+constexpr std::size_t k_workers_max = 8;
+
+kafka::SourceSettings source_settings(const config::Config& config) {
+  const config::KafkaConfig& kafka = config.kafka;
+  kafka::SourceSettings settings{.properties = {{"bootstrap.servers", kafka.bootstrap_servers},
+                                                {"security.protocol", kafka.security_protocol},
+                                                {"client.id", "bronze"}},
+                                 .group = kafka.consumer_group,
+                                 .queue_bytes = config.memory_limit_bytes / 4};
+  settings.properties.emplace_back("session.timeout.ms",
+                                   std::to_string(kafka.session_timeout.count()));
+  if (kafka.security_protocol.starts_with("SASL")) {
+    settings.properties.emplace_back("sasl.mechanism", kafka.sasl_mechanism);
+  }
+  if (!kafka.sasl_username.empty()) {
+    settings.properties.emplace_back("sasl.username", kafka.sasl_username);
+  }
+  if (!kafka.sasl_password.empty()) {
+    settings.properties.emplace_back("sasl.password", kafka.sasl_password);
+  }
+  settings.properties.insert(settings.properties.end(), kafka.extra.begin(), kafka.extra.end());
+  return settings;
+}
+
+ingest::IngestSettings ingest_settings(const config::Config& config, ingest::RunMode mode) {
+  return {.mode = mode,
+          .poll_wait_max = config.kafka.poll_timeout,
+          .shutdown_timeout = config.shutdown_timeout,
+          .revoke_budget = std::min(k_revoke_budget_max, config.kafka.session_timeout / 3),
+          .batch_bytes_max = config.memory_limit_bytes * 3 / 8,
+          .kafka_name = config.kafka.bootstrap_servers,
+          .store_name = config.store.base_uri};
+}
+
+ingest::LaneSettings lane_settings(const config::Config& config, std::size_t lane,
+                                   ingest::RunMode mode) {
+  return {.writer = {.topic = config.kafka.topics[lane],
+                     .lane = lane,
+                     .group = config.kafka.consumer_group,
+                     .flush = {.interval = config.batch.interval,
+                               .max_bytes = config.batch.max_bytes,
+                               .max_rows = config.batch.max_rows},
+                     .write_retry = config.write_retry,
+                     .file_age_max = k_file_age_max},
+          .start = config.kafka.start,
+          .mode = mode,
+          .table_spec = {.schema_json = batch::table_schema(),
+                         .partition_columns = {batch::k_partition_column},
+                         .configuration = {{"delta.checkpointInterval", "100"}}}};
+}
+
+observe::HealthInputs health_inputs(const ingest::IngestReport& report, SteadyTime now) {
+  observe::HealthInputs inputs{.now = now,
+                               .started = report.started_at,
+                               .last_loop_turn = report.last_turn,
+                               .brokers_unreachable_since =
+                                   report.last_broker_answer.value_or(report.started_at),
+                               .topics = {},
+                               .stopped = {},
+                               .last_write = {},
+                               .last_write_at = report.last_write,
+                               .messages_written = 0,
+                               .errors = 0,
+                               .dlq_messages = 0};
+  for (const auto& lane : report.lanes) {
+    inputs.topics.push_back({.name = lane.topic,
+                             .has_received_records = lane.oldest_due.has_value(),
+                             .due_at = lane.oldest_due,
+                             .last_write = lane.last_write});
+    for (const auto& [partition, reason] : lane.halted) {
+      inputs.stopped.push_back({lane.topic, number(partition), reason});
+    }
+    inputs.last_write = std::max(inputs.last_write, lane.last_write);
+    inputs.messages_written += lane.rows_committed;
+    inputs.errors += lane.failures;
+  }
+  return inputs;
+}
+
+}  // namespace
+
+struct App::Parts {
+  SystemClock clock;
+  ingest::ReportBoard board;
+  std::unique_ptr<observe::HttpServer> http;
+  std::unique_ptr<delta::DeltaStore> store;
+  std::unique_ptr<kafka::RdKafkaSource> source;
+  std::unique_ptr<ingest::TopicWatch> watch;
+  std::unique_ptr<ingest::WorkerPool> workers;
+  std::unique_ptr<ingest::Ingest> ingest;
+};
+
+App::App(const config::Config& config, ingest::RunMode mode) : parts_(std::make_unique<Parts>()) {
+  Parts& parts = *parts_;
+  const SteadyTime started_at = parts.clock.now();
+  parts.board.publish({.started_at = started_at,
+                       .last_turn = started_at,
+                       .last_broker_answer = {},
+                       .last_write = {},
+                       .lanes = {}});
+  parts.http = std::make_unique<observe::HttpServer>(
+      config.http.host, config.http.port, [&parts, rules = config.health] {
+        return observe::evaluate_health(health_inputs(parts.board.latest(), parts.clock.now()),
+                                        rules);
+      });
+  parts.store = std::make_unique<delta::DeltaStore>(
+      delta::StoreSettings{.base_uri = config.store.base_uri,
+                           .options = config.store.options,
+                           .engine_info = std::string("bronze/") + k_version,
+                           .connect_timeout = k_store_connect_timeout,
+                           .request_timeout = k_store_request_timeout});
+  parts.source = std::make_unique<kafka::RdKafkaSource>(source_settings(config));
+  parts.watch =
+      std::make_unique<ingest::TopicWatch>(*parts.source, parts.clock, config.kafka.topics);
+  parts.workers = std::make_unique<ingest::WorkerPool>(
+      std::clamp<std::size_t>(config.kafka.topics.size(), 2, k_workers_max),
+      [source = parts.source.get()] { source->wake(); });
+  const ingest::IngestParts ingest_parts{.source = *parts.source,
+                                         .executor = *parts.workers,
+                                         .clock = parts.clock,
+                                         .watch = *parts.watch,
+                                         .board = parts.board};
+  std::vector<std::unique_ptr<ingest::Lane>> lanes;
+  for (std::size_t i = 0; i < config.kafka.topics.size(); ++i) {
+    lanes.push_back(std::make_unique<ingest::Lane>(
+        lane_settings(config, i, mode),
+        ingest::LaneParts{.source = *parts.source,
+                          .executor = *parts.workers,
+                          .clock = parts.clock,
+                          .watch = *parts.watch,
+                          .table = parts.store->table("bronze_" + config.kafka.topics[i])}));
+  }
+  parts.ingest = std::make_unique<ingest::Ingest>(
+      ingest_settings(config, mode), ingest_parts, std::move(lanes),
+      [store = parts.store.get()] { return store->probe(); });
+}
+
+App::~App() { parts_->workers->stop(); }
+
+ingest::IngestEnd App::run() { return parts_->ingest->run(); }
+
+void App::request_stop() { parts_->ingest->request_stop(); }
+
+}  // namespace bronze

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <memory>
+
+#include "config/config.h"
+#include "ingest/ingest.h"
+
+namespace bronze {
+
+/// The service: builds the parts and owns them in the order of destruction.
+class App {
+ public:
+  App(const config::Config& config, ingest::RunMode mode);
+  ~App();
+  App(const App&) = delete;
+  App& operator=(const App&) = delete;
+
+  /// Runs until the end, on the calling thread.
+  [[nodiscard]] ingest::IngestEnd run();
+  /// From any thread.
+  void request_stop();
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace bronze

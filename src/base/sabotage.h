@@ -1,0 +1,25 @@
+#pragma once
+
+namespace bronze {
+
+/// Deliberate breaches of the exactly-once rule, to show that the tests notice each.
+enum class Sabotage {
+  kNone,
+  kNoBaseComparison,
+  kNoTokenCheck,
+  kOffsetsBeforeTable,
+  kBlindPutRetry,
+  kNextOffByOne,
+  kRevokeWithoutFlush,
+  kNoUuidCheck,
+};
+
+#ifdef BRONZE_TEST_HOOKS
+/// Set by a test before it starts any thread.
+inline Sabotage active_sabotage = Sabotage::kNone;
+[[nodiscard]] inline bool sabotaged(Sabotage breach) { return active_sabotage == breach; }
+#else
+[[nodiscard]] constexpr bool sabotaged(Sabotage /*breach*/) { return false; }
+#endif
+
+}  // namespace bronze

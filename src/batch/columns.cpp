@@ -1,0 +1,158 @@
+#include "batch/columns.h"
+
+#include <array>
+#include <limits>
+#include <memory>
+#include <utility>
+
+namespace bronze::batch {
+namespace {
+
+void set_validity(std::vector<std::uint8_t>& bitmap, std::size_t index, bool valid) {
+  if (index / 8 == bitmap.size()) bitmap.push_back(0);
+  if (valid) bitmap[index / 8] = static_cast<std::uint8_t>(bitmap[index / 8] | (1U << (index % 8)));
+}
+
+bool is_valid(const std::vector<std::uint8_t>& bitmap, std::size_t index) {
+  return ((bitmap[index / 8] >> (index % 8)) & 1U) != 0;
+}
+
+struct ColumnType {
+  const char* name;
+  const char* format;
+};
+
+/// Formats are those of the Arrow C Data Interface: u = utf8, i = int32, l = int64, tsu = timestamp
+/// in microseconds.
+constexpr std::array k_columns{
+    ColumnType{"_raw_value", "u"},
+    ColumnType{"_kafka_partition", "i"},
+    ColumnType{"_kafka_offset", "l"},
+    ColumnType{"_kafka_timestamp", "tsu:UTC"},
+    ColumnType{"_ingested_at", "tsu:UTC"},
+};
+constexpr std::size_t k_width = k_columns.size();
+
+struct ExportedSchema {
+  std::array<ArrowSchema, k_width> children{};
+  std::array<ArrowSchema*, k_width> pointers{};
+};
+
+struct ExportedArray {
+  explicit ExportedArray(Columns&& rows) : columns(std::move(rows)) {}
+
+  Columns columns;
+  std::array<ArrowArray, k_width> children{};
+  std::array<ArrowArray*, k_width> pointers{};
+  std::array<std::array<const void*, 3>, k_width> buffers{};
+  const void* no_validity = nullptr;
+};
+
+/// A consumer may move a child out and release it by itself; the parent's release then finds it
+/// marked as released. The memory goes with the parent.
+void release_child_schema(ArrowSchema* schema) { schema->release = nullptr; }
+void release_child_array(ArrowArray* array) { array->release = nullptr; }
+
+void release_schema(ArrowSchema* schema) {
+  delete static_cast<ExportedSchema*>(schema->private_data);
+  schema->release = nullptr;
+}
+
+void release_array(ArrowArray* array) {
+  delete static_cast<ExportedArray*>(array->private_data);
+  array->release = nullptr;
+}
+
+void export_schema(ArrowSchema* schema) {
+  auto exported = std::make_unique<ExportedSchema>();
+  for (std::size_t i = 0; i < k_width; ++i) {
+    ArrowSchema& child = exported->children[i];
+    child.format = k_columns[i].format;
+    child.name = k_columns[i].name;
+    child.flags = ARROW_FLAG_NULLABLE;
+    child.release = release_child_schema;
+    exported->pointers[i] = &child;
+  }
+  *schema = ArrowSchema{};
+  schema->format = "+s";
+  schema->name = "";
+  schema->n_children = static_cast<std::int64_t>(k_width);
+  schema->children = exported->pointers.data();
+  schema->release = release_schema;
+  schema->private_data = exported.release();
+}
+
+}  // namespace
+
+bool Columns::has_room_for(const Row& row) const {
+  constexpr auto k_limit = static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max());
+  return values_.size() + row.raw_value.value_or("").size() <= k_limit;
+}
+
+void Columns::append(const Row& row) {
+  const std::size_t index = rows();
+  const std::string_view value = row.raw_value.value_or("");
+  values_.insert(values_.end(), value.begin(), value.end());
+  value_ends_.push_back(static_cast<std::int32_t>(values_.size()));
+  set_validity(value_validity_, index, row.raw_value.has_value());
+  if (!row.raw_value) ++value_nulls_;
+  partitions_.push_back(number(row.partition));
+  offsets_.push_back(row.offset.value);
+  timestamps_.push_back(row.kafka_timestamp.value_or(0));
+  set_validity(timestamp_validity_, index, row.kafka_timestamp.has_value());
+  if (!row.kafka_timestamp) ++timestamp_nulls_;
+  ingested_at_.push_back(row.ingested_at);
+}
+
+std::size_t Columns::bytes() const {
+  constexpr std::size_t k_fixed_row_bytes = 4 + 4 + 8 + 8 + 8;
+  return values_.capacity() + rows() * k_fixed_row_bytes;
+}
+
+Row Columns::row(std::size_t index) const {
+  Row row;
+  if (is_valid(value_validity_, index)) {
+    const auto first = static_cast<std::size_t>(value_ends_[index]);
+    const auto end = static_cast<std::size_t>(value_ends_[index + 1]);
+    row.raw_value = std::string_view(values_.data() + first, end - first);
+  }
+  row.partition = Partition{partitions_[index]};
+  row.offset = Offset{offsets_[index]};
+  if (is_valid(timestamp_validity_, index)) row.kafka_timestamp = timestamps_[index];
+  row.ingested_at = ingested_at_[index];
+  return row;
+}
+
+void Columns::export_to(ArrowArray* array, ArrowSchema* schema) && {
+  export_schema(schema);
+  auto exported = std::make_unique<ExportedArray>(std::move(*this));
+  const Columns& rows = exported->columns;
+  const auto length = static_cast<std::int64_t>(rows.rows());
+  exported->buffers = {{
+      {rows.value_validity_.data(), rows.value_ends_.data(), rows.values_.data()},
+      {nullptr, rows.partitions_.data(), nullptr},
+      {nullptr, rows.offsets_.data(), nullptr},
+      {rows.timestamp_validity_.data(), rows.timestamps_.data(), nullptr},
+      {nullptr, rows.ingested_at_.data(), nullptr},
+  }};
+  const std::array<std::int64_t, k_width> nulls{rows.value_nulls_, 0, 0, rows.timestamp_nulls_, 0};
+  for (std::size_t i = 0; i < k_width; ++i) {
+    ArrowArray& child = exported->children[i];
+    child.length = length;
+    child.null_count = nulls[i];
+    child.n_buffers = i == 0 ? 3 : 2;
+    child.buffers = exported->buffers[i].data();
+    child.release = release_child_array;
+    exported->pointers[i] = &child;
+  }
+  *array = ArrowArray{};
+  array->length = length;
+  array->n_buffers = 1;
+  array->buffers = &exported->no_validity;
+  array->n_children = static_cast<std::int64_t>(k_width);
+  array->children = exported->pointers.data();
+  array->release = release_array;
+  array->private_data = exported.release();
+}
+
+}  // namespace bronze::batch

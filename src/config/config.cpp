@@ -1,0 +1,176 @@
+#include "config/config.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "config/kafka_config.h"
+#include "config/reader.h"
+#include "config/store_config.h"
+
+namespace bronze::config {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::uint64_t k_mb = std::uint64_t{1024} * 1024;
+constexpr std::uint64_t k_memory_mb_min = 64;
+constexpr std::uint64_t k_memory_mb_max = std::uint64_t{16} * 1024 * 1024;
+constexpr std::uint64_t k_memory_mb_default_max = 256;
+constexpr std::uint64_t k_signed_max = std::numeric_limits<std::int64_t>::max();
+/// A batch older than the age at which another engine's clean-up may delete its files is thrown
+/// away (30 minutes); an interval above this leaves no time to write it.
+constexpr seconds k_batch_interval_max{1'200};
+/// What a file name can hold, less the longest prefix of a table.
+constexpr std::size_t k_local_topic_bytes_max = 255 - std::string_view("dlq_bronze_").size();
+
+BatchConfig read_batch(Reader& reader) {
+  return {
+      .interval = reader.seconds("BATCH_INTERVAL_SECONDS",
+                                 {.min = milliseconds{1}, .max = k_batch_interval_max}),
+      .max_bytes = reader.whole_number("BATCH_MAX_BYTES", {.min = 0, .max = k_signed_max}),
+      .max_rows = reader.whole_number("BATCH_MAX_ROWS", {.min = 0, .max = k_signed_max}),
+  };
+}
+
+HealthConfig read_health(Reader& reader) {
+  using Choice = std::pair<std::string_view, IdleHealth>;
+  constexpr auto k_choices = std::to_array<Choice>({
+      {"healthy", IdleHealth::kHealthy},
+      {"unhealthy", IdleHealth::kUnhealthy},
+  });
+  return {
+      .max_write_age = reader.seconds("HEALTH_MAX_WRITE_AGE_SECONDS",
+                                      {.min = milliseconds{1}, .max = seconds{86'400}}),
+      .when_idle = reader.choice<IdleHealth>("HEALTH_WHEN_IDLE", k_choices),
+  };
+}
+
+HttpConfig read_http(Reader& reader) {
+  constexpr std::string_view k_host = "HTTP_HOST";
+  std::string host = reader.text(k_host);
+  const bool is_host = std::ranges::all_of(host, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '.' || c == ':' || c == '-' || c == '_';
+  });
+  if (!is_host || host.size() > 255) {
+    reader.fail_value(k_host, "an address or host name such as 0.0.0.0, :: or localhost");
+  }
+  const auto port = reader.whole_number("HTTP_PORT", {.min = 1, .max = 65'535});
+  return {.host = std::move(host), .port = static_cast<std::uint16_t>(port)};
+}
+
+LogConfig read_log(Reader& reader) {
+  using Level = std::pair<std::string_view, std::string_view>;
+  constexpr auto k_levels = std::to_array<Level>({
+      {"trace", "trace"},
+      {"debug", "debug"},
+      {"info", "info"},
+      {"warn", "warn"},
+      {"warning", "warn"},
+      {"error", "error"},
+  });
+  using Format = std::pair<std::string_view, LogFormat>;
+  constexpr auto k_formats = std::to_array<Format>({
+      {"text", LogFormat::kText},
+      {"json", LogFormat::kJson},
+  });
+  return {
+      .level = std::string(reader.choice<std::string_view>("LOG_LEVEL", k_levels)),
+      .format = reader.choice<LogFormat>("LOG_FORMAT", k_formats),
+  };
+}
+
+std::uint64_t read_memory_limit(Reader& reader, std::optional<std::uint64_t> cgroup_limit_bytes) {
+  constexpr std::string_view k_name = "MEMORY_LIMIT_MB";
+  const std::string minimum = std::to_string(k_memory_mb_min);
+  if (!reader.given(k_name)) {
+    const std::uint64_t bytes =
+        std::min(cgroup_limit_bytes.value_or(k_memory_mb_default_max * k_mb),
+                 k_memory_mb_default_max * k_mb);
+    if (bytes < k_memory_mb_min * k_mb) {
+      reader.fail(k_name, "budget below the minimum: it is not set, and the memory limit of the"
+                          " cgroup is " + std::to_string(bytes / k_mb) + " MB; expected at least " +
+                              minimum + " MB");
+    }
+    return bytes;
+  }
+  const auto asked = parse_whole_number(*reader.given(k_name));
+  if (asked && *asked < k_memory_mb_min) {
+    reader.fail(k_name, "budget below the minimum: expected at least " + minimum + "; it is " +
+                            shown(*reader.given(k_name)));
+    return 0;
+  }
+  const std::uint64_t bytes =
+      reader.whole_number(k_name, {.min = k_memory_mb_min, .max = k_memory_mb_max}) * k_mb;
+  if (cgroup_limit_bytes && bytes > *cgroup_limit_bytes) {
+    reader.warn("MEMORY_LIMIT_MB is above the memory limit of the cgroup (" +
+                std::to_string(*cgroup_limit_bytes / k_mb) +
+                " MB): the kernel may kill the process");
+  }
+  return bytes;
+}
+
+/// Refusing beats ignoring: whoever sets one of these relies on it.
+void refuse_what_comes_later(Reader& reader) {
+  const std::string later = "is not supported by this version yet: ";
+  for (const std::string_view name : {"ON_DATA_LOSS", "ON_TOPIC_RECREATED"}) {
+    if (Reader::lower_case(reader.text(name)) != "stop") {
+      reader.fail(name, shown(reader.text(name)) + " " + later + "expected stop");
+    }
+  }
+  if (reader.given("EXTRA_COLUMNS")) {
+    reader.fail("EXTRA_COLUMNS",
+                shown(reader.text("EXTRA_COLUMNS")) + " " + later + "expected to be unset");
+  }
+  (void)reader.boolean("DLQ_ENABLED");
+  for (const std::string_view name : {"DLQ_VALIDATE_JSON", "DLQ_VALIDATE_SCHEMA"}) {
+    if (reader.boolean(name)) {
+      reader.fail(name, shown(reader.text(name)) + " " + later + "expected false");
+    }
+  }
+}
+
+void check_together(Reader& reader, const Config& config) {
+  if (config.store.base_uri.starts_with("file://")) {
+    for (const std::string& topic : config.kafka.topics) {
+      if (topic.size() > k_local_topic_bytes_max) {
+        reader.fail("KAFKA_TOPICS", "expected names of at most " +
+                                        std::to_string(k_local_topic_bytes_max) +
+                                        " characters on a local DELTA_BASE_PATH, since the table"
+                                        " is a directory; one is " + shown(topic));
+      }
+    }
+  }
+  if (config.health.when_idle == IdleHealth::kUnhealthy &&
+      config.batch.interval >= config.health.max_write_age) {
+    reader.warn("BATCH_INTERVAL_SECONDS is not below HEALTH_MAX_WRITE_AGE_SECONDS: with"
+                " HEALTH_WHEN_IDLE=unhealthy /health answers 503 between the writes");
+  }
+}
+
+}  // namespace
+
+LoadResult load_config(const EnvLookup& env, std::optional<std::uint64_t> cgroup_limit_bytes) {
+  Reader reader(env);
+  Config config;
+  config.kafka = read_kafka_config(reader);
+  config.batch = read_batch(reader);
+  config.store = read_store_config(reader);
+  config.health = read_health(reader);
+  config.http = read_http(reader);
+  config.log = read_log(reader);
+  config.write_retry =
+      reader.seconds("WRITE_RETRY_SECONDS", {.min = milliseconds{0}, .max = seconds{86'400}});
+  config.shutdown_timeout = reader.seconds("SHUTDOWN_TIMEOUT_SECONDS",
+                                           {.min = milliseconds{1}, .max = seconds{3'600}});
+  config.memory_limit_bytes = read_memory_limit(reader, cgroup_limit_bytes);
+  refuse_what_comes_later(reader);
+  check_together(reader, config);
+  if (!reader.errors().empty()) return reader.errors();
+  config.warnings = reader.warnings();
+  return config;
+}
+
+}  // namespace bronze::config

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace bronze::config {
+
+/// Looks an environment variable up; nullopt = not set.
+using EnvLookup = std::function<std::optional<std::string>(std::string_view name)>;
+
+/// The process environment. The only getenv of the program.
+[[nodiscard]] EnvLookup process_environment();
+
+using Properties = std::vector<std::pair<std::string, std::string>>;
+
+struct StartEarliest {};
+struct StartLatest {};
+struct StartAtTime {
+  std::int64_t unix_ms = 0;
+};
+/// Where a partition without any progress begins. `chosen` in KafkaConfig tells whether the user
+/// said so.
+using KafkaStart = std::variant<StartEarliest, StartLatest, StartAtTime>;
+
+struct KafkaConfig {
+  std::string bootstrap_servers;
+  std::string consumer_group;
+  std::vector<std::string> topics;
+  KafkaStart start;
+  /// KAFKA_START was set by the user, not defaulted.
+  bool start_is_explicit = false;
+  std::chrono::milliseconds poll_timeout{};
+  std::chrono::milliseconds session_timeout{};
+  std::string security_protocol;
+  std::string sasl_mechanism;
+  std::string sasl_username;
+  std::string sasl_password;
+  /// KAFKA_PROPERTIES in order; forbidden ones are refused before they get here.
+  Properties extra;
+};
+
+struct BatchConfig {
+  std::chrono::milliseconds interval{};
+  /// 0 = only the memory budget decides.
+  std::uint64_t max_bytes = 0;
+  std::uint64_t max_rows = 0;
+};
+
+struct StoreConfig {
+  /// `s3://bucket[/prefix]` or `file:///absolute/path`, no trailing slash.
+  std::string base_uri;
+  /// Named as the object_store crate names them (aws_endpoint, aws_region, aws_allow_http, ...).
+  Properties options;
+};
+
+enum class IdleHealth { kHealthy, kUnhealthy };
+
+struct HealthConfig {
+  std::chrono::milliseconds max_write_age{};
+  IdleHealth when_idle = IdleHealth::kHealthy;
+};
+
+struct HttpConfig {
+  std::string host;
+  std::uint16_t port = 0;
+};
+
+enum class LogFormat { kText, kJson };
+
+struct LogConfig {
+  /// trace, debug, info, warn, error
+  std::string level;
+  LogFormat format = LogFormat::kText;
+};
+
+struct Config {
+  KafkaConfig kafka;
+  BatchConfig batch;
+  StoreConfig store;
+  HealthConfig health;
+  HttpConfig http;
+  LogConfig log;
+  std::chrono::milliseconds write_retry{};
+  std::chrono::milliseconds shutdown_timeout{};
+  /// The one memory budget, in bytes.
+  std::uint64_t memory_limit_bytes = 0;
+  /// Things that are allowed but worth saying at start, e.g. two variables that differ.
+  std::vector<std::string> warnings;
+};
+
+/// One thing wrong with the environment: which variable, what it holds (never a secret), what
+/// form is expected.
+struct ConfigError {
+  std::string variable;
+  std::string message;
+};
+
+using LoadResult = std::variant<Config, std::vector<ConfigError>>;
+
+/// Reads and checks everything; reports ALL errors at once. `cgroup_limit_bytes`: the smaller of
+/// the memory limits of cgroup v1 and v2, nullopt when there is none.
+[[nodiscard]] LoadResult load_config(const EnvLookup& env,
+                                     std::optional<std::uint64_t> cgroup_limit_bytes);
+
+/// The memory limit of this process's cgroup (v1 or v2), nullopt = unlimited.
+/// `root` is `/` outside tests.
+[[nodiscard]] std::optional<std::uint64_t> cgroup_memory_limit(const std::string& root);
+
+/// The effective configuration as `VARIABLE=value` lines in the order of the table of variables,
+/// secrets masked.
+[[nodiscard]] std::vector<std::string> describe(const Config& config);
+
+/// The table of variables for `--help`: name, default, meaning.
+[[nodiscard]] std::string variables_help();
+
+}  // namespace bronze::config

@@ -1,0 +1,204 @@
+#include "config/kafka_config.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include "config/properties.h"
+#include "config/rfc3339.h"
+
+namespace bronze::config {
+namespace {
+
+constexpr std::size_t k_topic_chars_max = 249;
+constexpr std::size_t k_group_bytes_max = 255;
+/// librdkafka's default for max.poll.interval.ms, below which the session time-out must stay.
+constexpr std::uint64_t k_poll_interval_ms_default = 300'000;
+
+std::vector<std::string> split_at_commas(const std::string& text) {
+  std::vector<std::string> parts;
+  std::size_t begin = 0;
+  while (begin <= text.size()) {
+    const std::size_t comma = std::min(text.find(',', begin), text.size());
+    std::string part = text.substr(begin, comma - begin);
+    part.erase(0, std::min(part.find_first_not_of(' '), part.size()));
+    part.erase(part.find_last_not_of(' ') + 1);
+    parts.push_back(std::move(part));
+    begin = comma + 1;
+  }
+  return parts;
+}
+
+bool is_topic_name(const std::string& name) {
+  return !name.empty() && name.size() <= k_topic_chars_max && name != "." && name != ".." &&
+         std::ranges::all_of(name, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '.' || c == '_' || c == '-';
+         });
+}
+
+std::vector<std::string> read_topics(Reader& reader) {
+  constexpr std::string_view k_name = "KAFKA_TOPICS";
+  std::vector<std::string> topics;
+  std::set<std::string> seen;
+  std::map<std::string, std::string> topic_of_dead_letters;
+  for (std::string& topic : split_at_commas(reader.text(k_name))) {
+    if (topic.starts_with('^')) {
+      reader.fail(k_name, shown(topic) +
+                              " is a regular expression, which is not supported by this version"
+                              " yet; list the topics by name");
+      continue;
+    }
+    if (!is_topic_name(topic)) {
+      reader.fail(k_name, "expected topic names of 1 to 249 characters out of a-z A-Z 0-9 . _ -"
+                          " (not . or ..), separated by commas; one is " + shown(topic));
+      continue;
+    }
+    if (!seen.insert(topic).second) {
+      reader.fail(k_name, shown(topic) + " is listed twice");
+      continue;
+    }
+    std::string table = "dlq_bronze_" + topic;
+    std::ranges::replace(table, '-', '_');
+    const auto [other, is_new] = topic_of_dead_letters.emplace(table, topic);
+    if (!is_new) {
+      reader.fail(k_name, shown(other->second) + " and " + shown(topic) +
+                              " would share the dead-letter table " + table);
+      continue;
+    }
+    topics.push_back(std::move(topic));
+  }
+  return topics;
+}
+
+/// `host`, `host:port`, `[v6]:port`, each with an optional `PROTOCOL://` in front.
+bool is_broker(std::string_view broker) {
+  if (const auto scheme = broker.find("://"); scheme != std::string_view::npos) {
+    broker.remove_prefix(scheme + 3);
+  }
+  const std::size_t bracket = broker.starts_with('[') ? broker.find(']') : 0;
+  if (bracket == std::string_view::npos) return false;
+  const std::size_t colon = broker.find(':', bracket);
+  const std::string_view host = broker.substr(0, colon);
+  const bool host_is_good = !host.empty() && std::ranges::all_of(host, [](unsigned char c) {
+    return c > 0x20 && c < 0x7f && c != '/' && c != '@';
+  });
+  if (colon == std::string_view::npos) return host_is_good;
+  const auto port = parse_whole_number(broker.substr(colon + 1));
+  return host_is_good && port && *port >= 1 && *port <= 65535;
+}
+
+std::string read_bootstrap_servers(Reader& reader) {
+  constexpr std::string_view k_name = "KAFKA_BOOTSTRAP_SERVERS";
+  std::string servers;
+  for (const std::string& broker : split_at_commas(reader.text(k_name))) {
+    if (!is_broker(broker)) {
+      reader.fail_value(k_name, "host:port, several separated by commas");
+      return {};
+    }
+    servers += (servers.empty() ? "" : ",") + broker;
+  }
+  return servers;
+}
+
+std::string read_group(Reader& reader) {
+  constexpr std::string_view k_name = "KAFKA_CONSUMER_GROUP";
+  std::string group = reader.text(k_name);
+  const bool is_clean = std::ranges::none_of(
+      group, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  if (group.size() > k_group_bytes_max || !is_clean || group.starts_with(' ') ||
+      group.ends_with(' ')) {
+    reader.fail_value(k_name, "at most 255 bytes without control characters or spaces at the ends");
+  }
+  return group;
+}
+
+KafkaStart read_start(Reader& reader) {
+  constexpr std::string_view k_name = "KAFKA_START";
+  const std::string text = reader.text(k_name);
+  const std::string lower = Reader::lower_case(text);
+  if (lower == "earliest") return StartEarliest{};
+  if (lower == "latest") return StartLatest{};
+  if (const auto unix_ms = parse_rfc3339(text)) return StartAtTime{*unix_ms};
+  reader.fail_value(k_name, "earliest, latest or a time such as 2024-01-15T10:30:00Z");
+  return StartEarliest{};
+}
+
+void read_security(Reader& reader, KafkaConfig& kafka) {
+  using Choice = std::pair<std::string_view, std::string_view>;
+  constexpr auto k_protocols = std::to_array<Choice>({
+      {"PLAINTEXT", "PLAINTEXT"},
+      {"SSL", "SSL"},
+      {"SASL_PLAINTEXT", "SASL_PLAINTEXT"},
+      {"SASL_SSL", "SASL_SSL"},
+  });
+  constexpr auto k_mechanisms = std::to_array<Choice>({
+      {"PLAIN", "PLAIN"},
+      {"SCRAM-SHA-256", "SCRAM-SHA-256"},
+      {"SCRAM-SHA-512", "SCRAM-SHA-512"},
+      {"GSSAPI", "GSSAPI"},
+      {"OAUTHBEARER", "OAUTHBEARER"},
+  });
+  kafka.security_protocol =
+      reader.choice<std::string_view>("KAFKA_SECURITY_PROTOCOL", k_protocols);
+  kafka.sasl_mechanism = reader.choice<std::string_view>("KAFKA_SASL_MECHANISM", k_mechanisms);
+  kafka.sasl_username = reader.text("KAFKA_SASL_USERNAME");
+  kafka.sasl_password = reader.text("KAFKA_SASL_PASSWORD");
+
+  const bool uses_sasl = kafka.security_protocol.starts_with("SASL_");
+  const bool needs_password =
+      kafka.sasl_mechanism == "PLAIN" || kafka.sasl_mechanism.starts_with("SCRAM-");
+  if (uses_sasl && needs_password) {
+    for (const std::string_view name : {"KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"}) {
+      if (!reader.given(name)) {
+        reader.fail(name, "expected a value, since KAFKA_SECURITY_PROTOCOL is " +
+                              kafka.security_protocol + " with " + kafka.sasl_mechanism +
+                              "; it is not set");
+      }
+    }
+  } else if (!uses_sasl && reader.given("KAFKA_SASL_PASSWORD")) {
+    reader.warn("KAFKA_SASL_PASSWORD is set but not used: KAFKA_SECURITY_PROTOCOL is " +
+                kafka.security_protocol);
+  }
+}
+
+void check_session_timeout(Reader& reader, const KafkaConfig& kafka) {
+  std::uint64_t poll_interval_ms = k_poll_interval_ms_default;
+  for (const auto& [key, value] : kafka.extra) {
+    if (key == "max.poll.interval.ms") {
+      poll_interval_ms = parse_whole_number(value).value_or(poll_interval_ms);
+    }
+  }
+  if (static_cast<std::uint64_t>(kafka.session_timeout.count()) > poll_interval_ms) {
+    reader.fail_value("KAFKA_SESSION_TIMEOUT_MS",
+                      "at most max.poll.interval.ms, which is " + std::to_string(poll_interval_ms));
+  }
+}
+
+std::chrono::milliseconds read_milliseconds(Reader& reader, std::string_view name,
+                                            WholeNumberRange range) {
+  return std::chrono::milliseconds{
+      static_cast<std::int64_t>(reader.whole_number(name, range))};
+}
+
+}  // namespace
+
+KafkaConfig read_kafka_config(Reader& reader) {
+  KafkaConfig kafka;
+  kafka.bootstrap_servers = read_bootstrap_servers(reader);
+  kafka.consumer_group = read_group(reader);
+  kafka.topics = read_topics(reader);
+  kafka.start = read_start(reader);
+  kafka.start_is_explicit = reader.given("KAFKA_START").has_value();
+  kafka.poll_timeout =
+      read_milliseconds(reader, "KAFKA_POLL_TIMEOUT_MS", {.min = 1, .max = 60'000});
+  kafka.session_timeout =
+      read_milliseconds(reader, "KAFKA_SESSION_TIMEOUT_MS", {.min = 1'000, .max = 3'600'000});
+  read_security(reader, kafka);
+  kafka.extra = read_kafka_properties(reader);
+  check_session_timeout(reader, kafka);
+  return kafka;
+}
+
+}  // namespace bronze::config

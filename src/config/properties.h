@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "config/config.h"
+#include "config/reader.h"
+
+namespace bronze::config {
+
+/// KAFKA_PROPERTIES: one `key=value` a line or separated by `;`, spaces around keys and values
+/// dropped. Refuses what another variable sets and what would break the guarantees. Values never
+/// appear in errors, since any of them may be a secret.
+[[nodiscard]] Properties read_kafka_properties(Reader& reader);
+
+/// The property holds a password, key or token, or is unknown but named like one.
+[[nodiscard]] bool is_secret_property(std::string_view key);
+
+/// `key=value;key=***`
+[[nodiscard]] std::string masked(const Properties& properties);
+
+}  // namespace bronze::config

@@ -1,0 +1,197 @@
+#include "config/variables.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "config/properties.h"
+#include "config/reader.h"
+#include "config/rfc3339.h"
+#include "config/store_config.h"
+
+namespace bronze::config {
+namespace {
+
+constexpr std::uint64_t k_mb = std::uint64_t{1024} * 1024;
+
+std::string topics_text(const Config& config) {
+  std::string text;
+  for (const std::string& topic : config.kafka.topics) text += (text.empty() ? "" : ",") + topic;
+  return text;
+}
+
+std::string start_text(const Config& config) {
+  if (std::holds_alternative<StartEarliest>(config.kafka.start)) return "earliest";
+  if (std::holds_alternative<StartLatest>(config.kafka.start)) return "latest";
+  return format_rfc3339(std::get<StartAtTime>(config.kafka.start).unix_ms);
+}
+
+std::optional<std::string> if_any(std::string value) {
+  return value.empty() ? std::nullopt : std::optional(std::move(value));
+}
+
+bool is_local(const Config& config) { return config.store.base_uri.starts_with("file://"); }
+
+using Effective = std::optional<std::string>;
+
+Effective endpoint_text(const Config& config) {
+  if (is_local(config)) return std::nullopt;
+  return option(config.store, "aws_endpoint").value_or("(AWS)");
+}
+
+constexpr Secrecy k_secret = Secrecy::kSecret;
+constexpr Secrecy k_public = Secrecy::kPublic;
+
+constexpr std::string_view k_later = "later versions only";
+
+/// Shared by the rows of one store option: `using` it names the option.
+template <std::size_t n>
+struct OptionName {
+  char text[n]{};
+  // NOLINTNEXTLINE(google-explicit-constructor): a literal as a template argument
+  consteval OptionName(const char (&name)[n]) { std::copy_n(name, n, text); }
+};
+
+template <OptionName name>
+Effective store_option(const Config& config) {
+  return option(config.store, name.text);
+}
+
+constexpr auto k_variables = std::to_array<Variable>({
+    {"KAFKA_BOOTSTRAP_SERVERS", "kafka:29092", "brokers, host:port, separated by commas", k_public,
+     [](const Config& c) -> Effective { return c.kafka.bootstrap_servers; }},
+    {"KAFKA_CONSUMER_GROUP", "bronze-ingestion",
+     "consumer group; also the identity under which progress is kept in the tables", k_public,
+     [](const Config& c) -> Effective { return c.kafka.consumer_group; }},
+    {"KAFKA_TOPICS",
+     "gps_pings,trips,driver_status,surge_updates,ratings,payments,driver_profiles,rider_profiles",
+     "topics, separated by commas; one that does not exist yet gets its table and is waited for",
+     k_public, [](const Config& c) -> Effective { return topics_text(c); }},
+    {"KAFKA_START", "earliest",
+     "where a partition without any progress begins: earliest, latest or an RFC 3339 time",
+     k_public, [](const Config& c) -> Effective { return start_text(c); }},
+    {"KAFKA_POLL_TIMEOUT_MS", "1000",
+     "the longest single wait for records; never delays a write or a signal", k_public,
+     [](const Config& c) -> Effective { return std::to_string(c.kafka.poll_timeout.count()); }},
+    {"KAFKA_SESSION_TIMEOUT_MS", "45000",
+     "how long the group waits for a sign of life before it gives the partitions to others",
+     k_public,
+     [](const Config& c) -> Effective { return std::to_string(c.kafka.session_timeout.count()); }},
+    {"KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL", k_public,
+     [](const Config& c) -> Effective { return c.kafka.security_protocol; }},
+    {"KAFKA_SASL_MECHANISM", "PLAIN",
+     "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, GSSAPI or OAUTHBEARER", k_public,
+     [](const Config& c) -> Effective { return c.kafka.sasl_mechanism; }},
+    {"KAFKA_SASL_USERNAME", "", "user for PLAIN and SCRAM", k_public,
+     [](const Config& c) -> Effective { return if_any(c.kafka.sasl_username); }},
+    {"KAFKA_SASL_PASSWORD", "", "password for PLAIN and SCRAM", k_secret,
+     [](const Config& c) -> Effective { return if_any(c.kafka.sasl_password); }},
+    {"KAFKA_PROPERTIES", "",
+     "further librdkafka properties, one key=value a line or separated by ';'; those that would"
+     " break the guarantees are refused",
+     k_public, [](const Config& c) -> Effective { return if_any(masked(c.kafka.extra)); }},
+    {"BATCH_INTERVAL_SECONDS", "10", "age at which a batch is written; fractions allowed", k_public,
+     [](const Config& c) -> Effective { return seconds_text(c.batch.interval); }},
+    {"BATCH_MAX_BYTES", "0", "write earlier at this size; 0 = only the memory budget decides",
+     k_public, [](const Config& c) -> Effective { return std::to_string(c.batch.max_bytes); }},
+    {"BATCH_MAX_ROWS", "0",
+     "write earlier at this many records; 0 = only the memory budget decides", k_public,
+     [](const Config& c) -> Effective { return std::to_string(c.batch.max_rows); }},
+    {"DELTA_BASE_PATH", "s3a://{BRONZE_BUCKET}",
+     "where the tables are: s3a://bucket[/prefix], s3://..., file:///path or a plain path",
+     k_public, [](const Config& c) -> Effective { return c.store.base_uri; }},
+    {"BRONZE_BUCKET", "rideshare-bronze", "bucket of the default DELTA_BASE_PATH"},
+    {"S3_ENDPOINT_URL", "http://minio:9000",
+     "endpoint of the object store; set but empty = the endpoint of AWS", k_public, endpoint_text},
+    {"S3_ENDPOINT", "", "read when S3_ENDPOINT_URL is not set"},
+    {"AWS_ACCESS_KEY_ID", "minioadmin",
+     "key of the object store; set but empty = the credential chain. The default holds only when"
+     " neither key nor any other source of credentials is set",
+     k_secret, store_option<"aws_access_key_id">},
+    {"AWS_SECRET_ACCESS_KEY", "minioadmin", "see AWS_ACCESS_KEY_ID; one needs the other", k_secret,
+     store_option<"aws_secret_access_key">},
+    {"AWS_SESSION_TOKEN", "", "with temporary keys", k_secret, store_option<"aws_session_token">},
+    {"AWS_REGION", "us-east-1", "region of the object store", k_public, store_option<"aws_region">},
+    {"AWS_WEB_IDENTITY_TOKEN_FILE", "", "credentials by web identity; needs AWS_ROLE_ARN", k_public,
+     store_option<"aws_web_identity_token_file">},
+    {"AWS_ROLE_ARN", "", "role of the web identity", k_public, store_option<"aws_role_arn">},
+    {"AWS_ROLE_SESSION_NAME", "", "session name of the web identity", k_public,
+     store_option<"aws_role_session_name">},
+    {"AWS_ENDPOINT_URL_STS", "", "endpoint that answers for the web identity", k_public,
+     store_option<"aws_endpoint_url_sts">},
+    {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "", "credentials of an ECS task", k_public,
+     store_option<"aws_container_credentials_relative_uri">},
+    {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "",
+     "credentials of an EKS pod; needs AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", k_public,
+     store_option<"aws_container_credentials_full_uri">},
+    {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "", "token for the address above", k_public,
+     store_option<"aws_container_authorization_token_file">},
+    {"AWS_PROFILE", "", "not read; when set, the default keys do not hold"},
+    {"AWS_CA_BUNDLE", "", "not read (SSL_CERT_FILE is); refused with an http endpoint"},
+    {"EXTRA_COLUMNS", "", k_later},
+    {"WRITE_RETRY_SECONDS", "300",
+     "how long transient write faults are retried before the service stops; 0 = not at all",
+     k_public, [](const Config& c) -> Effective { return seconds_text(c.write_retry); }},
+    {"SHUTDOWN_TIMEOUT_SECONDS", "25", "how long a shutdown may take to write what it holds",
+     k_public, [](const Config& c) -> Effective { return seconds_text(c.shutdown_timeout); }},
+    {"HTTP_HOST", "0.0.0.0", "address of /health", k_public,
+     [](const Config& c) -> Effective { return c.http.host; }},
+    {"HTTP_PORT", "8080", "port of /health", k_public,
+     [](const Config& c) -> Effective { return std::to_string(c.http.port); }},
+    {"HEALTH_MAX_WRITE_AGE_SECONDS", "60", "age of a due batch at which /health answers 503",
+     k_public, [](const Config& c) -> Effective { return seconds_text(c.health.max_write_age); }},
+    {"HEALTH_WHEN_IDLE", "healthy",
+     "unhealthy = 503 whenever the last write is older than HEALTH_MAX_WRITE_AGE_SECONDS", k_public,
+     [](const Config& c) -> Effective {
+       return c.health.when_idle == IdleHealth::kHealthy ? "healthy" : "unhealthy";
+     }},
+    {"LOG_LEVEL", "info", "trace, debug, info, warn or error", k_public,
+     [](const Config& c) -> Effective { return c.log.level; }},
+    {"LOG_FORMAT", "text", "text or json", k_public,
+     [](const Config& c) -> Effective {
+       return c.log.format == LogFormat::kText ? "text" : "json";
+     }},
+    {"MEMORY_LIMIT_MB", "the smaller of the cgroup's limit and 256",
+     "the one memory budget, at least 64", k_public,
+     [](const Config& c) -> Effective { return std::to_string(c.memory_limit_bytes / k_mb); }},
+    {"ON_DATA_LOSS", "stop", "only stop in this version"},
+    {"ON_TOPIC_RECREATED", "stop", "only stop in this version"},
+    {"DLQ_ENABLED", "true", "dead letters come with a later version; not read yet"},
+    {"DLQ_VALIDATE_JSON", "false", "only false in this version"},
+    {"DLQ_VALIDATE_SCHEMA", "false", "only false in this version"},
+    {"DLQ_SCHEMA_DIR", "/app/schemas", k_later},
+});
+
+}  // namespace
+
+std::span<const Variable> variables() { return k_variables; }
+
+const Variable& variable(std::string_view name) {
+  const auto row = std::ranges::find(k_variables, name, &Variable::name);
+  if (row == k_variables.end()) std::abort();
+  return *row;
+}
+
+std::vector<std::string> describe(const Config& config) {
+  std::vector<std::string> lines;
+  for (const Variable& row : k_variables) {
+    if (row.effective == nullptr) continue;
+    if (const auto value = row.effective(config)) {
+      const bool secret = row.secrecy == Secrecy::kSecret;
+      lines.push_back(std::string(row.name) + "=" + (secret ? "***" : *value));
+    }
+  }
+  return lines;
+}
+
+std::string variables_help() {
+  std::string text;
+  for (const Variable& row : k_variables) {
+    text += "  " + std::string(row.name);
+    if (!row.default_text.empty()) text += " [" + std::string(row.default_text) + "]";
+    text += "\n      " + std::string(row.meaning) + "\n";
+  }
+  return text;
+}
+
+}  // namespace bronze::config

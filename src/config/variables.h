@@ -1,0 +1,33 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "config/config.h"
+
+namespace bronze::config {
+
+enum class Secrecy { kPublic, kSecret };
+
+/// One row of the table of variables: the single place that names a variable, its default and its
+/// meaning. Help, the description at start and the reading of defaults all come from here.
+struct Variable {
+  std::string_view name;
+  /// As help shows it; also parsed as the default, except where the default is computed.
+  std::string_view default_text;
+  std::string_view meaning;
+  Secrecy secrecy = Secrecy::kPublic;
+  /// The value in effect; nullopt = this configuration does not use the variable. Null pointer =
+  /// the variable is never described (it only feeds others, or is not supported yet).
+  std::optional<std::string> (*effective)(const Config&) = nullptr;
+};
+
+/// All variables, in the order in which help and description show them.
+[[nodiscard]] std::span<const Variable> variables();
+
+/// REQUIRES: `name` is in the table.
+[[nodiscard]] const Variable& variable(std::string_view name);
+
+}  // namespace bronze::config

@@ -1,0 +1,142 @@
+#include "delta/delta_sink.h"
+
+#include <utility>
+
+namespace bronze::delta {
+namespace {
+
+constexpr const char* k_app_id_prefix = "bronze/";
+
+StoreStatus from_bridge(bridge::Status status) {
+  switch (status) {
+    case bridge::Status::Ok:
+      return StoreStatus::kOk;
+    case bridge::Status::Missing:
+      return StoreStatus::kMissing;
+    case bridge::Status::Conflict:
+      return StoreStatus::kConflict;
+    case bridge::Status::Transient:
+      return StoreStatus::kTransient;
+    case bridge::Status::Denied:
+      return StoreStatus::kDenied;
+    case bridge::Status::Corrupt:
+      return StoreStatus::kCorrupt;
+    case bridge::Status::Unsupported:
+      return StoreStatus::kUnsupported;
+    case bridge::Status::Failed:
+      return StoreStatus::kFailed;
+  }
+  return StoreStatus::kFailed;
+}
+
+template <typename Map>
+rust::Vec<bridge::KeyValue> to_bridge(const Map& entries) {
+  rust::Vec<bridge::KeyValue> list;
+  for (const auto& [key, value] : entries) list.push_back({key, value});
+  return list;
+}
+
+std::vector<std::string> strings(const rust::Vec<rust::String>& list) {
+  std::vector<std::string> copy;
+  for (const auto& text : list) copy.emplace_back(text);
+  return copy;
+}
+
+TableShape shape_of(const bridge::TableState& state) {
+  TableShape shape{.id = std::string(state.id),
+                   .schema_json = std::string(state.schema_json),
+                   .partition_columns = strings(state.partition_columns),
+                   .configuration = {},
+                   .min_reader_version = state.min_reader_version,
+                   .min_writer_version = state.min_writer_version,
+                   .reader_features = strings(state.reader_features),
+                   .writer_features = strings(state.writer_features)};
+  for (const auto& entry : state.configuration) {
+    shape.configuration[std::string(entry.key)] = std::string(entry.value);
+  }
+  return shape;
+}
+
+}  // namespace
+
+StoreOutcome from_bridge(const bridge::Outcome& outcome) {
+  return {from_bridge(outcome.status), std::string(outcome.message)};
+}
+
+std::uint64_t DeltaFile::append(batch::Columns columns) {
+  ArrowArray array{};
+  ArrowSchema schema{};
+  std::move(columns).export_to(&array, &schema);
+  return file_->append(&array, &schema);
+}
+
+FileResult DeltaFile::finish() {
+  const auto result = file_->finish();
+  return {from_bridge(result.outcome), std::string(result.path), result.rows, result.bytes};
+}
+
+StoreOutcome DeltaFile::discard() { return from_bridge(file_->discard()); }
+
+StoreOutcome DeltaSink::load() {
+  auto outcome = from_bridge(table_->load());
+  return outcome.ok() ? read_snapshot() : outcome;
+}
+
+StoreOutcome DeltaSink::create(const TableSpec& spec) {
+  bridge::TableSpec bridged;
+  bridged.schema_json = spec.schema_json;
+  for (const auto& column : spec.partition_columns) bridged.partition_columns.push_back(column);
+  bridged.configuration = to_bridge(spec.configuration);
+  auto outcome = from_bridge(table_->create(bridged));
+  return outcome.ok() ? read_snapshot() : outcome;
+}
+
+StoreOutcome DeltaSink::read_snapshot() {
+  const auto list = table_->txns(k_app_id_prefix);
+  auto outcome = from_bridge(list.outcome);
+  if (!outcome.ok()) return outcome;
+  const auto state = table_->state();
+  snapshot_ = {.version = state.version, .shape = shape_of(state), .txns = {}};
+  for (const auto& txn : list.txns) snapshot_.txns[std::string(txn.app_id)] = txn.version;
+  return outcome;
+}
+
+Lookup DeltaSink::has_data_files() {
+  const auto lookup = table_->has_data_files();
+  return {from_bridge(lookup.outcome), lookup.found, 0};
+}
+
+Lookup DeltaSink::find_token(const std::string& token, std::uint64_t after) {
+  const auto lookup = table_->find_token(token, after);
+  return {from_bridge(lookup.outcome), lookup.found, lookup.version};
+}
+
+StoreOutcome DeltaSink::log_entry_exists(std::uint64_t version) {
+  return from_bridge(table_->log_entry_exists(version));
+}
+
+PutResult DeltaSink::put(const CommitRequest& request) {
+  bridge::CommitRequest bridged;
+  for (const auto& [app_id, version] : request.txns) bridged.txns.push_back({app_id, version});
+  bridged.parameters = to_bridge(request.parameters);
+  auto files = bridge::new_file_set();
+  for (const FileSink* file : request.files) {
+    // Files come from open_file of this table: they are DeltaFiles.
+    files->add(static_cast<const DeltaFile*>(file)->handle());
+  }
+  const auto result = table_->put(bridged, *files);
+  PutResult answer{from_bridge(result.outcome), result.version};
+  if (answer.outcome.ok()) {
+    snapshot_.version = answer.version;
+    for (const auto& [app_id, version] : request.txns) snapshot_.txns[app_id] = version;
+  }
+  return answer;
+}
+
+StoreOutcome DeltaSink::checkpoint() { return from_bridge(table_->checkpoint()); }
+
+std::unique_ptr<FileSink> DeltaSink::open_file(const std::string& date) {
+  return std::make_unique<DeltaFile>(table_->open_file(date));
+}
+
+}  // namespace bronze::delta

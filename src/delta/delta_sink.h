@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "bronze-bridge/src/lib.rs.h"
+#include "delta/table_sink.h"
+
+namespace bronze::delta {
+
+[[nodiscard]] StoreOutcome from_bridge(const bridge::Outcome& outcome);
+
+/// The FileSink over the bridge's streaming Parquet writer.
+class DeltaFile final : public FileSink {
+ public:
+  explicit DeltaFile(rust::Box<bridge::DataFile> file) : file_(std::move(file)) {}
+
+  std::uint64_t append(batch::Columns columns) override;
+  FileResult finish() override;
+  StoreOutcome discard() override;
+
+  [[nodiscard]] const bridge::DataFile& handle() const { return *file_; }
+
+ private:
+  rust::Box<bridge::DataFile> file_;
+};
+
+/// The TableSink over the Delta kernel. Keeps the map of txns itself: read once for each loaded
+/// snapshot, moved on by our own commits.
+class DeltaSink final : public TableSink {
+ public:
+  explicit DeltaSink(rust::Box<bridge::Table> table) : table_(std::move(table)) {}
+
+  StoreOutcome load() override;
+  StoreOutcome create(const TableSpec& spec) override;
+  [[nodiscard]] const SnapshotView& snapshot() const override { return snapshot_; }
+  Lookup has_data_files() override;
+  Lookup find_token(const std::string& token, std::uint64_t after) override;
+  StoreOutcome log_entry_exists(std::uint64_t version) override;
+  PutResult put(const CommitRequest& request) override;
+  StoreOutcome checkpoint() override;
+  [[nodiscard]] std::unique_ptr<FileSink> open_file(const std::string& date) override;
+
+ private:
+  [[nodiscard]] StoreOutcome read_snapshot();
+
+  rust::Box<bridge::Table> table_;
+  SnapshotView snapshot_;
+};
+
+}  // namespace bronze::delta

@@ -1,0 +1,34 @@
+#include "delta/delta_store.h"
+
+#include <stdexcept>
+
+#include "bronze-bridge/src/lib.rs.h"
+#include "delta/delta_sink.h"
+
+namespace bronze::delta {
+
+struct DeltaStore::Impl {
+  rust::Box<bridge::Store> store;
+};
+
+DeltaStore::DeltaStore(const StoreSettings& settings) {
+  bridge::StoreOptions options;
+  options.base_uri = settings.base_uri;
+  for (const auto& [key, value] : settings.options) options.options.push_back({key, value});
+  options.engine_info = settings.engine_info;
+  options.connect_timeout_ms = static_cast<std::uint32_t>(settings.connect_timeout.count());
+  options.request_timeout_ms = static_cast<std::uint32_t>(settings.request_timeout.count());
+  impl_ = std::make_unique<Impl>(Impl{bridge::open_store(options)});
+}
+
+DeltaStore::~DeltaStore() = default;
+
+StoreOutcome DeltaStore::probe() const {
+  return from_bridge(impl_->store->probe_put_if_absent());
+}
+
+std::unique_ptr<TableSink> DeltaStore::table(const std::string& directory) const {
+  return std::make_unique<DeltaSink>(impl_->store->table(directory));
+}
+
+}  // namespace bronze::delta

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "delta/table_sink.h"
+
+namespace bronze::delta {
+
+struct StoreSettings {
+  /// `s3://bucket[/prefix]` or `file:///absolute/path`, no trailing slash.
+  std::string base_uri;
+  /// Named as the object_store crate names them.
+  std::vector<std::pair<std::string, std::string>> options;
+  /// commitInfo.engineInfo
+  std::string engine_info;
+  std::chrono::milliseconds connect_timeout{};
+  /// For one request, its body included.
+  std::chrono::milliseconds request_timeout{};
+};
+
+/// The object store below DELTA_BASE_PATH. Owned by the app; outlives its tables. Any thread.
+class DeltaStore {
+ public:
+  /// No I/O. Throws std::runtime_error when the store library refuses a setting.
+  explicit DeltaStore(const StoreSettings& settings);
+  ~DeltaStore();
+  DeltaStore(const DeltaStore&) = delete;
+  DeltaStore& operator=(const DeltaStore&) = delete;
+
+  /// Whether of two racing creates exactly one wins. kUnsupported: the store lies about it, and
+  /// no table in it would be safe.
+  [[nodiscard]] StoreOutcome probe() const;
+
+  /// A handle on `{base}/{directory}/`; no I/O.
+  [[nodiscard]] std::unique_ptr<TableSink> table(const std::string& directory) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace bronze::delta

@@ -1,0 +1,132 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "batch/columns.h"
+
+namespace bronze::delta {
+
+/// What became of a call to the store, by what can be done about it.
+enum class StoreStatus {
+  kOk,
+  /// The table, log entry or bucket is not there.
+  kMissing,
+  /// Another writer was first.
+  kConflict,
+  /// Worth another try.
+  kTransient,
+  /// Credentials or rights.
+  kDenied,
+  /// The log cannot be read or contradicts itself.
+  kCorrupt,
+  /// The table or store needs or lacks something we cannot deal with.
+  kUnsupported,
+  /// None of the above; trying again will not help.
+  kFailed,
+};
+
+struct [[nodiscard]] StoreOutcome {
+  StoreStatus status = StoreStatus::kOk;
+  std::string message;
+
+  [[nodiscard]] bool ok() const { return status == StoreStatus::kOk; }
+};
+
+/// appId -> version of the table's `txn` actions.
+using TxnMap = std::map<std::string, std::int64_t, std::less<>>;
+
+/// What of a table the files written for it depend on.
+struct TableShape {
+  /// metaData.id
+  std::string id;
+  std::string schema_json;
+  std::vector<std::string> partition_columns;
+  std::map<std::string, std::string> configuration;
+  int min_reader_version = 0;
+  int min_writer_version = 0;
+  std::vector<std::string> reader_features;
+  std::vector<std::string> writer_features;
+
+  friend bool operator==(const TableShape&, const TableShape&) = default;
+};
+
+struct TableSpec {
+  std::string schema_json;
+  std::vector<std::string> partition_columns;
+  std::map<std::string, std::string> configuration;
+};
+
+struct SnapshotView {
+  std::uint64_t version = 0;
+  TableShape shape;
+  TxnMap txns;
+};
+
+struct [[nodiscard]] Lookup {
+  StoreOutcome outcome;
+  bool found = false;
+  /// Where it was found, if that has a version.
+  std::uint64_t version = 0;
+};
+
+struct [[nodiscard]] FileResult {
+  StoreOutcome outcome;
+  std::string path;
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// One open Parquet file of one date. One caller at a time.
+class FileSink {
+ public:
+  virtual ~FileSink() = default;
+  /// Returns the encoded bytes held in memory so far. Throws when encoding fails.
+  virtual std::uint64_t append(batch::Columns columns) = 0;
+  /// Uploads. kTransient: may be called again. After kOk the same result again.
+  virtual FileResult finish() = 0;
+  /// Deletes what was uploaded; the file will not be committed.
+  virtual StoreOutcome discard() = 0;
+};
+
+struct CommitRequest {
+  TxnMap txns;
+  /// commitInfo.operationParameters
+  std::map<std::string, std::string> parameters;
+  /// Finished files of this table.
+  std::vector<const FileSink*> files;
+};
+
+/// The answer to one PUT of a log entry. Whatever is not kOk means: find out from the log.
+struct [[nodiscard]] PutResult {
+  StoreOutcome outcome;
+  std::uint64_t version = 0;
+};
+
+/// One Delta table. Owned by its lane; used by worker threads: one at a time for everything but
+/// `open_file`, `checkpoint` and the files, which may run beside the others. Calls block.
+class TableSink {
+ public:
+  virtual ~TableSink() = default;
+
+  /// Reads the latest snapshot from the store. kMissing: there is no table.
+  virtual StoreOutcome load() = 0;
+  /// Creates the table. kConflict: there is one already.
+  virtual StoreOutcome create(const TableSpec& spec) = 0;
+  /// The snapshot of the last successful load, create or put.
+  [[nodiscard]] virtual const SnapshotView& snapshot() const = 0;
+  virtual Lookup has_data_files() = 0;
+  /// Looks for a commit with this token in versions (after, snapshot's version].
+  virtual Lookup find_token(const std::string& token, std::uint64_t after) = 0;
+  /// kOk or kMissing, or why it is not known.
+  virtual StoreOutcome log_entry_exists(std::uint64_t version) = 0;
+  /// One PUT of the log entry after the snapshot's; never repeated.
+  virtual PutResult put(const CommitRequest& request) = 0;
+  virtual StoreOutcome checkpoint() = 0;
+  [[nodiscard]] virtual std::unique_ptr<FileSink> open_file(const std::string& date) = 0;
+};
+
+}  // namespace bronze::delta

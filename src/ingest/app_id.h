@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/ids.h"
+
+namespace bronze::ingest {
+
+/// The names under which a table keeps progress (`txn.appId`). Each part is percent-encoded where
+/// it holds anything but letters, digits and `-._~:`, so that no two pipelines share a name.
+///
+/// `bronze/{group}/{topic-identity}/{partition}`; its version is the next offset.
+[[nodiscard]] std::string partition_app_id(std::string_view group, const TopicIdentity& identity,
+                                           Partition partition);
+
+/// `bronze/{group}/{topic}`: the table knows this topic; its version is the identity's number.
+[[nodiscard]] std::string registry_app_id(std::string_view group, std::string_view topic);
+
+[[nodiscard]] std::string percent_encode(std::string_view text);
+
+}  // namespace bronze::ingest

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "delta/table_sink.h"
+#include "ingest/commit_attempt.h"
+
+namespace bronze::ingest {
+
+/// Numbers each batch of the process, and each strand of jobs.
+using BatchId = std::uint64_t;
+
+struct StoreProbed {
+  delta::StoreOutcome outcome;
+};
+/// The table is there, created if need be.
+struct TableOpened {
+  delta::StoreOutcome outcome;
+};
+struct TableLoaded {
+  delta::StoreOutcome outcome;
+  delta::SnapshotView view;
+  bool has_data_files = false;
+};
+struct TopicRegistered {
+  CommitResult result;
+};
+struct ColumnsEncoded {
+  BatchId batch = 0;
+  /// The memory that the columns held.
+  std::uint64_t column_bytes = 0;
+  /// What the batch's files hold now.
+  std::uint64_t encoded_bytes = 0;
+};
+struct FilesFinished {
+  BatchId batch = 0;
+  delta::StoreOutcome outcome;
+  std::uint64_t bytes = 0;
+  std::vector<const delta::FileSink*> files;
+};
+struct CommitAttempted {
+  BatchId batch = 0;
+  CommitResult result;
+};
+struct CheckpointWritten {
+  delta::StoreOutcome outcome;
+};
+struct FilesDiscarded {};
+/// The job threw: the process cannot go on.
+struct JobFailed {
+  std::string message;
+};
+
+using JobOutcome =
+    std::variant<StoreProbed, TableOpened, TableLoaded, TopicRegistered, ColumnsEncoded,
+                 FilesFinished, CommitAttempted, CheckpointWritten, FilesDiscarded, JobFailed>;
+
+/// A blocking piece of work that runs once on some worker thread.
+class Job {
+ public:
+  virtual ~Job() = default;
+  [[nodiscard]] virtual JobOutcome run() = 0;
+};
+
+template <typename Function>
+[[nodiscard]] std::unique_ptr<Job> make_job(Function function) {
+  class FunctionJob final : public Job {
+   public:
+    explicit FunctionJob(Function work) : work_(std::move(work)) {}
+    JobOutcome run() override { return work_(); }
+
+   private:
+    Function work_;
+  };
+  return std::make_unique<FunctionJob>(std::move(function));
+}
+
+struct JobDone {
+  /// Index of the lane that submitted it.
+  std::size_t lane = 0;
+  JobOutcome outcome;
+};
+
+/// Jobs of one strand run one after the other in the order of submission; strands run beside each
+/// other. Submitting and taking results is for the ingest thread.
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  virtual void submit(std::size_t lane, BatchId strand, std::unique_ptr<Job> job) = 0;
+  [[nodiscard]] virtual std::vector<JobDone> take_done() = 0;
+  /// Names a strand that nobody else uses.
+  [[nodiscard]] BatchId new_strand() { return ++last_strand_; }
+
+ private:
+  BatchId last_strand_ = 0;
+};
+
+}  // namespace bronze::ingest

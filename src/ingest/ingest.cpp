@@ -1,0 +1,394 @@
+#include "ingest/ingest.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+#include <type_traits>
+#include <utility>
+
+namespace bronze::ingest {
+namespace {
+
+constexpr std::uint64_t k_records_between_housekeeping = 256;
+constexpr std::chrono::seconds k_say_every{5};
+constexpr std::chrono::minutes k_remind_every{1};
+constexpr std::chrono::milliseconds k_publish_every{200};
+constexpr std::chrono::seconds k_probe_again{1};
+constexpr std::chrono::seconds k_close_timeout{5};
+/// Kafka is said to be unreachable when no answer came for so long.
+constexpr std::chrono::seconds k_kafka_silence{25};
+
+template <typename... Cases>
+struct Overloaded : Cases... {
+  using Cases::operator()...;
+};
+
+std::map<std::string, std::vector<Partition>> by_topic(
+    const std::vector<kafka::TopicPartition>& partitions) {
+  std::map<std::string, std::vector<Partition>> grouped;
+  for (const auto& entry : partitions) grouped[entry.topic].push_back(entry.partition);
+  return grouped;
+}
+
+}  // namespace
+
+Ingest::Ingest(IngestSettings settings, IngestParts parts,
+               std::vector<std::unique_ptr<Lane>> lanes,
+               std::function<delta::StoreOutcome()> probe)
+    : settings_(std::move(settings)),
+      parts_(parts),
+      lanes_(std::move(lanes)),
+      probe_(std::move(probe)),
+      started_at_(parts.clock.now()),
+      probe_again_at_(started_at_),
+      say_again_at_(started_at_ + k_say_every),
+      remind_at_(started_at_ + k_remind_every),
+      publish_at_(started_at_) {
+  for (const auto& lane : lanes_) by_topic_.emplace(lane->topic(), lane.get());
+}
+
+IngestEnd Ingest::run() {
+  while (turn()) {
+  }
+  return end();
+}
+
+IngestEnd Ingest::end() const {
+  if (failure_) return IngestEnd::kFailed;
+  if (!written_in_time_) return IngestEnd::kNotAllWritten;
+  const bool halted = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
+    const LaneReport report = lane->report();
+    return !report.halted.empty() || lane->unusable();
+  });
+  if (settings_.mode == RunMode::kOnce && halted) return IngestEnd::kPartitionsHalted;
+  return IngestEnd::kDone;
+}
+
+void Ingest::request_stop() {
+  stop_requested_ = true;
+  parts_.source.wake();
+}
+
+bool Ingest::turn() {
+  kafka::Event event = parts_.source.poll(std::chrono::milliseconds(0));
+  if (std::holds_alternative<kafka::Idle>(event)) {
+    housekeeping();
+    if (phase_ == Phase::kEnded) return false;
+    event = parts_.source.poll(wait_time());
+  }
+  const bool is_record = std::holds_alternative<kafka::Record>(event);
+  handle(event);
+  if (!is_record || ++events_ % k_records_between_housekeeping == 0) housekeeping();
+  return phase_ != Phase::kEnded;
+}
+
+void Ingest::handle(const kafka::Event& event) {
+  std::visit(
+      Overloaded{
+          [](const kafka::Idle&) {},
+          [&](const kafka::Record& record) { on_record(record); },
+          [&](const kafka::PartitionEnd& end) {
+            last_traffic_ = parts_.clock.now();
+            if (Lane* lane = lane_of(end.topic)) lane->on_partition_end(end.partition, end.position);
+          },
+          [&](const kafka::Assigned& assigned) { on_assigned(assigned); },
+          [&](const kafka::Revoked& revoked) { on_revoked(revoked); },
+          [&](const kafka::PartitionReset& reset) {
+            if (Lane* lane = lane_of(reset.topic)) {
+              lane->on_partition_reset(reset.partition, reset.reason);
+            }
+          },
+          [&](const kafka::PartitionError& error) {
+            if (Lane* lane = lane_of(error.topic)) lane->on_partition_error(error.reason);
+          },
+          [&](const kafka::TopicsDescribed& answer) { parts_.watch.on_described(answer); },
+          [&](const kafka::OffsetsListed& answer) {
+            for (const auto& lane : lanes_) lane->on_offsets(answer);
+          },
+          [&](const kafka::GroupOffsetsListed& answer) {
+            for (const auto& lane : lanes_) lane->on_group_offsets(answer);
+          },
+          [](const kafka::OffsetsCommitted& answer) {
+            if (!answer.error.empty()) {
+              spdlog::warn("the group's offsets were not taken by Kafka (the tables' progress is "
+                           "not affected): {}",
+                           answer.error);
+            }
+          },
+          [&](const kafka::SourceWarning& warning) { on_warning(warning); },
+          [&](const kafka::SourceFailed& failed) { fail("Kafka: " + failed.message); },
+          [&](const kafka::Closed&) { phase_ = Phase::kEnded; },
+      },
+      event);
+}
+
+Lane* Ingest::lane_of(std::string_view topic) {
+  if (last_lane_ != nullptr && last_lane_->topic() == topic) return last_lane_;
+  const auto found = by_topic_.find(topic);
+  if (found == by_topic_.end()) return nullptr;
+  return last_lane_ = found->second;
+}
+
+void Ingest::on_record(const kafka::Record& record) {
+  if (Lane* lane = lane_of(record.topic)) lane->on_record(record);
+  if (events_ % k_records_between_housekeeping == 0) last_traffic_ = parts_.clock.now();
+}
+
+void Ingest::on_assigned(const kafka::Assigned& assigned) {
+  assigned_once_ = true;
+  spdlog::info("{} partitions assigned", assigned.partitions.size());
+  for (const auto& [topic, partitions] : by_topic(assigned.partitions)) {
+    if (Lane* lane = lane_of(topic)) lane->assign(partitions);
+  }
+}
+
+void Ingest::on_revoked(const kafka::Revoked& revoked) {
+  spdlog::info("{} partitions {}", revoked.partitions.size(), revoked.lost ? "lost" : "revoked");
+  for (const auto& [topic, partitions] : by_topic(revoked.partitions)) {
+    Lane* lane = lane_of(topic);
+    if (lane == nullptr) continue;
+    if (revoked.lost) {
+      lane->lose(partitions);
+    } else {
+      lane->revoke(partitions);
+    }
+  }
+  to_release_ = revoked.partitions;
+  release_by_ = parts_.clock.now() + (revoked.lost ? Duration{} : settings_.revoke_budget);
+  answer_revoke();
+}
+
+void Ingest::answer_revoke() {
+  if (!release_by_) return;
+  const bool written = std::all_of(lanes_.begin(), lanes_.end(),
+                                   [](const auto& lane) { return lane->revoke_done(); });
+  if (!written && parts_.clock.now() < *release_by_) return;
+  release_by_.reset();
+  for (const auto& lane : lanes_) lane->end_revoke();
+  parts_.source.release(std::exchange(to_release_, {}));
+}
+
+void Ingest::on_warning(const kafka::SourceWarning& warning) {
+  if (warning.message != kafka_trouble_) spdlog::warn("Kafka: {}", warning.message);
+  kafka_trouble_ = warning.message;
+}
+
+void Ingest::housekeeping() {
+  take_jobs();
+  parts_.watch.tick();
+  for (const auto& lane : lanes_) {
+    lane->tick();
+    if (lane->fatal() && !failure_) fail(*lane->fatal());
+  }
+  answer_revoke();
+  balance_memory();
+  advance_phase();
+  const SteadyTime now = parts_.clock.now();
+  if (now >= say_again_at_) say_what_is_waited_for();
+  if (now >= remind_at_) remind_of_halted();
+  const std::uint64_t commits =
+      std::accumulate(lanes_.begin(), lanes_.end(), std::uint64_t{0},
+                      [](std::uint64_t sum, const auto& lane) { return sum + lane->commits(); });
+  if (commits != commits_seen_) last_write_wall_ = parts_.clock.wall();
+  if (commits != commits_seen_ || now >= publish_at_) publish();
+  commits_seen_ = commits;
+}
+
+void Ingest::take_jobs() {
+  for (auto& done : parts_.executor.take_done()) {
+    if (const auto* probed = std::get_if<StoreProbed>(&done.outcome)) {
+      take_probe(probed->outcome);
+    } else if (done.lane < lanes_.size()) {
+      lanes_[done.lane]->on_job(done.outcome);
+    } else if (const auto* failed = std::get_if<JobFailed>(&done.outcome)) {
+      fail(failed->message);
+    }
+  }
+}
+
+void Ingest::submit_probe() {
+  probe_runs_ = true;
+  parts_.executor.submit(lanes_.size(), parts_.executor.new_strand(),
+                         make_job([probe = probe_]() -> JobOutcome { return StoreProbed{probe()}; }));
+}
+
+void Ingest::take_probe(const delta::StoreOutcome& outcome) {
+  probe_runs_ = false;
+  if (phase_ != Phase::kProbing) return;
+  switch (outcome.status) {
+    case delta::StoreStatus::kOk: {
+      store_trouble_.clear();
+      phase_ = Phase::kRunning;
+      std::vector<std::string> topics;
+      for (const auto& lane : lanes_) {
+        lane->open_table();
+        topics.push_back(lane->topic());
+      }
+      parts_.source.subscribe(topics);
+      return;
+    }
+    case delta::StoreStatus::kTransient:
+    case delta::StoreStatus::kConflict:
+    case delta::StoreStatus::kCorrupt:
+      store_trouble_ = outcome.message;
+      probe_again_at_ = parts_.clock.now() + k_probe_again;
+      return;
+    case delta::StoreStatus::kMissing:
+      fail("the bucket of " + settings_.store_name +
+           " does not exist: create it, or correct DELTA_BASE_PATH or BRONZE_BUCKET (" +
+           outcome.message + ")");
+      return;
+    case delta::StoreStatus::kDenied:
+      fail("the store denies access to " + settings_.store_name +
+           ": check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the rights to write there (" +
+           outcome.message + ")");
+      return;
+    case delta::StoreStatus::kUnsupported:
+    case delta::StoreStatus::kFailed:
+      fail("the store " + settings_.store_name + " cannot be used: " + outcome.message);
+      return;
+  }
+}
+
+void Ingest::advance_phase() {
+  const SteadyTime now = parts_.clock.now();
+  switch (phase_) {
+    case Phase::kProbing:
+      if (stop_requested_ || failure_) {
+        begin_closing();
+      } else if (!probe_runs_ && now >= probe_again_at_) {
+        submit_probe();
+      }
+      return;
+    case Phase::kRunning:
+      if (stop_requested_ || failure_ || once_is_over()) begin_draining();
+      return;
+    case Phase::kDraining:
+      if (all_written()) {
+        begin_closing();
+      } else if (now >= phase_deadline_) {
+        spdlog::error("the shutdown time-out passed before everything was written; what is not "
+                      "written will be read again");
+        written_in_time_ = false;
+        begin_closing();
+      }
+      return;
+    case Phase::kClosing:
+      if (now >= phase_deadline_) phase_ = Phase::kEnded;
+      return;
+    case Phase::kEnded:
+      return;
+  }
+}
+
+bool Ingest::once_is_over() const {
+  return settings_.mode == RunMode::kOnce && assigned_once_ && !release_by_ &&
+         std::all_of(lanes_.begin(), lanes_.end(),
+                     [](const auto& lane) { return lane->read_to_end(); });
+}
+
+bool Ingest::all_written() const {
+  return std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
+    return lane->written() || lane->fatal().has_value();
+  });
+}
+
+void Ingest::begin_draining() {
+  spdlog::info("stopping: writing what was read");
+  phase_ = Phase::kDraining;
+  phase_deadline_ = parts_.clock.now() + settings_.shutdown_timeout;
+  for (const auto& lane : lanes_) lane->end_intake();
+}
+
+void Ingest::begin_closing() {
+  phase_ = Phase::kClosing;
+  phase_deadline_ = parts_.clock.now() + k_close_timeout;
+  parts_.source.close();
+}
+
+void Ingest::fail(const std::string& reason) {
+  if (failure_) return;
+  failure_ = reason;
+  spdlog::critical("{}. Stopping; offsets of what is not written are not committed", reason);
+}
+
+void Ingest::balance_memory() {
+  const std::uint64_t limit = settings_.batch_bytes_max;
+  const std::uint64_t held =
+      std::accumulate(lanes_.begin(), lanes_.end(), std::uint64_t{0},
+                      [](std::uint64_t sum, const auto& lane) { return sum + lane->held_bytes(); });
+  if (held >= limit / 2) {
+    const auto largest = std::max_element(
+        lanes_.begin(), lanes_.end(), [](const auto& left, const auto& right) {
+          return left->open_bytes() < right->open_bytes();
+        });
+    if ((*largest)->has_open_batch()) (*largest)->flush();
+  }
+  const bool pause = paused_ ? held > limit / 2 : held > limit;
+  if (pause == paused_) return;
+  paused_ = pause;
+  spdlog::info("memory for batches: {} of {} bytes in use, reading {}", held, limit,
+               pause ? "pauses" : "goes on");
+  for (const auto& lane : lanes_) {
+    lane->set_intake(pause ? Lane::Intake::kPaused : Lane::Intake::kOpen);
+  }
+}
+
+void Ingest::say_what_is_waited_for() {
+  const SteadyTime now = parts_.clock.now();
+  say_again_at_ = now + k_say_every;
+  if (phase_ == Phase::kProbing) {
+    spdlog::warn("waiting for the store at {}: {}", settings_.store_name,
+                 store_trouble_.empty() ? "no answer yet" : store_trouble_);
+  }
+  const auto answered = parts_.watch.last_answer();
+  if (!answered || now - *answered > k_kafka_silence) {
+    const std::string& why =
+        parts_.watch.last_error().empty() ? kafka_trouble_ : parts_.watch.last_error();
+    spdlog::warn("waiting for Kafka at {}: {}", settings_.kafka_name,
+                 why.empty() ? "no answer yet" : why);
+  }
+}
+
+void Ingest::remind_of_halted() {
+  remind_at_ = parts_.clock.now() + k_remind_every;
+  for (const auto& lane : lanes_) {
+    for (const auto& [partition, reason] : lane->report().halted) {
+      spdlog::error("{}: partition {} is stopped: {}", lane->topic(), number(partition), reason);
+    }
+  }
+}
+
+void Ingest::publish() {
+  const SteadyTime now = parts_.clock.now();
+  publish_at_ = now + k_publish_every;
+  IngestReport report{.started_at = started_at_,
+                      .last_turn = now,
+                      .last_broker_answer = parts_.watch.last_answer(),
+                      .last_write = {},
+                      .lanes = {}};
+  if (last_traffic_ && (!report.last_broker_answer || *last_traffic_ > *report.last_broker_answer)) {
+    report.last_broker_answer = last_traffic_;
+  }
+  for (const auto& lane : lanes_) report.lanes.push_back(lane->report());
+  report.last_write = last_write_wall_;
+  parts_.board.publish(std::move(report));
+}
+
+std::chrono::milliseconds Ingest::wait_time() const {
+  const SteadyTime now = parts_.clock.now();
+  SteadyTime next = std::min({now + settings_.poll_wait_max, say_again_at_, remind_at_,
+                              parts_.watch.next_deadline()});
+  for (const auto& lane : lanes_) next = std::min(next, lane->next_deadline());
+  if (release_by_) next = std::min(next, *release_by_);
+  if (phase_ == Phase::kProbing && !probe_runs_) next = std::min(next, probe_again_at_);
+  if (phase_ == Phase::kDraining || phase_ == Phase::kClosing) {
+    next = std::min(next, phase_deadline_);
+  }
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(next - now);
+  return std::max(wait, std::chrono::milliseconds(0));
+}
+
+}  // namespace bronze::ingest

@@ -1,0 +1,134 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "ingest/executor.h"
+#include "ingest/lane.h"
+#include "ingest/report.h"
+#include "ingest/topic_watch.h"
+#include "kafka/message_source.h"
+
+namespace bronze::ingest {
+
+struct IngestSettings {
+  RunMode mode = RunMode::kUntilStopped;
+  std::chrono::milliseconds poll_wait_max{};
+  Duration shutdown_timeout{};
+  /// How long a revoke may be held up to write what was read.
+  Duration revoke_budget{};
+  /// Memory for batches: over it everything pauses.
+  std::uint64_t batch_bytes_max = 0;
+  /// For messages: where Kafka and the store are.
+  std::string kafka_name;
+  std::string store_name;
+};
+
+/// What the loop works with; all outlive it.
+struct IngestParts {
+  kafka::MessageSource& source;
+  Executor& executor;
+  const Clock& clock;
+  TopicWatch& watch;
+  ReportBoard& board;
+};
+
+/// Why the loop ended.
+enum class IngestEnd {
+  /// Asked to stop, or read to the end; everything is written.
+  kDone,
+  /// A write cannot succeed, or Kafka failed for good.
+  kFailed,
+  /// kOnce, and a partition is stopped.
+  kPartitionsHalted,
+  /// The shutdown time-out passed before everything was written.
+  kNotAllWritten,
+};
+
+/// THE loop: poll -> lane (decode -> batch -> flush -> commit) -> Kafka offsets.
+///
+///   probe the store -> open tables, subscribe -> turn -> drain -> leave the group -> ended
+///
+/// Owned by the app; everything but `request_stop` on the ingest thread.
+class Ingest {
+ public:
+  /// `probe` asks the store whether it honours put-if-absent; it runs on a worker.
+  Ingest(IngestSettings settings, IngestParts parts, std::vector<std::unique_ptr<Lane>> lanes,
+         std::function<delta::StoreOutcome()> probe);
+
+  /// One turn: handles at most one event. False = ended.
+  [[nodiscard]] bool turn();
+  /// Turns until ended.
+  [[nodiscard]] IngestEnd run();
+  /// What `turn` ended with. REQUIRES: turn() returned false.
+  [[nodiscard]] IngestEnd end() const;
+
+  /// From any thread: write what is there, leave the group, end.
+  void request_stop();
+
+ private:
+  enum class Phase { kProbing, kRunning, kDraining, kClosing, kEnded };
+
+  void handle(const kafka::Event& event);
+  void on_record(const kafka::Record& record);
+  void on_assigned(const kafka::Assigned& assigned);
+  void on_revoked(const kafka::Revoked& revoked);
+  void on_warning(const kafka::SourceWarning& warning);
+  void take_jobs();
+  void take_probe(const delta::StoreOutcome& outcome);
+  void submit_probe();
+  void housekeeping();
+  void advance_phase();
+  void answer_revoke();
+  void balance_memory();
+  void begin_draining();
+  void begin_closing();
+  void fail(const std::string& reason);
+  void say_what_is_waited_for();
+  void remind_of_halted();
+  void publish();
+  [[nodiscard]] bool all_written() const;
+  [[nodiscard]] bool once_is_over() const;
+  [[nodiscard]] std::chrono::milliseconds wait_time() const;
+  [[nodiscard]] Lane* lane_of(std::string_view topic);
+
+  const IngestSettings settings_;
+  IngestParts parts_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::map<std::string, Lane*, std::less<>> by_topic_;
+  Lane* last_lane_ = nullptr;
+  const std::function<delta::StoreOutcome()> probe_;
+  std::atomic<bool> stop_requested_{false};
+
+  const SteadyTime started_at_;
+  Phase phase_ = Phase::kProbing;
+  bool probe_runs_ = false;
+  SteadyTime probe_again_at_;
+  std::string store_trouble_;
+  std::string kafka_trouble_;
+  bool assigned_once_ = false;
+  std::vector<kafka::TopicPartition> to_release_;
+  std::optional<SteadyTime> release_by_;
+  bool paused_ = false;
+  std::optional<std::string> failure_;
+  bool written_in_time_ = true;
+  SteadyTime phase_deadline_;
+  SteadyTime say_again_at_;
+  SteadyTime remind_at_;
+  SteadyTime publish_at_;
+  std::optional<SteadyTime> last_traffic_;
+  std::optional<UnixMicros> last_write_wall_;
+  std::uint64_t commits_seen_ = 0;
+  std::uint64_t events_ = 0;
+};
+
+}  // namespace bronze::ingest

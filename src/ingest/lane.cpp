@@ -1,0 +1,451 @@
+#include "ingest/lane.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "base/kill_point.h"
+#include "base/sabotage.h"
+#include "decode/decoder.h"
+
+namespace bronze::ingest {
+namespace {
+
+constexpr int k_foreign_rewinds_max = 5;
+/// How long a high watermark below our position is waited out: it can step back at a failover.
+constexpr std::chrono::seconds k_watermark_patience{30};
+constexpr std::chrono::seconds k_ask_again{2};
+constexpr std::uint64_t k_default_checkpoint_interval = 100;
+
+delta::StoreOutcome load_or_create(delta::TableSink& table, const delta::TableSpec& spec) {
+  auto loaded = table.load();
+  if (loaded.status != delta::StoreStatus::kMissing) return loaded;
+  auto created = table.create(spec);
+  // Conflict: another instance was first. Transient: the answer may be lost. The log knows.
+  if (created.status == delta::StoreStatus::kConflict) return table.load();
+  return created;
+}
+
+std::uint64_t checkpoint_interval(const delta::TableShape& shape) {
+  const auto found = shape.configuration.find("delta.checkpointInterval");
+  if (found == shape.configuration.end()) return k_default_checkpoint_interval;
+  const std::uint64_t interval = std::strtoull(found->second.c_str(), nullptr, 10);
+  return interval == 0 ? k_default_checkpoint_interval : interval;
+}
+
+std::int64_t to_ms(Duration duration) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+}
+
+}  // namespace
+
+Lane::Lane(LaneSettings settings, LaneParts parts)
+    : settings_(std::move(settings)),
+      parts_(std::move(parts)),
+      writer_(settings_.writer, WriterParts{.table = *parts_.table,
+                                            .executor = parts_.executor,
+                                            .clock = parts_.clock,
+                                            .watch = parts_.watch}),
+      resolver_(ResolverSettings{.topic = settings_.writer.topic,
+                                 .lane = settings_.writer.lane,
+                                 .group = settings_.writer.group,
+                                 .start = settings_.start},
+                ResolverParts{.source = parts_.source,
+                              .table = *parts_.table,
+                              .executor = parts_.executor,
+                              .clock = parts_.clock,
+                              .watch = parts_.watch}),
+      open_backoff_(static_cast<std::uint32_t>(settings_.writer.lane) + 17U),
+      open_again_at_(parts_.clock.now()),
+      resolve_again_at_(parts_.clock.now()) {}
+
+void Lane::open_table() {
+  table_state_ = TableState::kOpening;
+  parts_.executor.submit(
+      settings_.writer.lane, parts_.executor.new_strand(),
+      make_job([table = parts_.table.get(), spec = settings_.table_spec]() -> JobOutcome {
+        return TableOpened{load_or_create(*table, spec)};
+      }));
+}
+
+void Lane::take_table_opened(const TableOpened& opened) {
+  switch (opened.outcome.status) {
+    case delta::StoreStatus::kOk:
+      table_state_ = TableState::kOpen;
+      trouble_.clear();
+      resolve_again_at_ = parts_.clock.now();
+      return;
+    case delta::StoreStatus::kDenied:
+    case delta::StoreStatus::kMissing:
+      fatal_ = topic() + ": the table cannot be opened: " + opened.outcome.message;
+      return;
+    case delta::StoreStatus::kTransient:
+    case delta::StoreStatus::kConflict:
+      table_state_ = TableState::kWaitingToRetry;
+      open_again_at_ = parts_.clock.now() + open_backoff_.next();
+      trouble_ = "the table cannot be opened: " + opened.outcome.message;
+      spdlog::warn("{}: {}; trying again", topic(), trouble_);
+      return;
+    case delta::StoreStatus::kCorrupt:
+    case delta::StoreStatus::kUnsupported:
+    case delta::StoreStatus::kFailed:
+      table_state_ = TableState::kUnusable;
+      trouble_ = "the table cannot be used: " + opened.outcome.message;
+      spdlog::error("{}: {}", topic(), trouble_);
+      halt_all(trouble_);
+      return;
+  }
+}
+
+void Lane::assign(const std::vector<Partition>& partitions) {
+  foreign_rewinds_ = 0;
+  for (const Partition partition : partitions) partitions_[partition] = PartitionState{};
+  if (table_state_ == TableState::kUnusable) halt_all(trouble_);
+  resolver_.begin();
+}
+
+void Lane::revoke(const std::vector<Partition>& partitions) {
+  foreign_rewinds_ = 0;
+  for (const Partition partition : partitions) {
+    const auto found = partitions_.find(partition);
+    if (found == partitions_.end()) continue;
+    const bool unwritten = found->second.phase != Phase::kWaiting &&
+                           found->second.position > found->second.committed;
+    if (unwritten && !sabotaged(Sabotage::kRevokeWithoutFlush)) {
+      found->second.phase = Phase::kRevoking;
+    } else {
+      partitions_.erase(found);
+    }
+  }
+  if (!in_phase(Phase::kRevoking).empty()) writer_.flush();
+}
+
+bool Lane::revoke_done() const {
+  return std::all_of(partitions_.begin(), partitions_.end(), [](const auto& entry) {
+    const PartitionState& state = entry.second;
+    return state.phase != Phase::kRevoking || state.committed >= state.position;
+  });
+}
+
+void Lane::end_revoke() {
+  const bool done = revoke_done();
+  std::erase_if(partitions_,
+                [](const auto& entry) { return entry.second.phase == Phase::kRevoking; });
+  if (!done) rewind("revoked partitions could not be written in time");
+}
+
+void Lane::lose(const std::vector<Partition>& partitions) {
+  foreign_rewinds_ = 0;
+  bool unwritten = false;
+  for (const Partition partition : partitions) {
+    const auto found = partitions_.find(partition);
+    if (found == partitions_.end()) continue;
+    unwritten = unwritten || (found->second.phase != Phase::kWaiting &&
+                              found->second.position > found->second.committed);
+    partitions_.erase(found);
+  }
+  if (unwritten) rewind("partitions were lost");
+}
+
+void Lane::on_record(const kafka::Record& record) {
+  const auto found = partitions_.find(record.partition);
+  if (found == partitions_.end() || intake_ended_) return;
+  PartitionState& state = found->second;
+  if (state.phase != Phase::kReading || record.offset < state.position) return;
+  const auto decoded = decode::decode(record, parts_.clock.wall());
+  if (const auto* error = std::get_if<decode::RecordError>(&decoded)) {
+    halt(record.partition, "the record at offset " + std::to_string(record.offset.value) +
+                               " cannot be written (" + error->type + ": " + error->message +
+                               "). Nothing after it is read");
+    return;
+  }
+  writer_.add(std::get<batch::Row>(decoded), state.position);
+  state.position = record.offset.following();
+}
+
+void Lane::on_partition_end(Partition partition, Offset position) {
+  const auto found = partitions_.find(partition);
+  if (found == partitions_.end() || intake_ended_) return;
+  PartitionState& state = found->second;
+  if (state.phase != Phase::kReading || position <= state.position) return;
+  writer_.advance(partition, state.position, position);
+  state.position = position;
+}
+
+void Lane::on_partition_reset(Partition partition, const std::string& reason) {
+  const auto found = partitions_.find(partition);
+  if (found == partitions_.end() || found->second.phase != Phase::kReading) return;
+  rewind("Kafka cannot read partition " + std::to_string(number(partition)) + " on: " + reason);
+}
+
+void Lane::on_partition_error(const std::string& reason) {
+  if (trouble_ != reason) spdlog::warn("{}: {}", topic(), reason);
+  trouble_ = reason;
+}
+
+void Lane::on_job(const JobOutcome& outcome) {
+  if (const auto* opened = std::get_if<TableOpened>(&outcome)) take_table_opened(*opened);
+  if (const auto* failed = std::get_if<JobFailed>(&outcome)) {
+    fatal_ = topic() + ": " + failed->message;
+  }
+  if (const auto* checkpoint = std::get_if<CheckpointWritten>(&outcome)) {
+    checkpoint_runs_ = false;
+    if (!checkpoint->outcome.ok()) {
+      spdlog::warn("{}: no checkpoint was written: {}", topic(), checkpoint->outcome.message);
+    }
+  }
+  resolver_.on_job(outcome);
+  writer_.on_job(outcome);
+}
+
+void Lane::tick() {
+  if (fatal_) return;
+  const SteadyTime now = parts_.clock.now();
+  if (table_state_ == TableState::kWaitingToRetry && now >= open_again_at_) open_table();
+  if (table_state_ != TableState::kOpen) return;
+  while (!fatal_) {
+    const auto event = writer_.step();
+    if (!event) break;
+    take(*event);
+  }
+  const auto waiting = in_phase(Phase::kWaiting);
+  if (waiting.empty() || intake_ended_) {
+    resolver_.cancel();
+  } else if (!resolver_.active() && now >= resolve_again_at_) {
+    resolver_.begin();
+  }
+  if (resolver_.active()) {
+    if (const auto resolution = resolver_.step(waiting, !writer_.table_busy())) take(*resolution);
+  }
+  if (sabotaged(Sabotage::kOffsetsBeforeTable)) {
+    for (const auto& [partition, state] : std::map(partitions_)) {
+      if (state.phase == Phase::kReading) {
+        commit_offsets({{partition, {state.committed, state.position}}});
+      }
+    }
+  }
+  apply_intake();
+}
+
+void Lane::take(const Resolution& resolution) {
+  if (const auto* halted = std::get_if<HaltTopic>(&resolution)) {
+    writer_.drop();
+    halt_all(halted->reason);
+  } else if (const auto* refused = std::get_if<WriteRefused>(&resolution)) {
+    fatal_ = topic() + ": the table cannot be written: " + refused->reason;
+  } else if (const auto* decisions = std::get_if<StartDecisions>(&resolution)) {
+    if (!writer_.empty() && writer_.shape() != resolver_.facts().table.shape) {
+      rewind("the table's metadata changed");
+      return;
+    }
+    writer_.begin(resolver_.facts().identity, resolver_.facts().table.shape);
+    take(*decisions);
+  }
+}
+
+void Lane::take(const StartDecisions& decisions) {
+  std::vector<kafka::StartPosition> positions;
+  for (const auto& [partition, decision] : decisions.partitions) {
+    PartitionState& state = partitions_.at(partition);
+    if (const auto* stop = std::get_if<PartitionHalt>(&decision)) {
+      if (!wait_out(state, *stop)) halt(partition, stop->reason);
+      continue;
+    }
+    const auto& begin = std::get<PartitionStart>(decision);
+    state.phase = Phase::kReading;
+    state.committed = state.position = begin.offset;
+    state.suspect_since.reset();
+    if (!state.end) state.end = resolver_.facts().latest.at(partition);
+    positions.push_back({named(partition), begin.offset});
+    spdlog::info("{}: partition {} begins at offset {}: {}", topic(), number(partition),
+                 begin.offset.value, begin.reason);
+  }
+  trouble_.clear();
+  if (!in_phase(Phase::kWaiting).empty()) resolve_again_at_ = parts_.clock.now() + k_ask_again;
+  start(positions);
+}
+
+bool Lane::wait_out(PartitionState& state, const PartitionHalt& halt) const {
+  if (!halt.may_recover) return false;
+  const SteadyTime now = parts_.clock.now();
+  if (!state.suspect_since) {
+    state.suspect_since = now;
+    spdlog::warn("{}: {}; asking again", topic(), halt.reason);
+  }
+  return now - *state.suspect_since < k_watermark_patience;
+}
+
+void Lane::start(const std::vector<kafka::StartPosition>& positions) {
+  if (positions.empty()) return;
+  parts_.source.start(positions);
+  std::vector<kafka::TopicPartition> partitions;
+  for (const auto& position : positions) partitions.push_back(position.partition);
+  // A pause outlives an assignment, so it is said either way.
+  if (paused_) {
+    parts_.source.pause(partitions);
+  } else {
+    parts_.source.resume(partitions);
+  }
+}
+
+void Lane::take(const WriterEvent& event) {
+  if (const auto* committed = std::get_if<BatchCommitted>(&event)) {
+    take(*committed);
+  } else if (const auto* failed = std::get_if<WriteFailed>(&event)) {
+    fatal_ = topic() + ": a write cannot succeed: " + failed->reason;
+  } else if (const auto* replaced = std::get_if<TopicReplaced>(&event)) {
+    writer_.drop();
+    halt_all(replaced->reason + ". What was read since the last commit is not written");
+  } else if (const auto* voided = std::get_if<BatchVoid>(&event)) {
+    if (voided->foreign && ++foreign_rewinds_ >= k_foreign_rewinds_max) {
+      writer_.drop();
+      halt_all("two pipelines share this identity: another writer keeps moving the progress of "
+               "consumer group " + settings_.writer.group +
+               " in this table. Give one of them another KAFKA_CONSUMER_GROUP");
+    } else {
+      rewind(voided->reason);
+    }
+  }
+}
+
+void Lane::take(const BatchCommitted& committed) {
+  foreign_rewinds_ = 0;
+  rows_committed_ += committed.rows;
+  ++commits_;
+  last_write_ = parts_.clock.now();
+  for (const auto& [partition, range] : committed.ranges) {
+    const auto found = partitions_.find(partition);
+    if (found != partitions_.end()) found->second.committed = range.next;
+  }
+  spdlog::info("{}: {} rows, {} bytes ({} stored) committed as version {} in {} ms, token {}",
+               topic(), committed.rows, committed.payload_bytes, committed.file_bytes,
+               committed.version, to_ms(committed.took), committed.token);
+  kill_point("offsets_before_commit");
+  commit_offsets(committed.ranges);
+  kill_point("offsets_after_commit");
+  checkpoint_if_due(committed.version);
+}
+
+void Lane::commit_offsets(const RangeMap& ranges) {
+  std::vector<kafka::CommitPosition> positions;
+  const std::string metadata = commit_metadata(writer_.shape().id);
+  for (const auto& [partition, range] : ranges) {
+    const auto found = partitions_.find(partition);
+    if (found == partitions_.end() || found->second.kafka_offset >= range.next) continue;
+    found->second.kafka_offset = range.next;
+    positions.push_back({named(partition), range.next, metadata});
+  }
+  if (!positions.empty()) parts_.source.commit(positions);
+}
+
+void Lane::checkpoint_if_due(std::uint64_t version) {
+  if (checkpoint_runs_ || version % checkpoint_interval(writer_.shape()) != 0) return;
+  checkpoint_runs_ = true;
+  parts_.executor.submit(settings_.writer.lane, parts_.executor.new_strand(),
+                         make_job([table = parts_.table.get()]() -> JobOutcome {
+                           return CheckpointWritten{table->checkpoint()};
+                         }));
+}
+
+void Lane::rewind(const std::string& reason) {
+  spdlog::warn("{}: starting over from the table: {}", topic(), reason);
+  writer_.drop();
+  std::set<Partition> again;
+  for (auto& [partition, state] : partitions_) {
+    const bool unwritten = state.phase == Phase::kHalted && state.position > state.committed;
+    if (state.phase != Phase::kReading && !unwritten) continue;
+    if (state.phase == Phase::kReading) again.insert(partition);
+    state.phase = Phase::kWaiting;
+  }
+  parts_.source.stop(named(again));
+  resolver_.begin();
+}
+
+void Lane::halt(Partition partition, const std::string& reason) {
+  PartitionState& state = partitions_.at(partition);
+  if (state.phase == Phase::kReading) parts_.source.stop({named(partition)});
+  if (state.phase == Phase::kWaiting) state.committed = state.position = Offset{};
+  state.phase = Phase::kHalted;
+  state.reason = reason;
+  spdlog::error("{}: partition {} is stopped: {}", topic(), number(partition), reason);
+}
+
+void Lane::halt_all(const std::string& reason) {
+  resolver_.cancel();
+  for (const auto& entry : std::map(partitions_)) {
+    if (entry.second.phase != Phase::kHalted) halt(entry.first, reason);
+  }
+  for (auto& [partition, state] : partitions_) state.position = state.committed;
+}
+
+void Lane::end_intake() {
+  intake_ended_ = true;
+  writer_.flush();
+}
+
+void Lane::apply_intake() {
+  const bool wanted = intake_ == Intake::kPaused || writer_.stalled();
+  if (wanted == paused_) return;
+  paused_ = wanted;
+  const auto reading = named(in_phase(Phase::kReading));
+  if (paused_) {
+    spdlog::warn("{}: reading pauses until what was read is written", topic());
+    parts_.source.pause(reading);
+  } else {
+    spdlog::info("{}: reading goes on", topic());
+    parts_.source.resume(reading);
+  }
+}
+
+bool Lane::read_to_end() const {
+  if (table_state_ == TableState::kUnusable) return true;
+  if (table_state_ != TableState::kOpen) return false;
+  return std::all_of(partitions_.begin(), partitions_.end(), [](const auto& entry) {
+    const PartitionState& state = entry.second;
+    return state.phase == Phase::kHalted ||
+           (state.phase == Phase::kReading && state.end && state.position >= *state.end);
+  });
+}
+
+SteadyTime Lane::next_deadline() const {
+  SteadyTime next = std::min(writer_.next_deadline(), resolver_.next_deadline());
+  if (table_state_ == TableState::kWaitingToRetry) next = std::min(next, open_again_at_);
+  if (!resolver_.active() && !in_phase(Phase::kWaiting).empty() && !intake_ended_) {
+    next = std::min(next, resolve_again_at_);
+  }
+  return next;
+}
+
+LaneReport Lane::report() const {
+  LaneReport report{.topic = topic(),
+                    .rows_committed = rows_committed_,
+                    .failures = writer_.failures(),
+                    .last_write = last_write_,
+                    .oldest_due = writer_.oldest_due(),
+                    .halted = {},
+                    .trouble = trouble_.empty() ? resolver_.trouble() : trouble_};
+  for (const auto& [partition, state] : partitions_) {
+    if (state.phase == Phase::kHalted) report.halted[partition] = state.reason;
+  }
+  return report;
+}
+
+std::set<Partition> Lane::in_phase(Phase phase) const {
+  std::set<Partition> found;
+  for (const auto& [partition, state] : partitions_) {
+    if (state.phase == phase) found.insert(partition);
+  }
+  return found;
+}
+
+kafka::TopicPartition Lane::named(Partition partition) const { return {topic(), partition}; }
+
+std::vector<kafka::TopicPartition> Lane::named(const std::set<Partition>& some) const {
+  std::vector<kafka::TopicPartition> named_partitions;
+  for (const Partition partition : some) named_partitions.push_back(named(partition));
+  return named_partitions;
+}
+
+}  // namespace bronze::ingest

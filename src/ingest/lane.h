@@ -1,0 +1,177 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "config/config.h"
+#include "ingest/backoff.h"
+#include "ingest/lane_writer.h"
+#include "ingest/resolver.h"
+#include "kafka/message_source.h"
+
+namespace bronze::ingest {
+
+enum class RunMode {
+  kUntilStopped,
+  /// Up to the end offsets as they stand when a partition is assigned.
+  kOnce,
+};
+
+struct LaneSettings {
+  WriterSettings writer;
+  config::KafkaStart start;
+  RunMode mode = RunMode::kUntilStopped;
+  delta::TableSpec table_spec;
+};
+
+/// What a lane works with. All but the table outlive it; the table is its own.
+struct LaneParts {
+  kafka::MessageSource& source;
+  Executor& executor;
+  const Clock& clock;
+  TopicWatch& watch;
+  std::unique_ptr<delta::TableSink> table;
+};
+
+/// Counts since the process started, and what health needs.
+struct LaneReport {
+  std::string topic;
+  std::uint64_t rows_committed = 0;
+  /// Failed writes since the last success.
+  std::uint64_t failures = 0;
+  std::optional<SteadyTime> last_write;
+  std::optional<SteadyTime> oldest_due;
+  /// Partitions that are stopped for good, and why.
+  std::map<Partition, std::string> halted;
+  /// What holds the lane up at present; empty = nothing.
+  std::string trouble;
+};
+
+/// Everything about one topic: its table, its assigned partitions, their positions. The unit of
+/// failure: nothing that goes wrong here touches another lane.
+///
+///   assigned -> resolve start -> read -> (rewind: resolve again) -> revoked
+///
+/// Owned by Ingest; ingest thread; nothing blocks.
+class Lane {
+ public:
+  Lane(LaneSettings settings, LaneParts parts);
+
+  /// Opens the table, creating it if need be. First call.
+  void open_table();
+
+  void assign(const std::vector<Partition>& partitions);
+  /// Ends intake of these partitions and writes what is there of them.
+  void revoke(const std::vector<Partition>& partitions);
+  /// What has been read of the revoked partitions is in the table.
+  [[nodiscard]] bool revoke_done() const;
+  /// The revoked partitions are no longer ours; what is not written of them is dropped.
+  void end_revoke();
+  /// These partitions were taken away: somebody else may be writing them already.
+  void lose(const std::vector<Partition>& partitions);
+
+  void on_record(const kafka::Record& record);
+  void on_partition_end(Partition partition, Offset position);
+  void on_partition_reset(Partition partition, const std::string& reason);
+  void on_partition_error(const std::string& reason);
+  void on_offsets(const kafka::OffsetsListed& answer) { resolver_.on_offsets(answer); }
+  void on_group_offsets(const kafka::GroupOffsetsListed& answer) {
+    resolver_.on_group_offsets(answer);
+  }
+  void on_job(const JobOutcome& outcome);
+
+  /// Moves everything on that can move.
+  void tick();
+  [[nodiscard]] SteadyTime next_deadline() const;
+
+  enum class Intake { kOpen, kPaused };
+  /// The memory budget's word; polling goes on.
+  void set_intake(Intake intake) { intake_ = intake; }
+  void flush() { writer_.flush(); }
+  /// No more records are taken; what is there is written. For shutting down.
+  void end_intake();
+
+  /// Everything taken in is in the table.
+  [[nodiscard]] bool written() const { return writer_.empty(); }
+  /// kOnce: all assigned partitions have been read to their end, or are stopped.
+  [[nodiscard]] bool read_to_end() const;
+  [[nodiscard]] std::uint64_t held_bytes() const { return writer_.held_bytes(); }
+  [[nodiscard]] bool has_open_batch() const { return writer_.has_open_batch(); }
+  [[nodiscard]] std::uint64_t open_bytes() const { return writer_.open_bytes(); }
+  /// Since the process started.
+  [[nodiscard]] std::uint64_t commits() const { return commits_; }
+  /// The table is not one that we can write.
+  [[nodiscard]] bool unusable() const { return table_state_ == TableState::kUnusable; }
+  /// Why the service must stop; nullopt = it need not.
+  [[nodiscard]] const std::optional<std::string>& fatal() const { return fatal_; }
+  [[nodiscard]] LaneReport report() const;
+  [[nodiscard]] const std::string& topic() const { return settings_.writer.topic; }
+
+ private:
+  enum class Phase { kWaiting, kReading, kRevoking, kHalted };
+
+  struct PartitionState {
+    Phase phase = Phase::kWaiting;
+    /// Before which everything is in the table. Meaningless while kWaiting.
+    Offset committed;
+    /// Before which everything is in the table or a batch.
+    Offset position;
+    /// Where kOnce ends.
+    std::optional<Offset> end;
+    /// Why kHalted.
+    std::string reason;
+    /// Since when a halt that may recover is waited out.
+    std::optional<SteadyTime> suspect_since;
+    /// What Kafka was last told.
+    Offset kafka_offset;
+  };
+
+  enum class TableState { kOpening, kWaitingToRetry, kOpen, kUnusable };
+
+  void take_table_opened(const TableOpened& opened);
+  void take(const Resolution& resolution);
+  void take(const StartDecisions& decisions);
+  void take(const WriterEvent& event);
+  void take(const BatchCommitted& committed);
+  [[nodiscard]] bool wait_out(PartitionState& state, const PartitionHalt& halt) const;
+  void rewind(const std::string& reason);
+  void halt(Partition partition, const std::string& reason);
+  void halt_all(const std::string& reason);
+  void commit_offsets(const RangeMap& ranges);
+  void checkpoint_if_due(std::uint64_t version);
+  void apply_intake();
+  void start(const std::vector<kafka::StartPosition>& positions);
+  [[nodiscard]] std::set<Partition> in_phase(Phase phase) const;
+  [[nodiscard]] kafka::TopicPartition named(Partition partition) const;
+  [[nodiscard]] std::vector<kafka::TopicPartition> named(const std::set<Partition>& some) const;
+
+  const LaneSettings settings_;
+  LaneParts parts_;
+  LaneWriter writer_;
+  Resolver resolver_;
+  Backoff open_backoff_;
+  std::map<Partition, PartitionState> partitions_;
+  TableState table_state_ = TableState::kOpening;
+  SteadyTime open_again_at_;
+  SteadyTime resolve_again_at_;
+  Intake intake_ = Intake::kOpen;
+  bool paused_ = false;
+  bool intake_ended_ = false;
+  bool checkpoint_runs_ = false;
+  int foreign_rewinds_ = 0;
+  std::string trouble_;
+  std::optional<std::string> fatal_;
+  std::uint64_t rows_committed_ = 0;
+  std::uint64_t commits_ = 0;
+  std::optional<SteadyTime> last_write_;
+};
+
+}  // namespace bronze::ingest

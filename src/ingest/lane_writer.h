@@ -1,0 +1,139 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "base/clock.h"
+#include "batch/flush_policy.h"
+#include "ingest/backoff.h"
+#include "ingest/batch.h"
+#include "ingest/executor.h"
+#include "ingest/topic_watch.h"
+
+namespace bronze::ingest {
+
+struct WriterSettings {
+  std::string topic;
+  std::size_t lane = 0;
+  std::string group;
+  batch::FlushPolicy flush;
+  Duration write_retry{};
+  Duration file_age_max{};
+};
+
+/// What a lane's writer works with; all outlive it.
+struct WriterParts {
+  delta::TableSink& table;
+  Executor& executor;
+  const Clock& clock;
+  TopicWatch& watch;
+};
+
+struct BatchCommitted {
+  RangeMap ranges;
+  std::uint64_t rows = 0;
+  std::uint64_t payload_bytes = 0;
+  std::uint64_t file_bytes = 0;
+  std::uint64_t version = 0;
+  std::string token;
+  Duration took{};
+};
+/// The lane must start over from the table.
+struct BatchVoid {
+  std::string reason;
+  /// Because another writer moved our progress.
+  bool foreign = false;
+};
+/// The topic behind the name is another one now.
+struct TopicReplaced {
+  std::string reason;
+};
+/// A write that cannot succeed: the service must stop.
+struct WriteFailed {
+  std::string reason;
+};
+using WriterEvent = std::variant<BatchCommitted, BatchVoid, TopicReplaced, WriteFailed>;
+
+/// Turns the rows of one lane into commits: one batch fills while at most one other is written.
+///
+///   fill -> seal -> upload files -> see that the topic is still the same -> commit -> report
+///
+/// Owned by its lane; ingest thread; nothing here blocks.
+class LaneWriter {
+ public:
+  LaneWriter(WriterSettings settings, WriterParts parts);
+
+  /// What batches from now on are written for.
+  /// REQUIRES: empty(), or the same as before.
+  void begin(TopicIdentity identity, delta::TableShape shape);
+  [[nodiscard]] const delta::TableShape& shape() const { return shape_; }
+
+  void add(const batch::Row& row, Offset base);
+  void advance(Partition partition, Offset base, Offset next);
+
+  /// Writes what is there as soon as it may; new rows go into another batch.
+  void flush() { flush_wanted_ = flush_wanted_ || open_ != nullptr; }
+  /// Forgets the open and the sealed batch. The attempt that runs, if any, ends by itself.
+  void drop();
+
+  void on_job(const JobOutcome& outcome);
+  /// Moves on as far as possible. Call until it returns nullopt.
+  [[nodiscard]] std::optional<WriterEvent> step();
+  [[nodiscard]] SteadyTime next_deadline() const;
+
+  /// No batch is open or being written.
+  [[nodiscard]] bool empty() const { return !open_ && !sealed_; }
+  /// A commit attempt of this table runs: nothing else may use the table.
+  [[nodiscard]] bool table_busy() const { return attempt_runs_; }
+  /// The table does not take what is there, and more is waiting: no more should be read.
+  [[nodiscard]] bool stalled() const;
+  [[nodiscard]] bool has_open_batch() const { return open_ != nullptr; }
+  [[nodiscard]] std::uint64_t held_bytes() const;
+  [[nodiscard]] std::uint64_t open_bytes() const { return open_ ? open_->held_bytes() : 0; }
+  /// When the oldest batch was or will be due; nullopt = there is none with rows.
+  [[nodiscard]] std::optional<SteadyTime> oldest_due() const;
+  /// Failed tries since the last success.
+  [[nodiscard]] std::uint64_t failures() const { return failures_; }
+
+ private:
+  enum class Stage { kUploading, kUploadBackoff, kCheckingTopic, kCommitting, kCommitBackoff };
+
+  struct Sealed {
+    std::unique_ptr<Batch> batch;
+    Stage stage = Stage::kUploading;
+    SteadyTime since;
+    SteadyTime retry_at;
+    std::optional<SteadyTime> first_failure;
+    std::uint64_t file_bytes = 0;
+    CommitTask task;
+  };
+
+  [[nodiscard]] Batch& open_batch();
+  [[nodiscard]] bool open_is_due() const;
+  void seal();
+  void submit_attempt();
+  [[nodiscard]] std::optional<WriterEvent> check_topic();
+  [[nodiscard]] std::optional<WriterEvent> take_upload(const FilesFinished& finished);
+  [[nodiscard]] std::optional<WriterEvent> take_attempt(CommitResult result);
+  [[nodiscard]] std::optional<WriterEvent> retry_later(Stage stage, const std::string& why);
+  [[nodiscard]] BatchCommitted committed(const CommitResult& result) const;
+
+  const WriterSettings settings_;
+  WriterParts parts_;
+  Backoff backoff_;
+  TopicIdentity identity_;
+  delta::TableShape shape_;
+  std::unique_ptr<Batch> open_;
+  std::optional<Sealed> sealed_;
+  /// An answer for `sealed_` that `step` has not looked at.
+  std::variant<std::monostate, FilesFinished, CommitResult> answer_;
+  bool attempt_runs_ = false;
+  bool flush_wanted_ = false;
+  std::uint64_t failures_ = 0;
+};
+
+}  // namespace bronze::ingest

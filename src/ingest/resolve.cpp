@@ -1,0 +1,157 @@
+#include "ingest/resolve.h"
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "batch/schema.h"
+#include "ingest/app_id.h"
+
+namespace bronze::ingest {
+namespace {
+
+constexpr std::string_view k_metadata_prefix = "bronze:";
+
+std::string text(Offset offset) { return std::to_string(offset.value); }
+std::string text(Partition partition) { return std::to_string(number(partition)); }
+
+/// Names, types and order of the columns; whether they may be null does not change our files.
+std::optional<std::string> schema_difference(const std::string& schema_json) {
+  const auto wanted = nlohmann::json::parse(batch::table_schema());
+  const auto found = nlohmann::json::parse(schema_json, nullptr, false);
+  if (found.is_discarded() || !found.is_object() || !found.contains("fields")) {
+    return "its schema cannot be read";
+  }
+  const auto& have = found["fields"];
+  const auto& want = wanted["fields"];
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    const auto name = want[i]["name"].get<std::string>();
+    const auto type = want[i]["type"].get<std::string>();
+    if (i >= have.size() || have[i]["name"] != name || have[i]["type"] != type) {
+      return "column " + std::to_string(i + 1) + " should be " + name + " " + type;
+    }
+  }
+  if (have.size() > want.size()) {
+    return "it has the additional column " + have[want.size()]["name"].get<std::string>();
+  }
+  return std::nullopt;
+}
+
+/// An offset committed for another table means that the table lost its state.
+std::optional<std::string> lost_state(const StartFacts& facts) {
+  const std::string ours = commit_metadata(facts.table.shape.id);
+  for (const auto& [partition, committed] : facts.group_offsets) {
+    if (committed.metadata.starts_with(k_metadata_prefix) && committed.metadata != ours) {
+      return "the offset " + text(committed.offset) + " that group " + facts.group +
+             " committed for partition " + text(partition) + " belongs to another table (" +
+             committed.metadata.substr(k_metadata_prefix.size()) + "; this one is " +
+             facts.table.shape.id +
+             ") and this table knows nothing of the topic: its state was lost. Restore the old "
+             "table, or delete the group's offsets to begin anew";
+    }
+  }
+  return std::nullopt;
+}
+
+Resolution register_topic(const StartFacts& facts) {
+  if (const auto lost = lost_state(facts)) return HaltTopic{*lost};
+  if (facts.table_has_data_files) {
+    return HaltTopic{
+        "the table has rows that were not written by bronze; taking such a table over is not "
+        "supported by this version. Point DELTA_BASE_PATH at an empty place"};
+  }
+  RegisterTopic registration;
+  registration.steps.push_back(
+      {registry_app_id(facts.group, facts.topic), std::nullopt, facts.identity.number});
+  for (const Partition partition : facts.all_partitions) {
+    const auto start = facts.policy.find(partition);
+    if (start == facts.policy.end()) {
+      return HaltTopic{"Kafka does not tell the offsets of partition " + text(partition)};
+    }
+    registration.steps.push_back({partition_app_id(facts.group, facts.identity, partition),
+                                  std::nullopt, start->second.value});
+  }
+  return registration;
+}
+
+std::variant<PartitionStart, PartitionHalt> start_of(const StartFacts& facts,
+                                                     Partition partition) {
+  const std::string app_id = partition_app_id(facts.group, facts.identity, partition);
+  const auto position = position_in(facts.table.txns, app_id);
+  if (!position && facts.known_app_ids.contains(app_id)) {
+    return PartitionHalt{"the table no longer holds the progress of this partition (txn " + app_id +
+                         "), which it did: somebody restored it or let transactions expire"};
+  }
+  const auto low = facts.earliest.find(partition);
+  const auto high = facts.latest.find(partition);
+  if (low == facts.earliest.end() || high == facts.latest.end()) {
+    return PartitionHalt{"Kafka does not tell its offsets", true};
+  }
+  const Offset start = position.value_or(Offset{0});
+  if (start < low->second) {
+    return PartitionHalt{"data loss: the next record to write is at offset " + text(start) +
+                         ", but Kafka keeps only offsets from " + text(low->second) +
+                         " on (retention or DeleteRecords). " +
+                         std::to_string(low->second.value - start.value) + " offsets are gone"};
+  }
+  if (start > high->second) {
+    return PartitionHalt{"the log was truncated: the table holds everything before offset " +
+                             text(start) + ", but the partition ends at " + text(high->second),
+                         true};
+  }
+  return PartitionStart{start, position ? "the table's progress"
+                                        : "a partition added after the topic was registered"};
+}
+
+}  // namespace
+
+std::string commit_metadata(const std::string& table_id) {
+  return std::string(k_metadata_prefix) + table_id;
+}
+
+std::optional<std::string> refusal_of(const delta::TableShape& shape) {
+  if (const auto difference = schema_difference(shape.schema_json)) {
+    return "the table's schema is not that of a bronze table: " + *difference;
+  }
+  if (shape.partition_columns != std::vector<std::string>{batch::k_partition_column}) {
+    return std::string("the table must be partitioned by ") + batch::k_partition_column + " alone";
+  }
+  if (shape.configuration.contains("delta.setTransactionRetentionDuration")) {
+    return "the table sets delta.setTransactionRetentionDuration: its progress would expire and "
+           "everything be written again. Unset that property";
+  }
+  const auto mapping = shape.configuration.find("delta.columnMapping.mode");
+  if (mapping != shape.configuration.end() && mapping->second != "none") {
+    return "the table uses column mapping, which is not supported";
+  }
+  return std::nullopt;
+}
+
+Resolution resolve(const StartFacts& facts, const std::set<Partition>& assigned) {
+  if (const auto refusal = refusal_of(facts.table.shape)) return HaltTopic{*refusal};
+  if (facts.known_table_id && *facts.known_table_id != facts.table.shape.id) {
+    return HaltTopic{"the table was replaced while in use: its id was " + *facts.known_table_id +
+                     " and is now " + facts.table.shape.id};
+  }
+  const std::string registry = registry_app_id(facts.group, facts.topic);
+  const auto registered = position_in(facts.table.txns, registry);
+  if (!registered) {
+    if (facts.known_app_ids.contains(registry)) {
+      return HaltTopic{"the table no longer knows the topic (txn " + registry +
+                       "), which it did: somebody restored it or let transactions expire"};
+    }
+    return register_topic(facts);
+  }
+  if (registered->value != facts.identity.number) {
+    return HaltTopic{"the topic was deleted and created again, or is on another cluster: the "
+                     "table was written from another topic of this name. Move the table away, or "
+                     "use another KAFKA_CONSUMER_GROUP"};
+  }
+  StartDecisions decisions;
+  for (const Partition partition : assigned) {
+    decisions.partitions.emplace(partition, start_of(facts, partition));
+  }
+  return decisions;
+}
+
+}  // namespace bronze::ingest

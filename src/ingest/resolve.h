@@ -1,0 +1,80 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "delta/table_sink.h"
+#include "ingest/progress.h"
+#include "kafka/message_source.h"
+
+namespace bronze::ingest {
+
+/// All that decides where reading begins, looked up when partitions are assigned.
+struct StartFacts {
+  std::string topic;
+  std::string group;
+  TopicIdentity identity;
+  /// Every partition of the topic, assigned or not.
+  std::vector<Partition> all_partitions;
+  OffsetMap earliest;
+  OffsetMap latest;
+  /// What the start policy says for each partition: KAFKA_START.
+  OffsetMap policy;
+  std::map<Partition, kafka::GroupOffset> group_offsets;
+  delta::SnapshotView table;
+  /// Asked only while the table does not know the topic.
+  bool table_has_data_files = false;
+  /// What earlier looks at the table showed; "seen once and now absent" halts.
+  std::optional<std::string> known_table_id;
+  std::set<std::string> known_app_ids;
+};
+
+/// The table must first learn of the topic: one compare-and-swap commit of these txns.
+struct RegisterTopic {
+  std::vector<TxnStep> steps;
+};
+
+struct PartitionStart {
+  Offset offset;
+  /// For people: why here.
+  std::string reason;
+};
+
+/// Why a partition does not start.
+struct PartitionHalt {
+  std::string reason;
+  /// True when asking again may help: the high watermark can step back at a failover.
+  bool may_recover = false;
+};
+
+struct StartDecisions {
+  std::map<Partition, std::variant<PartitionStart, PartitionHalt>> partitions;
+};
+
+/// No partition of the topic may be read.
+struct HaltTopic {
+  std::string reason;
+};
+
+/// The table cannot be written, and trying again will not help: the service must stop.
+struct WriteRefused {
+  std::string reason;
+};
+
+using Resolution = std::variant<RegisterTopic, StartDecisions, HaltTopic, WriteRefused>;
+
+/// Where the `assigned` partitions begin. Pure; all policies are `stop`.
+[[nodiscard]] Resolution resolve(const StartFacts& facts, const std::set<Partition>& assigned);
+
+/// Metadata of our Kafka commits: which table the offset belongs to.
+[[nodiscard]] std::string commit_metadata(const std::string& table_id);
+
+/// Why files of ours must not be written into such a table; nullopt = they may.
+[[nodiscard]] std::optional<std::string> refusal_of(const delta::TableShape& shape);
+
+}  // namespace bronze::ingest

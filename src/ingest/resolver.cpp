@@ -1,0 +1,232 @@
+#include "ingest/resolver.h"
+
+#include <spdlog/spdlog.h>
+
+#include <functional>
+#include <utility>
+
+#include "base/kill_point.h"
+#include "base/token.h"
+#include "ingest/app_id.h"
+
+namespace bronze::ingest {
+namespace {
+
+TableLoaded load(delta::TableSink& table, const std::string& registry) {
+  TableLoaded loaded{.outcome = table.load(), .view = {}, .has_data_files = false};
+  if (!loaded.outcome.ok()) return loaded;
+  loaded.view = table.snapshot();
+  if (!position_in(loaded.view.txns, registry)) {
+    auto lookup = table.has_data_files();
+    loaded.outcome = std::move(lookup.outcome);
+    loaded.has_data_files = lookup.found;
+  }
+  return loaded;
+}
+
+bool cannot_be_used(delta::StoreStatus status) {
+  return status == delta::StoreStatus::kMissing || status == delta::StoreStatus::kCorrupt ||
+         status == delta::StoreStatus::kUnsupported || status == delta::StoreStatus::kFailed;
+}
+
+}  // namespace
+
+Resolver::Resolver(ResolverSettings settings, ResolverParts parts)
+    : settings_(std::move(settings)),
+      parts_(parts),
+      backoff_(static_cast<std::uint32_t>(std::hash<std::string>{}(settings_.topic)) + 1U),
+      not_before_(parts.clock.now()) {
+  facts_.topic = settings_.topic;
+  facts_.group = settings_.group;
+}
+
+void Resolver::begin() {
+  stage_ = Stage::kTopic;
+  not_before_ = parts_.clock.now();
+  topic_asked_after_ = parts_.watch.sent();
+  job_is_stale_ = job_runs_;
+  refusal_.reset();
+  backoff_.reset();
+}
+
+std::optional<Resolution> Resolver::step(const std::set<Partition>& assigned, bool table_free) {
+  if (refusal_) {
+    stage_ = Stage::kNone;
+    return std::exchange(refusal_, std::nullopt);
+  }
+  if (parts_.clock.now() < not_before_) return std::nullopt;
+  switch (stage_) {
+    case Stage::kNone:
+    case Stage::kRegistering:
+      return std::nullopt;
+    case Stage::kTopic:
+      look_at_topic();
+      return std::nullopt;
+    case Stage::kTable:
+      if (table_free && !job_runs_) load_table();
+      return std::nullopt;
+    case Stage::kOffsets:
+      ask_offsets();
+      return std::nullopt;
+    case Stage::kWaitingForOffsets:
+      if (earliest_request_ || latest_request_ || policy_request_ || group_request_) {
+        return std::nullopt;
+      }
+      return conclude(assigned);
+  }
+  return std::nullopt;
+}
+
+void Resolver::look_at_topic() {
+  const auto* topic = parts_.watch.after(topic_asked_after_, settings_.topic);
+  if (topic == nullptr) return;
+  if (!topic->error.empty() || topic->partitions.empty()) {
+    topic_asked_after_ = parts_.watch.sent();
+    wait_and(Stage::kTopic, "Kafka does not describe the topic: " + topic->error);
+    return;
+  }
+  facts_.identity = topic->identity;
+  facts_.all_partitions = topic->partitions;
+  stage_ = Stage::kTable;
+}
+
+void Resolver::load_table() {
+  job_runs_ = true;
+  kill_point("assign_before_read");
+  parts_.executor.submit(
+      settings_.lane, parts_.executor.new_strand(),
+      make_job([&table = parts_.table, registry = registry_app_id(settings_.group,
+                                                                  settings_.topic)]() -> JobOutcome {
+        return load(table, registry);
+      }));
+}
+
+void Resolver::on_job(const JobOutcome& outcome) {
+  const auto* loaded = std::get_if<TableLoaded>(&outcome);
+  const auto* registered = std::get_if<TopicRegistered>(&outcome);
+  if (loaded == nullptr && registered == nullptr) return;
+  job_runs_ = false;
+  const bool stale = std::exchange(job_is_stale_, false) || stage_ == Stage::kNone;
+  if (stale) return;
+  if (registered != nullptr) {
+    const CommitResult& result = registered->result;
+    if (result.status == CommitStatus::kDone) {
+      kill_point("init_after_put");
+      spdlog::info("{}: topic {} registered in the table at version {}", settings_.topic,
+                   facts_.identity.text, result.version);
+      stage_ = Stage::kTable;
+    } else if (result.status == CommitStatus::kFatal) {
+      refusal_ = WriteRefused{result.message};
+    } else {
+      // Whoever won: the table says what holds.
+      wait_and(Stage::kTable, result.message);
+    }
+    return;
+  }
+  if (cannot_be_used(loaded->outcome.status)) {
+    refusal_ = HaltTopic{"the table cannot be used: " + loaded->outcome.message};
+    return;
+  }
+  if (!loaded->outcome.ok()) {
+    wait_and(Stage::kTable, "the table cannot be read: " + loaded->outcome.message);
+    return;
+  }
+  facts_.table = loaded->view;
+  facts_.table_has_data_files = loaded->has_data_files;
+  stage_ = Stage::kOffsets;
+}
+
+void Resolver::ask_offsets() {
+  stage_ = Stage::kWaitingForOffsets;
+  const auto list = [&](kafka::OffsetSpec spec, std::int64_t unix_ms) {
+    return parts_.source.list_offsets(settings_.topic, facts_.all_partitions, spec, unix_ms);
+  };
+  earliest_request_ = list(kafka::OffsetSpec::kEarliest, 0);
+  latest_request_ = list(kafka::OffsetSpec::kLatest, 0);
+  policy_request_.reset();
+  if (const auto* at = std::get_if<config::StartAtTime>(&settings_.start)) {
+    policy_request_ = list(kafka::OffsetSpec::kAtTime, at->unix_ms);
+  }
+  group_request_ = parts_.source.list_group_offsets(settings_.topic, facts_.all_partitions);
+}
+
+void Resolver::on_offsets(const kafka::OffsetsListed& answer) {
+  for (auto [request, place] : {std::pair{&earliest_request_, &facts_.earliest},
+                                std::pair{&latest_request_, &facts_.latest},
+                                std::pair{&policy_request_, &facts_.policy}}) {
+    if (*request != answer.request) continue;
+    request->reset();
+    *place = answer.offsets;
+    if (!answer.error.empty() && stage_ == Stage::kWaitingForOffsets) {
+      wait_and(Stage::kOffsets, "Kafka does not list the topic's offsets: " + answer.error);
+    }
+  }
+}
+
+void Resolver::on_group_offsets(const kafka::GroupOffsetsListed& answer) {
+  if (group_request_ != answer.request) return;
+  group_request_.reset();
+  facts_.group_offsets = answer.offsets;
+  if (!answer.error.empty() && stage_ == Stage::kWaitingForOffsets) {
+    wait_and(Stage::kOffsets, "Kafka does not tell the group's offsets: " + answer.error);
+  }
+}
+
+std::optional<Resolution> Resolver::conclude(const std::set<Partition>& assigned) {
+  if (std::holds_alternative<config::StartEarliest>(settings_.start)) {
+    facts_.policy = facts_.earliest;
+  } else if (std::holds_alternative<config::StartLatest>(settings_.start)) {
+    facts_.policy = facts_.latest;
+  } else {
+    for (auto& [partition, offset] : facts_.policy) {
+      if (offset < Offset{0}) offset = facts_.latest[partition];
+    }
+  }
+  Resolution resolution = resolve(facts_, assigned);
+  if (const auto* registration = std::get_if<RegisterTopic>(&resolution)) {
+    register_topic(*registration);
+    return std::nullopt;
+  }
+  if (std::holds_alternative<StartDecisions>(resolution)) remember_table();
+  stage_ = Stage::kNone;
+  trouble_.clear();
+  return resolution;
+}
+
+void Resolver::register_topic(const RegisterTopic& registration) {
+  stage_ = Stage::kRegistering;
+  CommitTask task;
+  task.steps = registration.steps;
+  task.token = new_token();
+  task.parameters = {{"bronzeTopic", settings_.topic}, {"bronzeRegisters", facts_.identity.text}};
+  task.shape = facts_.table.shape;
+  job_runs_ = true;
+  parts_.executor.submit(
+      settings_.lane, parts_.executor.new_strand(),
+      make_job([&table = parts_.table, &clock = parts_.clock, task]() -> JobOutcome {
+        return TopicRegistered{attempt_commit(table, task, clock)};
+      }));
+}
+
+void Resolver::remember_table() {
+  facts_.known_table_id = facts_.table.shape.id;
+  facts_.known_app_ids.insert(registry_app_id(settings_.group, settings_.topic));
+  for (const Partition partition : facts_.all_partitions) {
+    const auto app_id = partition_app_id(settings_.group, facts_.identity, partition);
+    if (facts_.table.txns.contains(app_id)) facts_.known_app_ids.insert(app_id);
+  }
+}
+
+void Resolver::wait_and(Stage stage, const std::string& why) {
+  if (trouble_ != why) spdlog::warn("{}: {}; trying again", settings_.topic, why);
+  trouble_ = why;
+  stage_ = stage;
+  not_before_ = parts_.clock.now() + backoff_.next();
+}
+
+SteadyTime Resolver::next_deadline() const {
+  const bool acts = stage_ == Stage::kTopic || stage_ == Stage::kTable || stage_ == Stage::kOffsets;
+  return acts && not_before_ > parts_.clock.now() ? not_before_ : SteadyTime::max();
+}
+
+}  // namespace bronze::ingest

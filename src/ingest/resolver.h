@@ -1,0 +1,95 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "base/clock.h"
+#include "config/config.h"
+#include "ingest/backoff.h"
+#include "ingest/executor.h"
+#include "ingest/resolve.h"
+#include "ingest/topic_watch.h"
+#include "kafka/message_source.h"
+
+namespace bronze::ingest {
+
+struct ResolverSettings {
+  std::string topic;
+  std::size_t lane = 0;
+  std::string group;
+  config::KafkaStart start;
+};
+
+/// What a resolver works with; all outlive it.
+struct ResolverParts {
+  kafka::MessageSource& source;
+  delta::TableSink& table;
+  Executor& executor;
+  const Clock& clock;
+  TopicWatch& watch;
+};
+
+/// Finds out where the partitions of one lane begin: which topic it is, what the table says, what
+/// Kafka holds; registers the topic in the table when it is new there.
+///
+/// Owned by its lane; ingest thread; nothing blocks. Failed look-ups are repeated for ever: while
+/// Kafka or the store cannot be reached nothing may be decided.
+class Resolver {
+ public:
+  Resolver(ResolverSettings settings, ResolverParts parts);
+
+  /// Starts, or starts over.
+  void begin();
+  void cancel() { stage_ = Stage::kNone; }
+  [[nodiscard]] bool active() const { return stage_ != Stage::kNone; }
+  /// A job of ours uses the table.
+  [[nodiscard]] bool table_busy() const { return job_runs_; }
+
+  void on_offsets(const kafka::OffsetsListed& answer);
+  void on_group_offsets(const kafka::GroupOffsetsListed& answer);
+  void on_job(const JobOutcome& outcome);
+
+  /// Moves on; the decision once it is there, and then the resolver is no longer active.
+  /// `table_free`: no one else uses the table.
+  [[nodiscard]] std::optional<Resolution> step(const std::set<Partition>& assigned,
+                                               bool table_free);
+  [[nodiscard]] SteadyTime next_deadline() const;
+
+  [[nodiscard]] const StartFacts& facts() const { return facts_; }
+  /// Why the last look-up failed; empty = none did.
+  [[nodiscard]] const std::string& trouble() const { return trouble_; }
+
+ private:
+  enum class Stage { kNone, kTopic, kTable, kOffsets, kWaitingForOffsets, kRegistering };
+
+  void look_at_topic();
+  void load_table();
+  void ask_offsets();
+  void register_topic(const RegisterTopic& registration);
+  void remember_table();
+  void wait_and(Stage stage, const std::string& why);
+  [[nodiscard]] std::optional<Resolution> conclude(const std::set<Partition>& assigned);
+
+  const ResolverSettings settings_;
+  ResolverParts parts_;
+  Backoff backoff_;
+  Stage stage_ = Stage::kNone;
+  SteadyTime not_before_;
+  StartFacts facts_;
+  std::uint64_t topic_asked_after_ = 0;
+  std::optional<kafka::RequestId> earliest_request_;
+  std::optional<kafka::RequestId> latest_request_;
+  std::optional<kafka::RequestId> policy_request_;
+  std::optional<kafka::RequestId> group_request_;
+  bool job_runs_ = false;
+  /// A job that began before the last `begin` still runs; its answer means nothing.
+  bool job_is_stale_ = false;
+  std::string trouble_;
+  /// A job's answer ended the look-up; `step` has not said so yet.
+  std::optional<Resolution> refusal_;
+};
+
+}  // namespace bronze::ingest

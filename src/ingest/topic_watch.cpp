@@ -1,0 +1,57 @@
+#include "ingest/topic_watch.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace bronze::ingest {
+namespace {
+
+constexpr std::chrono::seconds k_refresh{10};
+constexpr std::chrono::milliseconds k_pause_after_error{500};
+
+}  // namespace
+
+TopicWatch::TopicWatch(kafka::MessageSource& source, const Clock& clock,
+                       std::vector<std::string> topics)
+    : source_(source),
+      clock_(clock),
+      topics_(std::move(topics)),
+      not_before_(clock.now()),
+      refresh_at_(clock.now() + k_refresh) {}
+
+const kafka::TopicDescription* TopicWatch::after(std::uint64_t count, const std::string& topic) {
+  const auto found = answers_.find(topic);
+  if (found != answers_.end() && found->second.number > count) return &found->second.description;
+  wanted_ = true;
+  wanted_after_ = std::max(wanted_after_, count);
+  return nullptr;
+}
+
+void TopicWatch::on_described(const kafka::TopicsDescribed& answer) {
+  if (in_flight_ != answer.request) return;
+  in_flight_.reset();
+  last_error_ = answer.error;
+  refresh_at_ = clock_.now() + k_refresh;
+  if (!answer.error.empty()) {
+    wanted_ = true;
+    not_before_ = clock_.now() + k_pause_after_error;
+    return;
+  }
+  last_answer_ = clock_.now();
+  for (const auto& topic : answer.topics) answers_[topic.topic] = {topic, sent_};
+  wanted_ = wanted_after_ >= sent_;
+}
+
+void TopicWatch::tick() {
+  const SteadyTime now = clock_.now();
+  if (in_flight_ || now < not_before_ || !(wanted_ || now >= refresh_at_)) return;
+  ++sent_;
+  in_flight_ = source_.describe_topics(topics_);
+}
+
+SteadyTime TopicWatch::next_deadline() const {
+  if (in_flight_) return SteadyTime::max();
+  return wanted_ ? not_before_ : refresh_at_;
+}
+
+}  // namespace bronze::ingest

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "kafka/message_source.h"
+
+namespace bronze::ingest {
+
+/// Asks Kafka which topics stand behind the names: one request for all lanes, repeated while any
+/// lane needs a younger answer and now and then besides, which also shows that a broker answers.
+/// Owned by Ingest; ingest thread.
+class TopicWatch {
+ public:
+  TopicWatch(kafka::MessageSource& source, const Clock& clock, std::vector<std::string> topics);
+
+  struct Answer {
+    kafka::TopicDescription description;
+    /// How many requests had been sent, this one included.
+    std::uint64_t number = 0;
+  };
+
+  /// Requests sent so far. An answer proves something about the time after an event when its
+  /// number is greater than this count at the event.
+  [[nodiscard]] std::uint64_t sent() const { return sent_; }
+
+  /// The answer about `topic`, if it was sent after `count` requests; otherwise one is asked for.
+  [[nodiscard]] const kafka::TopicDescription* after(std::uint64_t count, const std::string& topic);
+
+  void on_described(const kafka::TopicsDescribed& answer);
+  void tick();
+  [[nodiscard]] SteadyTime next_deadline() const;
+
+  /// When Kafka answered last.
+  [[nodiscard]] std::optional<SteadyTime> last_answer() const { return last_answer_; }
+  /// Why it did not, lately; empty = it did.
+  [[nodiscard]] const std::string& last_error() const { return last_error_; }
+
+ private:
+  kafka::MessageSource& source_;
+  const Clock& clock_;
+  const std::vector<std::string> topics_;
+  std::uint64_t sent_ = 0;
+  std::uint64_t wanted_after_ = 0;
+  bool wanted_ = true;
+  std::optional<kafka::RequestId> in_flight_;
+  SteadyTime not_before_;
+  SteadyTime refresh_at_;
+  std::map<std::string, Answer> answers_;
+  std::optional<SteadyTime> last_answer_;
+  std::string last_error_;
+};
+
+}  // namespace bronze::ingest

@@ -1,0 +1,74 @@
+#include "ingest/worker_pool.h"
+
+#include <exception>
+#include <utility>
+
+namespace bronze::ingest {
+namespace {
+
+JobOutcome run_guarded(Job& job) {
+  try {
+    return job.run();
+  } catch (const std::exception& error) {
+    return JobFailed{error.what()};
+  }
+}
+
+}  // namespace
+
+WorkerPool::WorkerPool(std::size_t threads, std::function<void()> on_done)
+    : on_done_(std::move(on_done)) {
+  for (std::size_t i = 0; i < threads; ++i) {
+    threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+  }
+}
+
+WorkerPool::~WorkerPool() { stop(); }
+
+void WorkerPool::stop() {
+  for (auto& thread : threads_) thread.request_stop();
+  threads_.clear();
+}
+
+void WorkerPool::submit(std::size_t lane, BatchId strand, std::unique_ptr<Job> job) {
+  Entry entry{lane, strand, std::move(job)};
+  {
+    const std::lock_guard lock(mutex_);
+    const auto [place, is_free] = waiting_.try_emplace(strand);
+    (is_free ? ready_ : place->second).push_back(std::move(entry));
+    if (!is_free) return;
+  }
+  ready_changed_.notify_one();
+}
+
+std::vector<JobDone> WorkerPool::take_done() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(done_, {});
+}
+
+void WorkerPool::work(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  while (ready_changed_.wait(lock, stop, [&] { return !ready_.empty(); }) &&
+         !stop.stop_requested()) {
+    Entry entry = std::move(ready_.front());
+    ready_.pop_front();
+    lock.unlock();
+    JobOutcome outcome = run_guarded(*entry.job);
+    entry.job.reset();
+    lock.lock();
+    done_.push_back({entry.lane, std::move(outcome)});
+    const auto strand = waiting_.find(entry.strand);
+    if (strand->second.empty()) {
+      waiting_.erase(strand);
+    } else {
+      ready_.push_back(std::move(strand->second.front()));
+      strand->second.pop_front();
+      ready_changed_.notify_one();
+    }
+    lock.unlock();
+    on_done_();
+    lock.lock();
+  }
+}
+
+}  // namespace bronze::ingest

@@ -1,0 +1,190 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+
+namespace bronze::kafka {
+
+struct TopicPartition {
+  std::string topic;
+  Partition partition{};
+
+  friend auto operator<=>(const TopicPartition&, const TopicPartition&) = default;
+};
+
+/// One message. The views are valid until the next poll.
+struct Record {
+  std::string_view topic;
+  Partition partition{};
+  Offset offset;
+  /// Milliseconds since 1970; nullopt = the message has none.
+  std::optional<std::int64_t> timestamp_ms;
+  /// nullopt = a tombstone.
+  std::optional<std::string_view> value;
+};
+
+/// Nothing came in time.
+struct Idle {};
+
+/// Everything visible in the partition has been delivered; the next record will be at `position`
+/// or later.
+struct PartitionEnd {
+  std::string topic;
+  Partition partition{};
+  Offset position;
+};
+
+/// These partitions are ours now. Nothing is read from them until `start`.
+struct Assigned {
+  std::vector<TopicPartition> partitions;
+};
+
+/// These partitions go to another member as soon as `release` is called, which must be within
+/// seconds. `lost`: they are gone already.
+struct Revoked {
+  std::vector<TopicPartition> partitions;
+  bool lost = false;
+};
+
+/// The partition stopped reading: its position is outside the log, or the log was truncated.
+struct PartitionReset {
+  std::string topic;
+  Partition partition{};
+  std::string reason;
+};
+
+/// Reading the partition fails until somebody acts, e.g. not authorised.
+struct PartitionError {
+  std::string topic;
+  std::string reason;
+};
+
+using RequestId = std::uint64_t;
+
+struct TopicDescription {
+  std::string topic;
+  /// Empty = the topic exists.
+  std::string error;
+  /// The broker knows no such topic (`error` says so too).
+  bool unknown = false;
+  TopicIdentity identity;
+  std::vector<Partition> partitions;
+};
+
+/// Answer to `describe_topics`.
+struct TopicsDescribed {
+  RequestId request = 0;
+  /// Empty = answered.
+  std::string error;
+  std::vector<TopicDescription> topics;
+};
+
+enum class OffsetSpec { kEarliest, kLatest, kAtTime };
+
+/// Answer to `list_offsets`: only partitions without an error are in `offsets`.
+/// kAtTime: a partition with no message that young has its end.
+struct OffsetsListed {
+  RequestId request = 0;
+  /// Empty = every partition answered.
+  std::string error;
+  OffsetMap offsets;
+};
+
+struct GroupOffset {
+  Offset offset;
+  std::string metadata;
+};
+
+/// Answer to `list_group_offsets`: a partition without a committed offset is absent.
+struct GroupOffsetsListed {
+  RequestId request = 0;
+  /// Empty = answered.
+  std::string error;
+  std::map<Partition, GroupOffset> offsets;
+};
+
+/// Answer to `commit`. `error` is empty when all were taken.
+struct OffsetsCommitted {
+  std::string error;
+};
+
+/// Something went wrong that the source will get over by itself, e.g. a broker is down.
+struct SourceWarning {
+  std::string message;
+  bool all_brokers_down = false;
+};
+
+/// The source cannot go on.
+struct SourceFailed {
+  std::string message;
+};
+
+/// The consumer has left its group; nothing more will come.
+struct Closed {};
+
+using Event = std::variant<Idle, Record, PartitionEnd, Assigned, Revoked, PartitionReset,
+                           PartitionError, TopicsDescribed, OffsetsListed, GroupOffsetsListed,
+                           OffsetsCommitted, SourceWarning, SourceFailed, Closed>;
+
+struct StartPosition {
+  TopicPartition partition;
+  Offset offset;
+};
+
+struct CommitPosition {
+  TopicPartition partition;
+  Offset offset;
+  std::string metadata;
+};
+
+/// A consumer group member. All calls but `wake` come from the ingest thread; none blocks on the
+/// network but `poll`. Requests are answered by events.
+class MessageSource {
+ public:
+  virtual ~MessageSource() = default;
+
+  virtual void subscribe(const std::vector<std::string>& topics) = 0;
+
+  /// The next event, or Idle after `max_wait` or `wake`.
+  [[nodiscard]] virtual Event poll(std::chrono::milliseconds max_wait) = 0;
+
+  /// Makes a running or the next `poll` return early. From any thread.
+  virtual void wake() = 0;
+
+  /// Begins to read assigned partitions at these offsets.
+  virtual void start(const std::vector<StartPosition>& positions) = 0;
+
+  /// Ends reading; records already fetched are dropped. The partitions stay assigned.
+  virtual void stop(const std::vector<TopicPartition>& partitions) = 0;
+
+  /// Answers `Revoked`: stops what still reads and lets the partitions go.
+  virtual void release(const std::vector<TopicPartition>& partitions) = 0;
+
+  virtual void pause(const std::vector<TopicPartition>& partitions) = 0;
+  virtual void resume(const std::vector<TopicPartition>& partitions) = 0;
+
+  [[nodiscard]] virtual RequestId describe_topics(const std::vector<std::string>& topics) = 0;
+  /// `unix_ms` counts for kAtTime only.
+  [[nodiscard]] virtual RequestId list_offsets(const std::string& topic,
+                                               const std::vector<Partition>& partitions,
+                                               OffsetSpec spec, std::int64_t unix_ms) = 0;
+  [[nodiscard]] virtual RequestId list_group_offsets(const std::string& topic,
+                                                     const std::vector<Partition>& partitions) = 0;
+
+  /// Sends the group's offsets on their way; answered by OffsetsCommitted.
+  virtual void commit(const std::vector<CommitPosition>& positions) = 0;
+
+  /// Leaves the group; `poll` goes on until Closed.
+  virtual void close() = 0;
+};
+
+}  // namespace bronze::kafka

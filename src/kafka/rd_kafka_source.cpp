@@ -1,0 +1,428 @@
+#include "kafka/rd_kafka_source.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+
+#include "kafka/topic_identity.h"
+
+namespace bronze::kafka {
+namespace {
+
+constexpr int k_admin_timeout_ms = 10'000;
+constexpr int k_cluster_id_timeout_ms = 2'000;
+
+void log_line(const rd_kafka_t* /*consumer*/, int level, const char* facility, const char* text) {
+  constexpr int k_syslog_error = 3;
+  constexpr int k_syslog_warning = 4;
+  const auto severity = level <= k_syslog_error     ? spdlog::level::warn
+                        : level <= k_syslog_warning ? spdlog::level::info
+                                                    : spdlog::level::debug;
+  spdlog::log(severity, "librdkafka {}: {}", facility, text);
+}
+
+void set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
+  std::array<char, 512> error{};
+  if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error.data(), error.size()) !=
+      RD_KAFKA_CONF_OK) {
+    throw std::runtime_error("librdkafka refuses the property " + name + ": " + error.data());
+  }
+}
+
+ConfHandle make_conf(const SourceSettings& settings) {
+  ConfHandle conf(rd_kafka_conf_new());
+  for (const auto& [name, value] : settings.properties) set(conf.get(), name, value);
+  set(conf.get(), "group.id", settings.group);
+  set(conf.get(), "partition.assignment.strategy", "cooperative-sticky");
+  set(conf.get(), "enable.auto.commit", "false");
+  set(conf.get(), "enable.auto.offset.store", "false");
+  set(conf.get(), "auto.offset.reset", "error");
+  set(conf.get(), "check.crcs", "true");
+  set(conf.get(), "enable.partition.eof", "true");
+  set(conf.get(), "isolation.level", "read_committed");
+  set(conf.get(), "queued.max.messages.kbytes", std::to_string(settings.queue_bytes / 1024));
+  rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT |
+                                           RD_KAFKA_EVENT_ERROR);
+  rd_kafka_conf_set_log_cb(conf.get(), log_line);
+  return conf;
+}
+
+PartitionListHandle make_list(const std::vector<TopicPartition>& partitions) {
+  PartitionListHandle list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
+  for (const auto& entry : partitions) {
+    rd_kafka_topic_partition_list_add(list.get(), entry.topic.c_str(), number(entry.partition));
+  }
+  return list;
+}
+
+PartitionListHandle make_list(const std::string& topic, const std::vector<Partition>& partitions,
+                              std::int64_t offset) {
+  PartitionListHandle list(rd_kafka_topic_partition_list_new(static_cast<int>(partitions.size())));
+  for (const Partition partition : partitions) {
+    rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), number(partition))->offset =
+        offset;
+  }
+  return list;
+}
+
+std::vector<TopicPartition> from_list(const rd_kafka_topic_partition_list_t* list) {
+  std::vector<TopicPartition> partitions;
+  for (int i = 0; i < list->cnt; ++i) {
+    partitions.push_back({list->elems[i].topic, Partition{list->elems[i].partition}});
+  }
+  return partitions;
+}
+
+void throw_if(rd_kafka_error_t* raw, const char* what) {
+  const ErrorHandle error(raw);
+  if (error) {
+    throw std::runtime_error(std::string("Kafka: ") + what + " failed: " +
+                             rd_kafka_error_string(error.get()));
+  }
+}
+
+/// Admin requests carry their number as the opaque.
+void* to_opaque(RequestId request) {
+  return reinterpret_cast<void*>(static_cast<std::uintptr_t>(request));
+}
+RequestId request_of(rd_kafka_event_t* event) {
+  return static_cast<RequestId>(reinterpret_cast<std::uintptr_t>(rd_kafka_event_opaque(event)));
+}
+
+std::string error_text(rd_kafka_event_t* event) {
+  if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR) return "";
+  return rd_kafka_event_error_string(event);
+}
+
+Event translate_offsets(rd_kafka_event_t* event) {
+  OffsetsListed answer{.request = request_of(event), .error = error_text(event), .offsets = {}};
+  if (!answer.error.empty()) return answer;
+  std::size_t count = 0;
+  const auto** infos =
+      rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(event), &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto* entry = rd_kafka_ListOffsetsResultInfo_topic_partition(infos[i]);
+    if (entry->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      answer.error = "partition " + std::to_string(entry->partition) + ": " +
+                     rd_kafka_err2str(entry->err);
+    } else {
+      answer.offsets[Partition{entry->partition}] = Offset{entry->offset};
+    }
+  }
+  return answer;
+}
+
+Event translate_group_offsets(rd_kafka_event_t* event) {
+  GroupOffsetsListed answer{
+      .request = request_of(event), .error = error_text(event), .offsets = {}};
+  if (!answer.error.empty()) return answer;
+  std::size_t count = 0;
+  const auto** groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
+      rd_kafka_event_ListConsumerGroupOffsets_result(event), &count);
+  if (count != 1) {
+    answer.error = "no answer for the group";
+    return answer;
+  }
+  if (const auto* error = rd_kafka_group_result_error(groups[0]); error != nullptr) {
+    answer.error = rd_kafka_error_string(error);
+    return answer;
+  }
+  const auto* list = rd_kafka_group_result_partitions(groups[0]);
+  for (int i = 0; list != nullptr && i < list->cnt; ++i) {
+    const auto& entry = list->elems[i];
+    if (entry.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      answer.error = "partition " + std::to_string(entry.partition) + ": " +
+                     rd_kafka_err2str(entry.err);
+    } else if (entry.offset >= 0) {
+      answer.offsets[Partition{entry.partition}] = {
+          Offset{entry.offset},
+          std::string(static_cast<const char*>(entry.metadata), entry.metadata_size)};
+    }
+  }
+  return answer;
+}
+
+}  // namespace
+
+RdKafkaSource::RdKafkaSource(const SourceSettings& settings) : group_(settings.group) {
+  ConfHandle conf = make_conf(settings);
+  std::array<char, 512> error{};
+  rd_kafka_t* consumer =
+      rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), error.data(), error.size());
+  if (consumer == nullptr) {
+    throw std::runtime_error(std::string("the Kafka consumer cannot be made: ") + error.data());
+  }
+  static_cast<void>(conf.release());  // rd_kafka_new has taken it
+  consumer_.reset(consumer);
+  rd_kafka_poll_set_consumer(consumer);
+  queue_.reset(rd_kafka_queue_get_consumer(consumer));
+}
+
+RdKafkaSource::~RdKafkaSource() = default;
+
+void RdKafkaSource::subscribe(const std::vector<std::string>& topics) {
+  PartitionListHandle list(rd_kafka_topic_partition_list_new(static_cast<int>(topics.size())));
+  for (const auto& topic : topics) {
+    rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
+  }
+  const rd_kafka_resp_err_t error = rd_kafka_subscribe(consumer_.get(), list.get());
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    throw std::runtime_error(std::string("Kafka: subscribe failed: ") + rd_kafka_err2str(error));
+  }
+}
+
+Event RdKafkaSource::poll(std::chrono::milliseconds max_wait) {
+  current_.reset();
+  if (rd_kafka_consumer_closed(consumer_.get()) != 0) return Closed{};
+  current_.reset(rd_kafka_queue_poll(queue_.get(), static_cast<int>(max_wait.count())));
+  if (!current_) return Idle{};
+  return translate(current_.get());
+}
+
+Event RdKafkaSource::translate(rd_kafka_event_t* event) {
+  switch (rd_kafka_event_type(event)) {
+    case RD_KAFKA_EVENT_FETCH:
+      return translate_message(event);
+    case RD_KAFKA_EVENT_REBALANCE:
+      return translate_rebalance(event);
+    case RD_KAFKA_EVENT_ERROR:
+      return translate_error(event);
+    case RD_KAFKA_EVENT_OFFSET_COMMIT:
+      return OffsetsCommitted{error_text(event)};
+    case RD_KAFKA_EVENT_DESCRIBETOPICS_RESULT:
+      return translate_description(event);
+    case RD_KAFKA_EVENT_LISTOFFSETS_RESULT:
+      return translate_offsets(event);
+    case RD_KAFKA_EVENT_LISTCONSUMERGROUPOFFSETS_RESULT:
+      return translate_group_offsets(event);
+    default:
+      return Idle{};
+  }
+}
+
+Event RdKafkaSource::translate_message(rd_kafka_event_t* event) const {
+  const rd_kafka_message_t* message = rd_kafka_event_message_next(event);
+  if (message == nullptr) return Idle{};
+  Record record{.topic = rd_kafka_topic_name(message->rkt),
+                .partition = Partition{message->partition},
+                .offset = Offset{message->offset},
+                .timestamp_ms = std::nullopt,
+                .value = std::nullopt};
+  rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+  const std::int64_t timestamp = rd_kafka_message_timestamp(message, &type);
+  if (type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && timestamp != -1) record.timestamp_ms = timestamp;
+  if (message->payload != nullptr) {
+    record.value = std::string_view(static_cast<const char*>(message->payload), message->len);
+  }
+  return record;
+}
+
+Event RdKafkaSource::translate_rebalance(rd_kafka_event_t* event) {
+  const auto* list = rd_kafka_event_topic_partition_list(event);
+  switch (rd_kafka_event_error(event)) {
+    case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
+      assign_now({});
+      return Assigned{from_list(list)};
+    case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:
+      revoke_pending_ = true;
+      return Revoked{from_list(list), rd_kafka_assignment_lost(consumer_.get()) != 0};
+    default:
+      unassign_now({reading_.begin(), reading_.end()});
+      return SourceWarning{"rebalance failed: " + error_text(event)};
+  }
+}
+
+Event RdKafkaSource::translate_error(rd_kafka_event_t* event) const {
+  const rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+  const std::string text = std::string(rd_kafka_err2name(code)) + ": " + error_text(event);
+  if (rd_kafka_event_error_is_fatal(event) != 0) return SourceFailed{text};
+  const Handle<rd_kafka_topic_partition_t, rd_kafka_topic_partition_destroy> place(
+      rd_kafka_event_topic_partition(event));
+  if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF && place) {
+    return PartitionEnd{place->topic, Partition{place->partition}, Offset{place->offset}};
+  }
+  if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) return SourceWarning{text, true};
+  if (place && place->partition >= 0 &&
+      (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || code == RD_KAFKA_RESP_ERR__LOG_TRUNCATION)) {
+    return PartitionReset{place->topic, Partition{place->partition}, text};
+  }
+  if (place && place->topic != nullptr) return PartitionError{place->topic, text};
+  return SourceWarning{text};
+}
+
+Event RdKafkaSource::translate_description(rd_kafka_event_t* event) const {
+  TopicsDescribed answer{.request = request_of(event), .error = error_text(event), .topics = {}};
+  if (!answer.error.empty()) return answer;
+  std::size_t count = 0;
+  const auto** topics =
+      rd_kafka_DescribeTopics_result_topics(rd_kafka_event_DescribeTopics_result(event), &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    TopicDescription topic{.topic = rd_kafka_TopicDescription_name(topics[i]),
+                           .error = {},
+                           .unknown = false,
+                           .identity = {},
+                           .partitions = {}};
+    const auto* error = rd_kafka_TopicDescription_error(topics[i]);
+    if (error != nullptr && rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      topic.error = rd_kafka_error_string(error);
+      topic.unknown = rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+      answer.topics.push_back(std::move(topic));
+      continue;
+    }
+    const auto* uuid = rd_kafka_TopicDescription_topic_id(topics[i]);
+    const std::int64_t most = rd_kafka_Uuid_most_significant_bits(uuid);
+    const std::int64_t least = rd_kafka_Uuid_least_significant_bits(uuid);
+    if (most != 0 || least != 0) {
+      topic.identity = identity_from_uuid(most, least);
+    } else {
+      const std::string cluster = cluster_id();
+      topic.identity = identity_from_name(cluster, topic.topic);
+      if (cluster.empty()) topic.error = "the broker does not tell its cluster id";
+    }
+    std::size_t partitions = 0;
+    const auto** infos = rd_kafka_TopicDescription_partitions(topics[i], &partitions);
+    for (std::size_t p = 0; p < partitions; ++p) {
+      topic.partitions.push_back(Partition{rd_kafka_TopicPartitionInfo_partition(infos[p])});
+    }
+    answer.topics.push_back(std::move(topic));
+  }
+  return answer;
+}
+
+std::string RdKafkaSource::cluster_id() const {
+  char* text = rd_kafka_clusterid(consumer_.get(), k_cluster_id_timeout_ms);
+  std::string id = text == nullptr ? "" : text;
+  rd_kafka_mem_free(consumer_.get(), text);
+  return id;
+}
+
+void RdKafkaSource::wake() { rd_kafka_queue_yield(queue_.get()); }
+
+void RdKafkaSource::assign_now(const std::vector<StartPosition>& positions) {
+  const PartitionListHandle list(
+      rd_kafka_topic_partition_list_new(static_cast<int>(positions.size())));
+  for (const auto& position : positions) {
+    rd_kafka_topic_partition_list_add(list.get(), position.partition.topic.c_str(),
+                                      number(position.partition.partition))
+        ->offset = position.offset.value;
+    reading_.insert(position.partition);
+  }
+  throw_if(rd_kafka_incremental_assign(consumer_.get(), list.get()), "assigning partitions");
+}
+
+void RdKafkaSource::unassign_now(const std::vector<TopicPartition>& partitions) {
+  std::vector<TopicPartition> started;
+  std::copy_if(partitions.begin(), partitions.end(), std::back_inserter(started),
+               [&](const TopicPartition& entry) { return reading_.erase(entry) != 0; });
+  const PartitionListHandle list = make_list(started);
+  throw_if(rd_kafka_incremental_unassign(consumer_.get(), list.get()), "unassigning partitions");
+}
+
+void RdKafkaSource::start(const std::vector<StartPosition>& positions) {
+  if (positions.empty()) return;
+  if (revoke_pending_) {
+    put_off_.emplace_back(positions);
+  } else {
+    assign_now(positions);
+  }
+}
+
+void RdKafkaSource::stop(const std::vector<TopicPartition>& partitions) {
+  if (partitions.empty()) return;
+  if (revoke_pending_) {
+    put_off_.emplace_back(partitions);
+  } else {
+    unassign_now(partitions);
+  }
+}
+
+void RdKafkaSource::release(const std::vector<TopicPartition>& partitions) {
+  revoke_pending_ = false;
+  unassign_now(partitions);
+  auto put_off = std::move(put_off_);
+  put_off_.clear();
+  for (const auto& call : put_off) {
+    if (const auto* positions = std::get_if<std::vector<StartPosition>>(&call)) start(*positions);
+    if (const auto* stopped = std::get_if<std::vector<TopicPartition>>(&call)) stop(*stopped);
+  }
+}
+
+void RdKafkaSource::pause(const std::vector<TopicPartition>& partitions) {
+  const PartitionListHandle list = make_list(partitions);
+  static_cast<void>(rd_kafka_pause_partitions(consumer_.get(), list.get()));
+}
+
+void RdKafkaSource::resume(const std::vector<TopicPartition>& partitions) {
+  const PartitionListHandle list = make_list(partitions);
+  static_cast<void>(rd_kafka_resume_partitions(consumer_.get(), list.get()));
+}
+
+AdminOptionsHandle RdKafkaSource::admin_options(rd_kafka_admin_op_t operation) {
+  AdminOptionsHandle options(rd_kafka_AdminOptions_new(consumer_.get(), operation));
+  std::array<char, 256> error{};
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), k_admin_timeout_ms, error.data(),
+                                            error.size());
+  rd_kafka_AdminOptions_set_opaque(options.get(), to_opaque(++last_request_));
+  return options;
+}
+
+RequestId RdKafkaSource::describe_topics(const std::vector<std::string>& topics) {
+  std::vector<const char*> names;
+  for (const auto& topic : topics) names.push_back(topic.c_str());
+  const TopicCollectionHandle collection(
+      rd_kafka_TopicCollection_of_topic_names(names.data(), names.size()));
+  const auto options = admin_options(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
+  rd_kafka_DescribeTopics(consumer_.get(), collection.get(), options.get(), queue_.get());
+  return last_request_;
+}
+
+RequestId RdKafkaSource::list_offsets(const std::string& topic,
+                                      const std::vector<Partition>& partitions, OffsetSpec spec,
+                                      std::int64_t unix_ms) {
+  std::int64_t wanted = unix_ms;
+  if (spec == OffsetSpec::kEarliest) wanted = RD_KAFKA_OFFSET_SPEC_EARLIEST;
+  if (spec == OffsetSpec::kLatest) wanted = RD_KAFKA_OFFSET_SPEC_LATEST;
+  const PartitionListHandle list = make_list(topic, partitions, wanted);
+  const auto options = admin_options(RD_KAFKA_ADMIN_OP_LISTOFFSETS);
+  const ErrorHandle refused(rd_kafka_AdminOptions_set_isolation_level(
+      options.get(), RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED));
+  rd_kafka_ListOffsets(consumer_.get(), list.get(), options.get(), queue_.get());
+  return last_request_;
+}
+
+RequestId RdKafkaSource::list_group_offsets(const std::string& topic,
+                                            const std::vector<Partition>& partitions) {
+  const PartitionListHandle list = make_list(topic, partitions, RD_KAFKA_OFFSET_INVALID);
+  const ListGroupOffsetsHandle request(
+      rd_kafka_ListConsumerGroupOffsets_new(group_.c_str(), list.get()));
+  const auto options = admin_options(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+  rd_kafka_ListConsumerGroupOffsets_t* requests[] = {request.get()};
+  rd_kafka_ListConsumerGroupOffsets(consumer_.get(), requests, 1, options.get(), queue_.get());
+  return last_request_;
+}
+
+void RdKafkaSource::commit(const std::vector<CommitPosition>& positions) {
+  const PartitionListHandle list(
+      rd_kafka_topic_partition_list_new(static_cast<int>(positions.size())));
+  for (const auto& position : positions) {
+    auto* entry = rd_kafka_topic_partition_list_add(
+        list.get(), position.partition.topic.c_str(), number(position.partition.partition));
+    entry->offset = position.offset.value;
+    // Freed with the list, by librdkafka's allocator.
+    entry->metadata = rd_kafka_mem_malloc(nullptr, position.metadata.size());
+    entry->metadata_size = position.metadata.size();
+    std::copy(position.metadata.begin(), position.metadata.end(),
+              static_cast<char*>(entry->metadata));
+  }
+  static_cast<void>(
+      rd_kafka_commit_queue(consumer_.get(), list.get(), queue_.get(), nullptr, nullptr));
+}
+
+void RdKafkaSource::close() {
+  const ErrorHandle error(rd_kafka_consumer_close_queue(consumer_.get(), queue_.get()));
+  if (error) spdlog::warn("Kafka: closing the consumer: {}", rd_kafka_error_string(error.get()));
+}
+
+}  // namespace bronze::kafka

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstddef>
+#include <set>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "kafka/handles.h"
+#include "kafka/message_source.h"
+
+namespace bronze::kafka {
+
+struct SourceSettings {
+  /// librdkafka properties in order; a later one overrides.
+  std::vector<std::pair<std::string, std::string>> properties;
+  std::string group;
+  /// Memory for records fetched ahead.
+  std::uint64_t queue_bytes = 0;
+};
+
+/// The MessageSource over librdkafka: one consumer, one queue for everything.
+///
+/// Owned by the app, used by the ingest thread. Answers an assignment at once with nothing and
+/// adds partitions one lane at a time by `start`, so that no lane waits for another. While a
+/// revocation waits for its answer, `start` and `stop` are put off until `release`, because
+/// librdkafka takes any unassign call for that answer.
+class RdKafkaSource final : public MessageSource {
+ public:
+  /// Throws std::runtime_error naming the property that librdkafka refuses.
+  explicit RdKafkaSource(const SourceSettings& settings);
+  ~RdKafkaSource() override;
+  RdKafkaSource(const RdKafkaSource&) = delete;
+  RdKafkaSource& operator=(const RdKafkaSource&) = delete;
+
+  void subscribe(const std::vector<std::string>& topics) override;
+  [[nodiscard]] Event poll(std::chrono::milliseconds max_wait) override;
+  void wake() override;
+  void start(const std::vector<StartPosition>& positions) override;
+  void stop(const std::vector<TopicPartition>& partitions) override;
+  void release(const std::vector<TopicPartition>& partitions) override;
+  void pause(const std::vector<TopicPartition>& partitions) override;
+  void resume(const std::vector<TopicPartition>& partitions) override;
+  [[nodiscard]] RequestId describe_topics(const std::vector<std::string>& topics) override;
+  [[nodiscard]] RequestId list_offsets(const std::string& topic,
+                                       const std::vector<Partition>& partitions, OffsetSpec spec,
+                                       std::int64_t unix_ms) override;
+  [[nodiscard]] RequestId list_group_offsets(const std::string& topic,
+                                             const std::vector<Partition>& partitions) override;
+  void commit(const std::vector<CommitPosition>& positions) override;
+  void close() override;
+
+ private:
+  [[nodiscard]] Event translate(rd_kafka_event_t* event);
+  [[nodiscard]] Event translate_message(rd_kafka_event_t* event) const;
+  [[nodiscard]] Event translate_rebalance(rd_kafka_event_t* event);
+  [[nodiscard]] Event translate_error(rd_kafka_event_t* event) const;
+  [[nodiscard]] Event translate_description(rd_kafka_event_t* event) const;
+  /// Empty = the broker did not tell.
+  [[nodiscard]] std::string cluster_id() const;
+  void assign_now(const std::vector<StartPosition>& positions);
+  void unassign_now(const std::vector<TopicPartition>& partitions);
+  [[nodiscard]] AdminOptionsHandle admin_options(rd_kafka_admin_op_t operation);
+
+  const std::string group_;
+  ConsumerHandle consumer_;
+  QueueHandle queue_;
+  /// What the record handed out last points into.
+  EventHandle current_;
+  RequestId last_request_ = 0;
+  bool revoke_pending_ = false;
+  /// In order; a vector of starts or of stops.
+  std::vector<std::variant<std::vector<StartPosition>, std::vector<TopicPartition>>> put_off_;
+  /// What librdkafka has been told to read.
+  std::set<TopicPartition> reading_;
+};
+
+}  // namespace bronze::kafka

@@ -1,0 +1,145 @@
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <functional>
+#include <iostream>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "app.h"
+#include "base/kill_point.h"
+#include "commands/healthcheck.h"
+#include "config/config.h"
+#include "observe/log.h"
+#include "version.h"
+
+namespace {
+
+using bronze::config::Config;
+
+constexpr int k_done = 0;
+constexpr int k_failed = 1;
+constexpr int k_bad_usage = 2;
+constexpr int k_not_all_written = 4;
+
+/// Blocks SIGINT and SIGTERM in this thread and all made after, and waits for them in one of its
+/// own: the first asks to stop, the second ends the process at once.
+class SignalWatch {
+ public:
+  SignalWatch() {
+    sigemptyset(&signals_);
+    sigaddset(&signals_, SIGINT);
+    sigaddset(&signals_, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+  }
+
+  void start(std::function<void()> on_first) {
+    std::thread([signals = signals_, on_first = std::move(on_first)] {
+      int signal = 0;
+      sigwait(&signals, &signal);
+      spdlog::info("{} received", signal == SIGINT ? "SIGINT" : "SIGTERM");
+      on_first();
+      sigwait(&signals, &signal);
+      _exit(128 + signal);
+    }).detach();
+  }
+
+ private:
+  sigset_t signals_{};
+};
+
+int exit_code(bronze::ingest::IngestEnd end) {
+  switch (end) {
+    case bronze::ingest::IngestEnd::kDone:
+      return k_done;
+    case bronze::ingest::IngestEnd::kFailed:
+    case bronze::ingest::IngestEnd::kPartitionsHalted:
+      return k_failed;
+    case bronze::ingest::IngestEnd::kNotAllWritten:
+      return k_not_all_written;
+  }
+  return k_failed;
+}
+
+std::optional<Config> configuration() {
+  auto loaded = bronze::config::load_config(bronze::config::process_environment(),
+                                            bronze::config::cgroup_memory_limit("/"));
+  if (auto* config = std::get_if<Config>(&loaded)) return std::move(*config);
+  for (const auto& error : std::get<std::vector<bronze::config::ConfigError>>(loaded)) {
+    std::cerr << error.variable << ": " << error.message << '\n';
+  }
+  return std::nullopt;
+}
+
+int run(bronze::ingest::RunMode mode) {
+  const auto config = configuration();
+  if (!config) return k_bad_usage;
+  SignalWatch signals;
+  bronze::observe::set_up_log(config->log);
+  spdlog::info("bronze {}", bronze::k_version);
+  for (const auto& line : bronze::config::describe(*config)) spdlog::info("{}", line);
+  for (const auto& warning : config->warnings) spdlog::warn("{}", warning);
+  bronze::App app(*config, mode);
+  signals.start([&app] { app.request_stop(); });
+  const int code = exit_code(app.run());
+  spdlog::info("exit code {}", code);
+  spdlog::shutdown();
+  // A store call that never comes back must not hold up the end; nothing is left to write.
+  std::_Exit(code);
+}
+
+int healthcheck() {
+  const auto config = configuration();
+  if (!config) return k_bad_usage;
+  return bronze::commands::healthcheck(config->http, std::cout);
+}
+
+int command_line(int argc, char** argv) {
+  CLI::App cli("Copies Kafka topics into Delta Lake tables, every record exactly once.", "bronze");
+  cli.footer([] {
+    return "Configuration is by environment variables:\n\n" + bronze::config::variables_help() +
+           "\nExit codes: 0 done, 1 stopped by a failure, 2 bad configuration or usage, 3 could "
+           "not tell,\n4 shut down before everything was written, 130/143 second SIGINT/SIGTERM.";
+  });
+  cli.set_version_flag("--version", std::string("bronze ") + bronze::k_version);
+  cli.require_subcommand(0, 1);
+  auto* run_command = cli.add_subcommand("run", "Run the service (the default)");
+  bool once = false;
+  run_command->add_flag("--once", once,
+                        "Read to the end offsets as they stand now, write, commit, exit");
+  auto* healthcheck_command =
+      cli.add_subcommand("healthcheck", "Ask the running service's /health: exit code 0 or 1");
+  try {
+    cli.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return cli.exit(error) == 0 ? k_done : k_bad_usage;
+  }
+  if (healthcheck_command->parsed()) return healthcheck();
+  return run(once ? bronze::ingest::RunMode::kOnce : bronze::ingest::RunMode::kUntilStopped);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+#ifdef BRONZE_TEST_HOOKS
+    if (const auto point = bronze::config::process_environment()("BRONZE_KILL_POINT")) {
+      bronze::arm_kill_point(*point);
+    }
+#endif
+    return command_line(argc, argv);
+  } catch (const std::exception& error) {
+    spdlog::critical("{}", error.what());
+    spdlog::shutdown();
+    return k_failed;
+  }
+}

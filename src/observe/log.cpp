@@ -1,0 +1,116 @@
+#include "observe/log.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <ctime>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace bronze::observe {
+namespace {
+
+std::string timestamp(spdlog::log_clock::time_point time) {
+  using namespace std::chrono;
+  const auto second = floor<seconds>(time);
+  const auto ms = duration_cast<milliseconds>(time - second).count();
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
+                     fmt::gmtime(spdlog::log_clock::to_time_t(second)), ms);
+}
+
+std::string_view level_name(spdlog::level::level_enum level) {
+  switch (level) {
+    case spdlog::level::trace:
+      return "trace";
+    case spdlog::level::debug:
+      return "debug";
+    case spdlog::level::info:
+      return "info";
+    case spdlog::level::warn:
+      return "warn";
+    case spdlog::level::err:
+    case spdlog::level::critical:
+    case spdlog::level::off:
+    case spdlog::level::n_levels:
+      break;
+  }
+  return "error";
+}
+
+std::string_view message_of(const spdlog::details::log_msg& event) {
+  return {event.payload.data(), event.payload.size()};
+}
+
+/// Used by one sink, under the sink's mutex.
+class TextFormatter final : public spdlog::formatter {
+ public:
+  void format(const spdlog::details::log_msg& event, spdlog::memory_buf_t& out) override {
+    auto end = std::back_inserter(out);
+    fmt::format_to(end, "{} {} ", timestamp(event.time), level_name(event.level));
+    for (const char c : message_of(event)) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (c == '\n') {
+        fmt::format_to(end, "\\n");
+      } else if (byte < 0x20 || byte == 0x7f) {
+        fmt::format_to(end, "\\x{:02x}", byte);
+      } else {
+        out.push_back(c);
+      }
+    }
+    out.push_back('\n');
+  }
+
+  [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<TextFormatter>();
+  }
+};
+
+/// Used by one sink, under the sink's mutex.
+class JsonFormatter final : public spdlog::formatter {
+ public:
+  void format(const spdlog::details::log_msg& event, spdlog::memory_buf_t& out) override {
+    using Json = nlohmann::ordered_json;
+    const Json line = {{"ts", timestamp(event.time)},
+                       {"level", level_name(event.level)},
+                       {"msg", message_of(event)}};
+    const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace);
+    out.append(text.data(), text.data() + text.size());
+    out.push_back('\n');
+  }
+
+  [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<JsonFormatter>();
+  }
+};
+
+spdlog::level::level_enum level_from(std::string_view name) {
+  for (const auto level : {spdlog::level::trace, spdlog::level::debug, spdlog::level::info,
+                           spdlog::level::warn}) {
+    if (level_name(level) == name) return level;
+  }
+  return spdlog::level::err;
+}
+
+}  // namespace
+
+std::unique_ptr<spdlog::formatter> make_log_formatter(config::LogFormat format) {
+  if (format == config::LogFormat::kJson) return std::make_unique<JsonFormatter>();
+  return std::make_unique<TextFormatter>();
+}
+
+void set_up_log(const config::LogConfig& config) {
+  auto logger = std::make_shared<spdlog::logger>(
+      "bronze", std::make_shared<spdlog::sinks::stdout_sink_mt>());
+  logger->set_formatter(make_log_formatter(config.format));
+  logger->set_level(level_from(config.level));
+  logger->flush_on(spdlog::level::trace);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+}  // namespace bronze::observe

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <spdlog/formatter.h>
+
+#include <memory>
+
+#include "config/config.h"
+
+namespace bronze::observe {
+
+/// Makes spdlog's default logger write to standard output, one line an event. Call once, before
+/// any other thread logs. Afterwards every thread may log.
+void set_up_log(const config::LogConfig& config);
+
+/// Text: `2024-01-15T10:30:00.123Z info message`, control characters escaped, so that an event
+/// stays one line. JSON: an object with `ts`, `level` and `msg`; bytes that are not UTF-8 become
+/// the replacement character.
+[[nodiscard]] std::unique_ptr<spdlog::formatter> make_log_formatter(config::LogFormat format);
+
+}  // namespace bronze::observe

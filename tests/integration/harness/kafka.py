@@ -1,0 +1,322 @@
+"""A real Kafka broker in one process, and what the tests ask of it."""
+
+from __future__ import annotations
+
+import base64
+import signal
+import subprocess
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupState,
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+from .processes import DEPS, Process, free_port, wait_until
+
+JARS = DEPS / "kafka" / "libs"
+
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={directory}/data
+auto.create.topics.enable=false
+num.network.threads=2
+num.io.threads=2
+log.cleaner.dedupe.buffer.size=4194304
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=2
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=2
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=500
+"""
+
+WITHOUT_LEADER = {
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError._TIMED_OUT,
+    KafkaError._TRANSPORT,
+}
+
+JVM = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+
+
+@dataclass(frozen=True, order=True)
+class Record:
+    partition: int
+    offset: int
+    value: bytes | None
+    timestamp_ms: int | None
+
+
+class Broker:
+    """KRaft broker and controller in one JVM. Its port stays the same over restarts."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        self._properties = directory / "server.properties"
+        self._process: Process | None = None
+        self._admin: AdminClient | None = None
+        directory.mkdir(parents=True, exist_ok=True)
+        self._properties.write_text(
+            PROPERTIES.format(port=self.port, controller_port=free_port(), directory=directory)
+        )
+
+    def start(self) -> None:
+        if not (self.directory / "data" / "meta.properties").exists():
+            self._format()
+        self._process = Process(
+            [*JVM, "-cp", f"{JARS}/*", "kafka.Kafka", self._properties],
+            self.directory / "broker.log",
+            directory=self.directory,
+        )
+        wait_until(self._answers, 60, f"the broker answers\n{self._process.tail(5)}", 0.2)
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.end(30)
+
+    def kill(self) -> None:
+        if self._process:
+            self._process.kill()
+
+    def freeze(self) -> None:
+        assert self._process
+        self._process.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process
+        self._process.signal(signal.SIGCONT)
+
+    def ensure_running(self) -> None:
+        if not self._process or not self._process.running:
+            self.start()
+
+    def _format(self) -> None:
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        self.run_tool(
+            "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)
+        )
+
+    def _answers(self) -> bool:
+        assert self._process
+        assert self._process.running, self._process.tail()
+        try:
+            return bool(self.admin.list_topics(timeout=2).brokers)
+        except Exception:
+            return False
+
+    def run_tool(self, main_class: str, *arguments: str) -> str:
+        """Runs a class of Kafka's own command-line tools; returns its standard output."""
+        done = subprocess.run(
+            [*JVM, "-cp", f"{JARS}/*", main_class, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            cwd=self.directory,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    @property
+    def admin(self) -> AdminClient:
+        if self._admin is None:
+            self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        return self._admin
+
+    # --- topics -------------------------------------------------------------------------------
+
+    def create_topic(self, topic: str, partitions: int, **settings: str) -> None:
+        new = NewTopic(topic, partitions, 1, config=settings)
+        self.admin.create_topics([new])[topic].result(15)
+        wait_until(
+            lambda: len(self.partitions(topic)) == partitions,
+            15,
+            f"topic {topic} has its partitions",
+        )
+        self.end_offsets(topic)
+
+    def delete_topic(self, topic: str) -> None:
+        self.admin.delete_topics([topic])[topic].result(15)
+        wait_until(lambda: not self.partitions(topic), 15, f"topic {topic} is gone")
+
+    def partitions(self, topic: str) -> list[int]:
+        found = self.admin.list_topics(topic, timeout=10).topics[topic]
+        return sorted(found.partitions) if found.error is None else []
+
+    def topic_uuid(self, topic: str) -> str:
+        """URL-safe base64 of the topic id's 16 bytes, without padding."""
+        description = self.admin.describe_topics(TopicCollection([topic]))[topic].result(15)
+        identity = description.topic_id
+        halves = (identity.get_most_significant_bits(), identity.get_least_significant_bits())
+        raw = b"".join(half.to_bytes(8, "big", signed=True) for half in halves)
+        return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+    # --- offsets ------------------------------------------------------------------------------
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        """What a read_committed consumer can reach: the last stable offset of each partition."""
+        return self._list_offsets(topic, OffsetSpec.latest())
+
+    def start_offsets(self, topic: str) -> dict[int, int]:
+        return self._list_offsets(topic, OffsetSpec.earliest())
+
+    def _list_offsets(self, topic: str, what: OffsetSpec) -> dict[int, int]:
+        def ask() -> dict[int, int]:
+            asked = {TopicPartition(topic, p): what for p in self.partitions(topic)}
+            answers = self.admin.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED)
+            try:
+                return {key.partition: answer.result(15).offset for key, answer in answers.items()}
+            except KafkaException as failure:
+                if failure.args[0].code() in WITHOUT_LEADER:
+                    return {}
+                raise
+
+        return wait_until(ask, 20, f"the offsets of {topic} are known")
+
+    def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
+        """Only the partitions for which the group has committed something."""
+        asked = [TopicPartition(topic, p) for p in self.partitions(topic)]
+        request = [ConsumerGroupTopicPartitions(group, asked)]
+        answer = self.admin.list_consumer_group_offsets(request)[group].result(15)
+        return {tp.partition: tp.offset for tp in answer.topic_partitions if tp.offset >= 0}
+
+    def is_caught_up(self, group: str, topic: str) -> bool:
+        committed = self.committed_offsets(group, topic)
+        return all(committed.get(p) == end for p, end in self.end_offsets(topic).items() if end > 0)
+
+    def wait_caught_up(self, group: str, *topics: str, timeout: float = 40) -> None:
+        for topic in topics:
+            wait_until(
+                lambda topic=topic: self.is_caught_up(group, topic),
+                timeout,
+                f"group {group} has committed all of {topic}",
+                0.2,
+            )
+
+    def assignments(self, group: str) -> list[set[tuple[str, int]]]:
+        """The partitions of each member, for a group that is not rebalancing; else nothing."""
+        found = self.admin.describe_consumer_groups([group])[group].result(15)
+        if found.state != ConsumerGroupState.STABLE:
+            return []
+        return [
+            {(tp.topic, tp.partition) for tp in member.assignment.topic_partitions}
+            for member in found.members
+        ]
+
+    def wait_members(self, group: str, count: int, timeout: float = 30) -> None:
+        """Until so many members share the partitions, each with one at least."""
+        wait_until(
+            lambda: len(shares := self.assignments(group)) == count and all(shares),
+            timeout,
+            f"group {group} has {count} members with partitions",
+            0.2,
+        )
+
+    def group_lag(self, group: str, topic: str) -> dict[int, int]:
+        """The lag as Kafka's own kafka-consumer-groups prints it."""
+        printed = self.run_tool(
+            "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+            *("--bootstrap-server", self.bootstrap, "--describe", "--group", group),
+        )
+        rows = [line.split() for line in printed.splitlines()]
+        return {int(row[2]): int(row[5]) for row in rows if len(row) > 5 and row[1] == topic}
+
+    # --- records ------------------------------------------------------------------------------
+
+    def produce(self, topic: str, values: Iterable[bytes | None], partition: int = -1) -> int:
+        """Writes the values and waits until all are acknowledged; returns how many there were."""
+        failures: list[KafkaError] = []
+
+        def delivered(error: KafkaError | None, _message: object) -> None:
+            if error is not None:
+                failures.append(error)
+
+        producer = self.producer()
+        count = 0
+        for value in values:
+            producer.produce(topic, value=value, partition=partition, on_delivery=delivered)
+            producer.poll(0)
+            count += 1
+        unsent = producer.flush(30)
+        assert not failures and not unsent, (failures[:3], unsent)
+        return count
+
+    def producer(self, **settings: str | int | bool) -> Producer:
+        return Producer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "linger.ms": 5,
+                "partitioner": "random",
+                "sticky.partitioning.linger.ms": 0,
+                "log_level": 0,
+                **settings,
+            }
+        )
+
+    def read_visible(self, topic: str) -> list[Record]:
+        """All that a read_committed consumer sees, read without the group machinery."""
+        ends = self.end_offsets(topic)
+        starts = self.start_offsets(topic)
+        waiting = {p for p, end in ends.items() if starts[p] < end}
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": f"oracle-{uuid.uuid4()}",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "log_level": 0,
+            }
+        )
+        consumer.assign([TopicPartition(topic, p, starts[p]) for p in sorted(waiting)])
+        records: list[Record] = []
+        try:
+            while waiting:
+                messages = consumer.consume(1000, timeout=20)
+                assert messages, f"no more records of {topic} while waiting for {waiting}"
+                for message in messages:
+                    if message.error() is None:
+                        records.append(as_record(message))
+                    elif message.error().code() == KafkaError._PARTITION_EOF:
+                        waiting.discard(message.partition())
+                    else:
+                        raise AssertionError(message.error())
+        finally:
+            consumer.close()
+        return [record for record in records if record.offset < ends[record.partition]]
+
+
+def as_record(message) -> Record:
+    kind, milliseconds = message.timestamp()
+    return Record(
+        message.partition(),
+        message.offset(),
+        message.value(),
+        milliseconds if kind != 0 else None,
+    )
+
+
+def spread(values: Sequence[bytes | None], partitions: int) -> dict[int, list[bytes | None]]:
+    """Deals the values out to the partitions in turn."""
+    return {p: list(values[p::partitions]) for p in range(partitions)}

@@ -1,0 +1,79 @@
+"""Values to send: unique each, so that a copy or a loss cannot hide behind an equal one."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+import uuid
+from types import TracebackType
+
+from .kafka import Broker
+
+ODD_BUT_VALID: list[bytes | None] = [
+    None,
+    b"",
+    b" ",
+    b"null",
+    b"not json",
+    b'{"cut": ',
+    b'{"nul": "\x00"}',
+    b"\x00",
+    "\ufeff{}".encode(),
+    "\u2028\u2029".encode(),
+    "\uffff\U0010ffff".encode(),
+    '{"café": "🚕 日本語 \u202e"}'.encode(),
+    b"line\r\nline\n\ttab\\",
+    b"\"quoted\" 'text' ; -- , |",
+    b"[" * 5000,
+    b'{"large": "' + b"x" * 300_000 + b'"}',
+]
+
+INVALID_UTF8 = b'{"broken": "\xff\xfe"}'
+
+
+def json_values(count: int) -> list[bytes]:
+    run = uuid.uuid4().hex
+    return [
+        json.dumps({"id": f"{run}-{number}", "fare": number * 0.5}).encode()
+        for number in range(count)
+    ]
+
+
+class Stream:
+    """Sends unique values from a thread of its own until it is stopped."""
+
+    def __init__(self, broker: Broker, topic: str, per_second: int = 300) -> None:
+        self._producer = broker.producer(**{"enable.idempotence": True})
+        self._topic = topic
+        self._pause = 10 / per_second
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.sent = 0
+
+    def __enter__(self) -> Stream:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Returns when all that was sent is acknowledged."""
+        self._stop.set()
+        self._thread.join(60)
+        assert self._producer.flush(30) == 0
+
+    def _run(self) -> None:
+        run = uuid.uuid4().hex
+        for number in itertools.count():
+            self._producer.produce(self._topic, f'{{"id": "{run}-{number}"}}'.encode())
+            self.sent = number + 1
+            self._producer.poll(0)
+            if number % 10 == 9 and self._stop.wait(self._pause):
+                return

@@ -1,0 +1,106 @@
+"""Starting and ending child processes by their own pid, and waiting for what they do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+Seen = TypeVar("Seen")
+
+ROOT = Path(__file__).resolve().parents[3]
+DEPS = ROOT / ".deps"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(
+    predicate: Callable[[], Seen], timeout: float, what: str, interval: float = 0.1
+) -> Seen:
+    """Returns the first true value of `predicate`; fails with `what` after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        seen = predicate()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {timeout} s still not: {what} (last seen: {seen!r})")
+        time.sleep(interval)
+
+
+class Process:
+    """One child process whose output goes to a file."""
+
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        log: Path,
+        environment: Mapping[str, str] | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        self.log_path = log
+        with log.open("ab") as output:
+            self._child = subprocess.Popen(
+                [str(part) for part in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=None if environment is None else dict(environment),
+                cwd=directory,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def running(self) -> bool:
+        return self._child.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """As a shell shows it: 128 + N after signal N; None while it runs."""
+        code = self._child.poll()
+        return 128 - code if code is not None and code < 0 else code
+
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace")
+
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self, timeout: float) -> int:
+        try:
+            self._child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {timeout} s:\n{self.tail()}") from None
+        assert self.exit_code is not None
+        return self.exit_code
+
+    def kill(self) -> None:
+        if self.running:
+            self._child.kill()
+        self._child.wait(10)
+
+    def end(self, patience: float = 10) -> None:
+        """Asks it to stop, and kills it when it does not."""
+        if not self.running:
+            return
+        self.signal(signal.SIGCONT)
+        self._child.terminate()
+        try:
+            self._child.wait(patience)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def tail(self, lines: int = 40) -> str:
+        return "\n".join(self.log().splitlines()[-lines:])

@@ -1,0 +1,131 @@
+"""Others write to the same table at the same time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import DeltaError
+from harness.payloads import Stream, json_values
+from harness.processes import wait_until
+from harness.tables import Table, assert_exactly_once
+
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+FOREIGN_ROWS = pa.table(
+    {
+        "_raw_value": pa.array(["foreign"]),
+        "_kafka_partition": pa.array([None], pa.int32()),
+        "_kafka_offset": pa.array([None], pa.int64()),
+        "_kafka_timestamp": pa.array([None], TIMESTAMP),
+        "_ingested_at": pa.array([None], TIMESTAMP),
+        "_ingestion_date": pa.array(["2001-01-01"]),
+    }
+)
+
+
+class Foreigner:
+    """Does one thing to the table again and again, from a thread; counts what succeeded."""
+
+    def __init__(self, action: Callable[[], None], pause: float) -> None:
+        self._action = action
+        self._pause = pause
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.done = 0
+
+    def __enter__(self) -> Foreigner:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        self._thread.join(30)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._pause):
+            try:
+                self._action()
+            except DeltaError:
+                continue
+            self.done += 1
+
+
+def foreign_rows(table: Table) -> int:
+    found = table.duckdb(
+        "SELECT count(*) FROM delta_scan('{table}') WHERE _kafka_partition IS NULL"
+    )
+    return found[0][0]
+
+
+@pytest.fixture
+def running(broker, topic, table, group, environment, start):
+    """An instance whose table exists already."""
+    broker.produce(topic, json_values(30))
+    instance = start(environment(topic, BATCH_INTERVAL_SECONDS="0.2"))
+    broker.wait_caught_up(group, topic)
+    return instance
+
+
+def copy_for_some_commits(broker, topic, table, group, commits: int = 15) -> None:
+    goal = len(table.data_commits()) + commits
+    with Stream(broker, topic):
+        wait_until(lambda: len(table.data_commits()) >= goal, 40, f"{commits} more commits")
+    broker.wait_caught_up(group, topic)
+
+
+def test_a_foreign_appender_loses_nothing_and_spoils_nothing(broker, topic, table, group, running):
+    def append() -> None:
+        write_deltalake(
+            table.uri, FOREIGN_ROWS, mode="append", storage_options=table.store.options()
+        )
+
+    with Foreigner(append, 0.05) as appender:
+        copy_for_some_commits(broker, topic, table, group, commits=30)
+    running.stop()
+
+    assert appender.done > 5
+    assert foreign_rows(table) == appender.done
+    assert_exactly_once(table, broker, group)
+
+
+def test_optimize_and_checkpoints_by_others(
+    broker, topic, table, group, environment, start, running
+):
+    def rewrite() -> None:
+        foreign = DeltaTable(table.uri, storage_options=table.store.options())
+        foreign.optimize.compact()
+        foreign.update_incremental()
+        foreign.create_checkpoint()
+
+    with Foreigner(rewrite, 0.5) as optimizer:
+        copy_for_some_commits(broker, topic, table, group)
+    running.stop()
+    assert optimizer.done > 1
+
+    broker.produce(topic, json_values(50))
+    second = start(environment(topic))
+    broker.wait_caught_up(group, topic)
+    second.stop()
+    assert_exactly_once(table, broker, group)
+
+
+def test_rows_deleted_by_others_are_not_written_again(
+    broker, topic, table, group, environment, start, running
+):
+    running.stop()
+    foreign = DeltaTable(table.uri, storage_options=table.store.options())
+    foreign.delete("_kafka_partition = 0")
+    broker.produce(topic, json_values(30), partition=1)
+
+    second = start(environment(topic))
+    broker.wait_caught_up(group, topic)
+    second.stop()
+
+    rows = table.rows_by_delta_rs()
+    assert not [row for row in rows if row[0] == 0]
+    assert len(rows) == len(set(rows))
+    ends = broker.end_offsets(topic)
+    assert len(rows) == ends[1] + ends[2]
