@@ -2,6 +2,8 @@
 
 mod diagnosis;
 mod log;
+#[cfg(test)]
+mod measure;
 mod put;
 mod replay;
 #[cfg(test)]
@@ -245,6 +247,7 @@ impl Table {
                     .while_doing(format!("checkpoint of {}", self.root))
             })?;
         self.adopt_checkpoint(&rebased);
+        release_free_memory();
         Ok(())
     }
 
@@ -289,6 +292,21 @@ impl Table {
         .while_doing(&self.root)
     }
 }
+
+/// A checkpoint passes all actions of the table through the runtime's threads, each with a malloc
+/// arena of its own; glibc keeps what they freed. Without this, resident memory grew with every
+/// checkpoint (200 MB after 50 checkpoints of 5,000 files, against 40 MB).
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn release_free_memory() {
+    extern "C" {
+        fn malloc_trim(pad: usize) -> std::ffi::c_int;
+    }
+    // SAFETY: takes no pointers and may be called at any time from any thread.
+    unsafe { malloc_trim(0) };
+}
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+fn release_free_memory() {}
 
 fn describe(snapshot: &Snapshot) -> TableState {
     let table = snapshot.table_configuration();

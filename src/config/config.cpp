@@ -51,8 +51,8 @@ HttpConfig read_http(Reader& reader) {
   constexpr std::string_view k_host = "HTTP_HOST";
   std::string host = reader.text(k_host);
   const bool is_host = std::ranges::all_of(host, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == ':' || c == '-' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == ':' || c == '-' || c == '_';
   });
   if (!is_host || host.size() > 255) {
     reader.fail_value(k_host, "an address or host name such as 0.0.0.0, :: or localhost");
@@ -90,9 +90,10 @@ std::uint64_t read_memory_limit(Reader& reader, std::optional<std::uint64_t> cgr
         std::min(cgroup_limit_bytes.value_or(k_memory_mb_default_max * k_mb),
                  k_memory_mb_default_max * k_mb);
     if (bytes < k_memory_mb_min * k_mb) {
-      reader.fail(k_name, "budget below the minimum: it is not set, and the memory limit of the"
-                          " cgroup is " + std::to_string(bytes / k_mb) + " MB; expected at least " +
-                              minimum + " MB");
+      reader.fail(k_name,
+                  "budget below the minimum: it is not set, and the memory limit of the"
+                  " cgroup is " +
+                      std::to_string(bytes / k_mb) + " MB; expected at least " + minimum + " MB");
     }
     return bytes;
   }
@@ -139,14 +140,16 @@ void check_together(Reader& reader, const Config& config) {
         reader.fail("KAFKA_TOPICS", "expected names of at most " +
                                         std::to_string(k_local_topic_bytes_max) +
                                         " characters on a local DELTA_BASE_PATH, since the table"
-                                        " is a directory; one is " + shown(topic));
+                                        " is a directory; one is " +
+                                        shown(topic));
       }
     }
   }
   if (config.health.when_idle == IdleHealth::kUnhealthy &&
       config.batch.interval >= config.health.max_write_age) {
-    reader.warn("BATCH_INTERVAL_SECONDS is not below HEALTH_MAX_WRITE_AGE_SECONDS: with"
-                " HEALTH_WHEN_IDLE=unhealthy /health answers 503 between the writes");
+    reader.warn(
+        "BATCH_INTERVAL_SECONDS is not below HEALTH_MAX_WRITE_AGE_SECONDS: with"
+        " HEALTH_WHEN_IDLE=unhealthy /health answers 503 between the writes");
   }
 }
 
@@ -163,8 +166,8 @@ LoadResult load_config(const EnvLookup& env, std::optional<std::uint64_t> cgroup
   config.log = read_log(reader);
   config.write_retry =
       reader.seconds("WRITE_RETRY_SECONDS", {.min = milliseconds{0}, .max = seconds{86'400}});
-  config.shutdown_timeout = reader.seconds("SHUTDOWN_TIMEOUT_SECONDS",
-                                           {.min = milliseconds{1}, .max = seconds{3'600}});
+  config.shutdown_timeout =
+      reader.seconds("SHUTDOWN_TIMEOUT_SECONDS", {.min = milliseconds{1}, .max = seconds{3'600}});
   config.memory_limit_bytes = read_memory_limit(reader, cgroup_limit_bytes);
   refuse_what_comes_later(reader);
   check_together(reader, config);

@@ -51,8 +51,10 @@ std::vector<std::string> read_topics(Reader& reader) {
       continue;
     }
     if (!is_topic_name(topic)) {
-      reader.fail(k_name, "expected topic names of 1 to 249 characters out of a-z A-Z 0-9 . _ -"
-                          " (not . or ..), separated by commas; one is " + shown(topic));
+      reader.fail(k_name,
+                  "expected topic names of 1 to 249 characters out of a-z A-Z 0-9 . _ -"
+                  " (not . or ..), separated by commas; one is " +
+                      shown(topic));
       continue;
     }
     if (!seen.insert(topic).second) {
@@ -105,8 +107,8 @@ std::string read_bootstrap_servers(Reader& reader) {
 std::string read_group(Reader& reader) {
   constexpr std::string_view k_name = "KAFKA_CONSUMER_GROUP";
   std::string group = reader.text(k_name);
-  const bool is_clean = std::ranges::none_of(
-      group, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+  const bool is_clean =
+      std::ranges::none_of(group, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
   if (group.size() > k_group_bytes_max || !is_clean || group.starts_with(' ') ||
       group.ends_with(' ')) {
     reader.fail_value(k_name, "at most 255 bytes without control characters or spaces at the ends");
@@ -140,8 +142,7 @@ void read_security(Reader& reader, KafkaConfig& kafka) {
       {"GSSAPI", "GSSAPI"},
       {"OAUTHBEARER", "OAUTHBEARER"},
   });
-  kafka.security_protocol =
-      reader.choice<std::string_view>("KAFKA_SECURITY_PROTOCOL", k_protocols);
+  kafka.security_protocol = reader.choice<std::string_view>("KAFKA_SECURITY_PROTOCOL", k_protocols);
   kafka.sasl_mechanism = reader.choice<std::string_view>("KAFKA_SASL_MECHANISM", k_mechanisms);
   kafka.sasl_username = reader.text("KAFKA_SASL_USERNAME");
   kafka.sasl_password = reader.text("KAFKA_SASL_PASSWORD");
@@ -178,8 +179,7 @@ void check_session_timeout(Reader& reader, const KafkaConfig& kafka) {
 
 std::chrono::milliseconds read_milliseconds(Reader& reader, std::string_view name,
                                             WholeNumberRange range) {
-  return std::chrono::milliseconds{
-      static_cast<std::int64_t>(reader.whole_number(name, range))};
+  return std::chrono::milliseconds{static_cast<std::int64_t>(reader.whole_number(name, range))};
 }
 
 }  // namespace

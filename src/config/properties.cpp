@@ -90,8 +90,8 @@ std::string_view trimmed(std::string_view text) {
 
 bool is_property_name(std::string_view key) {
   return !key.empty() && std::ranges::all_of(key, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
   });
 }
 
@@ -104,8 +104,7 @@ std::optional<std::string> objection(const std::string& key, const std::string& 
   }
   for (const Pinned& rule : k_pinned) {
     if (rule.key == lower && rule.value != value) {
-      return shown(key) + " may only be " + std::string(rule.value) + ": " +
-             std::string(rule.why);
+      return shown(key) + " may only be " + std::string(rule.value) + ": " + std::string(rule.why);
     }
   }
   const bool names_file = std::ranges::find(k_file_properties, lower) != k_file_properties.end();
@@ -160,8 +159,17 @@ bool is_secret_property(std::string_view key) {
     return false;
   }
   constexpr auto k_tell_tales = std::to_array<std::string_view>({
-      "password", "passphrase", "secret", "token", "credential", "jaas", "key.pem", "private",
-      "ssl_key", "oauthbearer.config", "kinit.cmd",
+      "password",
+      "passphrase",
+      "secret",
+      "token",
+      "credential",
+      "jaas",
+      "key.pem",
+      "private",
+      "ssl_key",
+      "oauthbearer.config",
+      "kinit.cmd",
   });
   return std::ranges::any_of(k_tell_tales, [&](std::string_view tell_tale) {
     return lower.find(tell_tale) != std::string::npos;

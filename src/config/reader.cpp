@@ -21,8 +21,8 @@ std::optional<std::chrono::milliseconds> parse_seconds(std::string_view text) {
   if (dot != std::string_view::npos && !has_decimals) return std::nullopt;
   decimals.resize(3, '0');
 
-  const auto whole = whole_text.empty() ? std::optional<std::uint64_t>{0}
-                                        : parse_whole_number(whole_text);
+  const auto whole =
+      whole_text.empty() ? std::optional<std::uint64_t>{0} : parse_whole_number(whole_text);
   const auto ms = parse_whole_number(decimals);
   constexpr std::uint64_t k_whole_max = std::numeric_limits<std::int64_t>::max() / 1000 - 1;
   if (!whole || !ms || *whole > k_whole_max) return std::nullopt;
@@ -92,8 +92,8 @@ std::uint64_t Reader::whole_number(std::string_view name, WholeNumberRange range
 std::chrono::milliseconds Reader::seconds(std::string_view name, DurationRange range) {
   const auto value = parse_seconds(text(name));
   if (!value || *value < range.min || *value > range.max) {
-    fail_value(name, "seconds from " + seconds_text(range.min) + " to " +
-                         seconds_text(range.max) + ", such as 10 or 0.5");
+    fail_value(name, "seconds from " + seconds_text(range.min) + " to " + seconds_text(range.max) +
+                         ", such as 10 or 0.5");
     return range.min;
   }
   return *value;

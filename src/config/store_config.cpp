@@ -111,8 +111,8 @@ BasePath read_base_path(Reader& reader) {
   if (!base.expected.empty()) {
     reader.fail("DELTA_BASE_PATH", "expected " + base.expected + "; it is " + shown(*given_path));
   } else if (reader.given("BRONZE_BUCKET") && bucket != base.bucket) {
-    reader.warn("DELTA_BASE_PATH (" + shown(*given_path) + ") and BRONZE_BUCKET (" +
-                shown(bucket) + ") name different places: DELTA_BASE_PATH is used");
+    reader.warn("DELTA_BASE_PATH (" + shown(*given_path) + ") and BRONZE_BUCKET (" + shown(bucket) +
+                ") name different places: DELTA_BASE_PATH is used");
   }
   return base;
 }
@@ -143,13 +143,14 @@ struct Endpoint {
 };
 
 Endpoint read_endpoint(Reader& reader) {
-  const std::string_view name =
-      reader.is_set("S3_ENDPOINT_URL") || !reader.is_set("S3_ENDPOINT") ? "S3_ENDPOINT_URL"
-                                                                        : "S3_ENDPOINT";
+  const std::string_view name = reader.is_set("S3_ENDPOINT_URL") || !reader.is_set("S3_ENDPOINT")
+                                    ? "S3_ENDPOINT_URL"
+                                    : "S3_ENDPOINT";
   if (reader.is_set(name) && !reader.given(name)) {
     if (name == "S3_ENDPOINT_URL" && reader.given("S3_ENDPOINT")) {
-      reader.warn("S3_ENDPOINT_URL is set but empty, which means the endpoint of AWS;"
-                  " S3_ENDPOINT is not used");
+      reader.warn(
+          "S3_ENDPOINT_URL is set but empty, which means the endpoint of AWS;"
+          " S3_ENDPOINT is not used");
     }
     return {};
   }
@@ -204,8 +205,9 @@ void check_roles(Reader& reader) {
     if (file && !std::ifstream(*file)) reader.fail_value(name, "a readable file");
   }
   if (reader.given("AWS_WEB_IDENTITY_TOKEN_FILE") && !reader.given("AWS_ROLE_ARN")) {
-    reader.fail("AWS_ROLE_ARN", "expected the role to take on, since AWS_WEB_IDENTITY_TOKEN_FILE"
-                                " is set; it is not set");
+    reader.fail("AWS_ROLE_ARN",
+                "expected the role to take on, since AWS_WEB_IDENTITY_TOKEN_FILE"
+                " is set; it is not set");
   }
   const bool has_container_uri = reader.given("AWS_CONTAINER_CREDENTIALS_FULL_URI") &&
                                  !reader.given("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
@@ -215,8 +217,9 @@ void check_roles(Reader& reader) {
                 " not set");
   }
   if (reader.given("AWS_PROFILE")) {
-    reader.warn("AWS_PROFILE is set: profiles are not read, so credentials come from the"
-                " container or the instance");
+    reader.warn(
+        "AWS_PROFILE is set: profiles are not read, so credentials come from the"
+        " container or the instance");
   }
 }
 

@@ -44,11 +44,11 @@ constexpr Secrecy k_public = Secrecy::kPublic;
 
 constexpr std::string_view k_later = "later versions only";
 
-/// Shared by the rows of one store option: `using` it names the option.
+/// A string literal as a template argument.
 template <std::size_t n>
 struct OptionName {
   char text[n]{};
-  // NOLINTNEXTLINE(google-explicit-constructor): a literal as a template argument
+  // NOLINTNEXTLINE(google-explicit-constructor): so that the literal alone is enough
   consteval OptionName(const char (&name)[n]) { std::copy_n(name, n, text); }
 };
 
@@ -79,9 +79,8 @@ constexpr auto k_variables = std::to_array<Variable>({
      [](const Config& c) -> Effective { return std::to_string(c.kafka.session_timeout.count()); }},
     {"KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL", k_public,
      [](const Config& c) -> Effective { return c.kafka.security_protocol; }},
-    {"KAFKA_SASL_MECHANISM", "PLAIN",
-     "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, GSSAPI or OAUTHBEARER", k_public,
-     [](const Config& c) -> Effective { return c.kafka.sasl_mechanism; }},
+    {"KAFKA_SASL_MECHANISM", "PLAIN", "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, GSSAPI or OAUTHBEARER",
+     k_public, [](const Config& c) -> Effective { return c.kafka.sasl_mechanism; }},
     {"KAFKA_SASL_USERNAME", "", "user for PLAIN and SCRAM", k_public,
      [](const Config& c) -> Effective { return if_any(c.kafka.sasl_username); }},
     {"KAFKA_SASL_PASSWORD", "", "password for PLAIN and SCRAM", k_secret,
@@ -148,9 +147,8 @@ constexpr auto k_variables = std::to_array<Variable>({
     {"LOG_LEVEL", "info", "trace, debug, info, warn or error", k_public,
      [](const Config& c) -> Effective { return c.log.level; }},
     {"LOG_FORMAT", "text", "text or json", k_public,
-     [](const Config& c) -> Effective {
-       return c.log.format == LogFormat::kText ? "text" : "json";
-     }},
+     [](const Config& c)
+         -> Effective { return c.log.format == LogFormat::kText ? "text" : "json"; }},
     {"MEMORY_LIMIT_MB", "the smaller of the cgroup's limit and 256",
      "the one memory budget, at least 64", k_public,
      [](const Config& c) -> Effective { return std::to_string(c.memory_limit_bytes / k_mb); }},

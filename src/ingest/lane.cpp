@@ -100,7 +100,8 @@ void Lane::take_table_opened(const TableOpened& opened) {
 }
 
 void Lane::assign(const std::vector<Partition>& partitions) {
-  foreign_rewinds_ = 0;
+  // What is assigned anew was taken away in between, whether we were told or not.
+  lose(partitions);
   for (const Partition partition : partitions) partitions_[partition] = PartitionState{};
   if (table_state_ == TableState::kUnusable) halt_all(trouble_);
   resolver_.begin();

@@ -22,14 +22,14 @@ std::int64_t whole_seconds(Duration age) {
 std::string iso_time(UnixMicros micros) {
   using namespace std::chrono;
   const auto second = floor<seconds>(sys_time<microseconds>{microseconds{micros}});
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}+00:00",
-                     fmt::gmtime(system_clock::to_time_t(second)));
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}+00:00", fmt::gmtime(system_clock::to_time_t(second)));
 }
 
 void judge_loop(const HealthInputs& in, Duration limit, std::vector<std::string>& reasons) {
   const Duration still = in.now - in.last_loop_turn.value_or(in.started);
   if (still > limit) {
-    reasons.push_back(fmt::format("the polling loop has not turned for {} s", whole_seconds(still)));
+    reasons.push_back(
+        fmt::format("the polling loop has not turned for {} s", whole_seconds(still)));
   }
 }
 
@@ -47,9 +47,10 @@ void judge_topics(const HealthInputs& in, Duration limit, std::vector<std::strin
     const SteadyTime since = std::max(*topic.due_at, topic.last_write.value_or(*topic.due_at));
     const Duration late = in.now - since;
     if (late > limit) {
-      reasons.push_back(fmt::format("topic {} holds records, and no write of it has succeeded for"
-                                    " {} s after they were due",
-                                    topic.name, whole_seconds(late)));
+      reasons.push_back(
+          fmt::format("topic {} holds records, and no write of it has succeeded for"
+                      " {} s after they were due",
+                      topic.name, whole_seconds(late)));
     }
   }
 }

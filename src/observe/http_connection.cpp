@@ -31,9 +31,11 @@ std::size_t end_of_head(std::string_view head) {
 HttpConnection::Head HttpConnection::read_head() {
   std::string head;
   while (end_of_head(head) == std::string::npos) {
-    if (head.size() >= k_head_bytes_max) return Head::kTooLarge;
+    if (head.size() >= k_head_bytes_max) {
+      return head.find('\n') == std::string::npos ? Head::kUriTooLarge : Head::kHeadersTooLarge;
+    }
     const bool drips = !head.empty() && is_out_of_time();
-    if (drips || !wait_for(k_readable)) {
+    if (drips || !wait_for(Readiness::kReadable)) {
       const bool answer = !head.empty() && !load_.stopping;
       return answer ? Head::kTooSlow : Head::kNone;
     }
@@ -81,7 +83,7 @@ ssize_t HttpConnection::write(const char* data, std::size_t size) {
     const ssize_t count = ::send(socket_, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (count >= 0) return count;
     if (errno != EAGAIN && errno != EINTR) return -1;
-    if (!wait_for(k_writable)) return -1;
+    if (!wait_for(Readiness::kWritable)) return -1;
   }
 }
 
@@ -97,7 +99,7 @@ void HttpConnection::get_local_ip_and_port(std::string& ip, int& port) const {
 
 bool HttpConnection::wait_for(Readiness wanted) const {
   pollfd poller{.fd = socket_, .events = 0, .revents = 0};
-  poller.events = wanted == k_readable ? POLLIN : POLLOUT;
+  poller.events = wanted == Readiness::kReadable ? POLLIN : POLLOUT;
   int wait_ms = 0;  // the first look is free: what has arrived is taken however busy we are
   while (true) {
     const int ready = ::poll(&poller, 1, wait_ms);

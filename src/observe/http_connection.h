@@ -3,7 +3,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -32,7 +31,8 @@ class HttpConnection final : public httplib::Stream {
 
   enum class Head {
     kComplete,
-    kTooLarge,
+    kUriTooLarge,
+    kHeadersTooLarge,
     kTooSlow,
     /// Closed, broken, idle, or not HTTP at all (a TLS hello): nothing to answer.
     kNone,
@@ -46,7 +46,7 @@ class HttpConnection final : public httplib::Stream {
   void drain();
 
   [[nodiscard]] bool is_readable() const override { return next_ < line_.size(); }
-  [[nodiscard]] bool is_writable() const override { return wait_for(k_writable); }
+  [[nodiscard]] bool is_writable() const override { return wait_for(Readiness::kWritable); }
   ssize_t read(char* out, std::size_t size) override;
   ssize_t write(const char* data, std::size_t size) override;
   using httplib::Stream::write;
@@ -55,7 +55,7 @@ class HttpConnection final : public httplib::Stream {
   [[nodiscard]] socket_t socket() const override { return socket_; }
 
  private:
-  enum Readiness { k_readable, k_writable };
+  enum class Readiness { kReadable, kWritable };
 
   [[nodiscard]] bool wait_for(Readiness wanted) const;
   [[nodiscard]] bool is_out_of_time() const;

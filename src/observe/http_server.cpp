@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
@@ -9,6 +10,7 @@
 #include <cstring>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <stop_token>
 #include <string_view>
@@ -27,9 +29,7 @@ constexpr int k_backlog = 128;
 constexpr std::chrono::seconds k_listen_again{1};
 constexpr const char* k_json = "application/json";
 
-std::string error_body(std::string_view error) {
-  return nlohmann::json{{"error", error}}.dump();
-}
+std::string error_body(std::string_view error) { return nlohmann::json{{"error", error}}.dump(); }
 
 std::string_view phrase(int status) {
   switch (status) {
@@ -50,7 +50,22 @@ std::string_view phrase(int status) {
   }
 }
 
-/// For requests that never reach httplib.
+/// Of a head that never reaches httplib; nullopt = no answer.
+std::optional<int> status_of(HttpConnection::Head head) {
+  switch (head) {
+    case HttpConnection::Head::kUriTooLarge:
+      return 414;
+    case HttpConnection::Head::kHeadersTooLarge:
+      return 431;
+    case HttpConnection::Head::kTooSlow:
+      return 408;
+    case HttpConnection::Head::kComplete:
+    case HttpConnection::Head::kNone:
+      break;
+  }
+  return std::nullopt;
+}
+
 void answer_raw(HttpConnection& connection, int status) {
   const std::string body = error_body(phrase(status));
   connection.write("HTTP/1.1 " + std::to_string(status) + " " + std::string(phrase(status)) +
@@ -77,8 +92,11 @@ class HttpServer::Listener final : public httplib::Server {
       route(request, response);
       return HandlerResponse::Handled;
     });
-    set_exception_handler([](const httplib::Request&, httplib::Response& response,
-                             const std::exception_ptr&) { response.status = 500; });
+    set_exception_handler([](const httplib::Request& request, httplib::Response& response,
+                             const std::exception_ptr&) {
+      spdlog::error("HTTP: {} failed", request.path);
+      response.status = 500;
+    });
     set_error_handler([](const httplib::Request&, httplib::Response& response) {
       if (response.body.empty()) {
         response.set_content(error_body(phrase(response.status)), k_json);
@@ -110,6 +128,7 @@ class HttpServer::Listener final : public httplib::Server {
         port_ == 0 ? bind_to_any_port(host_) : (bind_to_port(host_, port_) ? port_ : -1);
     if (bound < 0 || ::listen(svr_sock_, k_backlog) != 0) {
       const std::string why = errno == 0 ? "no such address" : std::strerror(errno);
+      if (bound >= 0) ::close(svr_sock_);
       throw std::runtime_error("cannot listen on HTTP_HOST=" + host_ +
                                " HTTP_PORT=" + std::to_string(port_) + ": " + why);
     }
@@ -125,6 +144,7 @@ class HttpServer::Listener final : public httplib::Server {
         if (stop.stop_requested()) return;
         try {
           open();
+          if (stop.stop_requested()) return;  // the stop may have missed the new socket
           spdlog::warn("HTTP server listens again on port {}", port_);
           break;
         } catch (const std::runtime_error& e) {
@@ -140,8 +160,8 @@ class HttpServer::Listener final : public httplib::Server {
     if (head == HttpConnection::Head::kComplete) {
       bool closed = false;
       process_request(connection, true, closed, nullptr);
-    } else if (head != HttpConnection::Head::kNone) {
-      answer_raw(connection, head == HttpConnection::Head::kTooSlow ? 408 : 431);
+    } else if (const auto status = status_of(head)) {
+      answer_raw(connection, *status);
     }
     if (head != HttpConnection::Head::kNone) connection.drain();
     ::close(socket);

@@ -90,8 +90,8 @@ class JsonFormatter final : public spdlog::formatter {
 };
 
 spdlog::level::level_enum level_from(std::string_view name) {
-  for (const auto level : {spdlog::level::trace, spdlog::level::debug, spdlog::level::info,
-                           spdlog::level::warn}) {
+  for (const auto level :
+       {spdlog::level::trace, spdlog::level::debug, spdlog::level::info, spdlog::level::warn}) {
     if (level_name(level) == name) return level;
   }
   return spdlog::level::err;
@@ -105,8 +105,8 @@ std::unique_ptr<spdlog::formatter> make_log_formatter(config::LogFormat format) 
 }
 
 void set_up_log(const config::LogConfig& config) {
-  auto logger = std::make_shared<spdlog::logger>(
-      "bronze", std::make_shared<spdlog::sinks::stdout_sink_mt>());
+  auto logger =
+      std::make_shared<spdlog::logger>("bronze", std::make_shared<spdlog::sinks::stdout_sink_mt>());
   logger->set_formatter(make_log_formatter(config.format));
   logger->set_level(level_from(config.level));
   logger->flush_on(spdlog::level::trace);

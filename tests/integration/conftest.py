@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import signal
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,11 @@ from harness.kafka import Broker
 from harness.minio import Bucket, Folder, MinioServer, Store
 from harness.service import BINARY, Bronze
 from harness.tables import Table
+
+
+def pytest_configure() -> None:
+    """SIGTERM ends the run like Ctrl-C, with clean-up."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

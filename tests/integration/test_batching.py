@@ -52,7 +52,7 @@ def test_fractions_of_a_second_are_an_interval(broker, topic, folder, group, env
 
 def test_a_full_batch_is_written_before_its_age(broker, new_topic, folder, environment, start):
     topic = new_topic(1)
-    limits = {"BATCH_INTERVAL_SECONDS": "3600", "BATCH_MAX_ROWS": "100"}
+    limits = {"BATCH_INTERVAL_SECONDS": "600", "BATCH_MAX_ROWS": "100"}
     instance = start(environment(topic, store=folder, **limits))
     broker.produce(topic, json_values(1000))
 
@@ -65,7 +65,7 @@ def test_a_full_batch_is_written_before_its_age(broker, new_topic, folder, envir
 
 def test_a_heavy_batch_is_written_before_its_age(broker, new_topic, folder, environment, start):
     topic = new_topic(1)
-    limits = {"BATCH_INTERVAL_SECONDS": "3600", "BATCH_MAX_BYTES": "20000"}
+    limits = {"BATCH_INTERVAL_SECONDS": "600", "BATCH_MAX_BYTES": "20000"}
     instance = start(environment(topic, store=folder, **limits))
     broker.produce(topic, [b'"' + value * 20 + b'"' for value in json_values(100)])
 
@@ -77,7 +77,7 @@ def test_once_copies_what_there_is_and_ends(broker, new_topic, bucket, group, en
     topics = [new_topic(3), new_topic(1)]
     for topic in topics:
         broker.produce(topic, json_values(400))
-    instance = start(environment(*topics, BATCH_INTERVAL_SECONDS="3600"), "run", "--once")
+    instance = start(environment(*topics, BATCH_INTERVAL_SECONDS="600"), "run", "--once")
 
     assert instance.wait_exit(40) == 0
     for topic in topics:

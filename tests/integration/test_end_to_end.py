@@ -42,7 +42,7 @@ def test_every_record_lands_once_in_a_folder(broker, topic, folder, group, envir
 
 def test_what_is_held_at_sigterm_is_written(broker, topic, table, group, environment, start):
     broker.produce(topic, json_values(200))
-    instance = start(environment(topic, BATCH_INTERVAL_SECONDS="3600"))
+    instance = start(environment(topic, BATCH_INTERVAL_SECONDS="600"))
     broker.wait_members(group, 1)
     time.sleep(3)
     assert not table.data_commits()

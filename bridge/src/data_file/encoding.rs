@@ -24,8 +24,6 @@ const ROW_GROUP_BYTES_MAX: usize = 128 << 20;
 const BLOCK_BYTES: usize = 256 << 10;
 /// Message bodies: large, hardly ever equal, never filtered by range.
 const PAYLOAD_COLUMNS: [&str; 3] = ["_raw_value", "original_payload", "_original_bytes"];
-/// Small numbers that repeat: a dictionary beats deltas.
-const REPEATING_COLUMN: &str = "_kafka_partition";
 
 pub(super) struct Encoder {
     schema: SchemaRef,
@@ -129,7 +127,13 @@ fn properties(schema: &Schema) -> Result<WriterProperties> {
             builder = builder
                 .set_column_dictionary_enabled(column(), false)
                 .set_column_statistics_enabled(column(), EnabledStatistics::None);
-        } else if is_ascending_number(field) {
+        }
+        if field.data_type().is_primitive() {
+            // Packed already. Each compressed column would hold a codec of its own, half of the
+            // memory of a file with few rows, to make files 1.5 % smaller.
+            builder = builder.set_column_compression(column(), Compression::UNCOMPRESSED);
+        }
+        if is_ascending(field.data_type()) {
             builder = builder
                 .set_column_dictionary_enabled(column(), false)
                 .set_column_encoding(column(), Encoding::DELTA_BINARY_PACKED);
@@ -138,13 +142,12 @@ fn properties(schema: &Schema) -> Result<WriterProperties> {
     Ok(builder.build())
 }
 
-/// Offsets and timestamps.
-fn is_ascending_number(field: &Field) -> bool {
-    field.name() != REPEATING_COLUMN
-        && matches!(
-            field.data_type(),
-            DataType::Int64 | DataType::Timestamp(TimeUnit::Microsecond, _)
-        )
+/// Offsets and timestamps. (Partition numbers repeat; a dictionary suits them better.)
+fn is_ascending(data_type: &DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Int64 | DataType::Timestamp(TimeUnit::Microsecond, _)
+    )
 }
 
 /// Collects bytes in blocks, so that growing never copies what is there.

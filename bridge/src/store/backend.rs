@@ -8,7 +8,7 @@ use delta_kernel::object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use delta_kernel::object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use delta_kernel::object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use delta_kernel::object_store::local::LocalFileSystem;
-use delta_kernel::object_store::{BackoffConfig, ClientOptions, DynObjectStore, RetryConfig};
+use delta_kernel::object_store::{self, BackoffConfig, ClientOptions, DynObjectStore, RetryConfig};
 use url::Url;
 
 use super::commit_put::{CommitStore, TracedConnector};
@@ -20,6 +20,9 @@ const RETRIES_MAX: usize = 3;
 const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 const RETRY_BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const RETRY_BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// With and without retries.
+type Clients = (Arc<DynObjectStore>, Arc<DynObjectStore>);
 
 pub(super) struct Backend {
     /// Everything but commits.
@@ -46,6 +49,10 @@ pub(super) fn open(options: &StoreOptions) -> Result<Backend> {
 /// The part after the bucket is taken as it stands: nothing in it is an escape or a query.
 fn base_url(base_uri: &str) -> Result<Url> {
     let refused = |why: &str| Fault::contract(format!("base URI {base_uri}: {why}"));
+    if base_uri.contains('%') {
+        // The kernel turns listed names into URLs without escaping them.
+        return Err(refused("a path with a percent sign is not supported"));
+    }
     if let Some(path) = base_uri.strip_prefix("file://") {
         return Url::from_directory_path(path).map_err(|()| refused("not an absolute path"));
     }
@@ -77,8 +84,17 @@ fn open_local(base: Url) -> Result<Backend> {
 
 fn client_options(options: &StoreOptions) -> ClientOptions {
     ClientOptions::new()
+        .with_allow_http(has_plain_endpoint(options))
         .with_connect_timeout(Duration::from_millis(options.connect_timeout_ms.into()))
         .with_timeout(Duration::from_millis(options.request_timeout_ms.into()))
+}
+
+/// An endpoint without TLS was asked for by name; the clients refuse it otherwise.
+fn has_plain_endpoint(options: &StoreOptions) -> bool {
+    options
+        .options
+        .iter()
+        .any(|o| o.key.ends_with("endpoint") && o.value.starts_with("http://"))
 }
 
 fn with_retries() -> RetryConfig {
@@ -103,20 +119,33 @@ fn without_retries() -> RetryConfig {
 /// The three cloud builders have the same methods but share no trait.
 macro_rules! open_cloud {
     ($builder:expr, $key:ty, $options:expr) => {{
-        let mut builder = $builder.with_client_options(client_options($options));
-        for option in &$options.options {
-            let key = <$key>::from_str(&option.key)?;
-            builder = builder.with_config(key, &option.value);
-        }
-        let data: Arc<DynObjectStore> =
-            Arc::new(builder.clone().with_retry(with_retries()).build()?);
-        let commits: Arc<DynObjectStore> = Arc::new(
-            builder
+        let options: &StoreOptions = $options;
+        let pairs = options
+            .options
+            .iter()
+            .map(|option| Ok((<$key>::from_str(&option.key)?, &option.value)))
+            .collect::<Result<Vec<_>>>()?;
+        let open_with = |client: ClientOptions| -> object_store::Result<Clients> {
+            let mut builder = $builder.clone().with_client_options(client);
+            for (key, value) in &pairs {
+                builder = builder.with_config(*key, *value);
+            }
+            let data = builder.clone().with_retry(with_retries()).build()?;
+            let commits = builder
                 .with_retry(without_retries())
                 .with_http_connector(TracedConnector)
-                .build()?,
-        );
-        (data, commits)
+                .build()?;
+            Ok((Arc::new(data), Arc::new(commits)))
+        };
+        let client = client_options(options);
+        match open_with(client.clone()) {
+            // Without any CA certificate no client can be made; one that trusts nobody is enough
+            // for an endpoint without TLS.
+            Err(_) if has_plain_endpoint(options) => {
+                open_with(client.with_no_system_certificates(true))
+            }
+            opened => opened,
+        }?
     }};
 }
 
@@ -125,14 +154,7 @@ fn open_s3(mut base: Url, options: &StoreOptions) -> Result<Backend> {
         base = base_url(&options.base_uri.replacen("s3a://", "s3://", 1))?;
     }
     let bucket = base.host_str().unwrap_or_default();
-    let mut builder = AmazonS3Builder::new().with_bucket_name(bucket);
-    if options
-        .options
-        .iter()
-        .any(|o| o.key.ends_with("endpoint") && o.value.starts_with("http://"))
-    {
-        builder = builder.with_allow_http(true);
-    }
+    let builder = AmazonS3Builder::new().with_bucket_name(bucket);
     let (data, commits) = open_cloud!(builder, AmazonS3ConfigKey, options);
     Ok(Backend {
         data,

@@ -107,7 +107,10 @@ impl CommitStore {
 
     fn fault(&self, trace: &Trace, error: object_store::Error) -> Fault {
         let mut fault = Fault::from(error);
-        if self.conflict_status_retryable && trace.status.load(Ordering::Acquire) == HTTP_CONFLICT {
+        let answer = trace.status.load(Ordering::Acquire);
+        let refused_as_busy = self.conflict_status_retryable && answer == HTTP_CONFLICT;
+        let unreadable_success = (200..300).contains(&answer);
+        if refused_as_busy || unreadable_success {
             fault.status = Status::Transient;
         }
         fault

@@ -473,7 +473,7 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>, response: Option<(&str, &
         let length = body.len();
         write!(
             &stream,
-            "HTTP/1.1 {status}\r\ncontent-length: {length}\r\n\r\n{body}"
+            "HTTP/1.1 {status}\r\netag: \"1\"\r\ncontent-length: {length}\r\n\r\n{body}"
         )
         .unwrap();
     }

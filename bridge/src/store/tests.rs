@@ -172,9 +172,23 @@ fn options_and_uris_that_mean_nothing_are_errors() {
     };
     assert!(refused("s3://bucket", &[("aws_regio", "x")]).contains("aws_regio"));
     assert!(refused("s3://", &[]).contains("bucket"));
+    assert!(refused("s3://bucket/a%20b", &[]).contains("percent"));
     assert!(refused("file://relative/path", &[]).contains("absolute"));
     assert!(refused("ftp://x/y", &[]).contains("ftp"));
     assert!(refused("/plain/path", &[]).contains("scheme"));
+}
+
+#[test]
+fn client_options_of_the_caller_win() {
+    let server = HttpServer::answering("200 OK", "");
+    let pairs = [
+        ("aws_endpoint", server.endpoint.as_str()),
+        ("aws_allow_http", "false"),
+        ("aws_skip_signature", "true"),
+    ];
+    let store = open_store(&options("s3://bucket".into(), &pairs)).unwrap();
+    assert_ne!(put_status(&store).0, Status::Ok);
+    assert_eq!(server.requests.lock().unwrap().len(), 0);
 }
 
 #[test]

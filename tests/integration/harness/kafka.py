@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import signal
 import subprocess
+import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from confluent_kafka import (
+    TIMESTAMP_NOT_AVAILABLE,
     Consumer,
     ConsumerGroupState,
     ConsumerGroupTopicPartitions,
@@ -24,6 +27,8 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from .processes import DEPS, Process, free_port, wait_until
+
+Answer = TypeVar("Answer")
 
 JARS = DEPS / "kafka" / "libs"
 
@@ -49,7 +54,10 @@ group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=500
 """
 
-WITHOUT_LEADER = {
+NOT_READY = {
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError._TIMED_OUT,
@@ -113,7 +121,8 @@ class Broker:
             self.start()
 
     def _format(self) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Never with a hyphen in front, which the tool would take for an option.
+        cluster = base64.urlsafe_b64encode(b"k" + uuid.uuid4().bytes[1:]).decode().rstrip("=")
         self.run_tool(
             "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)
         )
@@ -185,21 +194,20 @@ class Broker:
         def ask() -> dict[int, int]:
             asked = {TopicPartition(topic, p): what for p in self.partitions(topic)}
             answers = self.admin.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED)
-            try:
-                return {key.partition: answer.result(15).offset for key, answer in answers.items()}
-            except KafkaException as failure:
-                if failure.args[0].code() in WITHOUT_LEADER:
-                    return {}
-                raise
+            return {key.partition: answer.result(15).offset for key, answer in answers.items()}
 
-        return wait_until(ask, 20, f"the offsets of {topic} are known")
+        return ask_until_ready(ask, f"the offsets of {topic}")
 
     def committed_offsets(self, group: str, topic: str) -> dict[int, int]:
         """Only the partitions for which the group has committed something."""
-        asked = [TopicPartition(topic, p) for p in self.partitions(topic)]
-        request = [ConsumerGroupTopicPartitions(group, asked)]
-        answer = self.admin.list_consumer_group_offsets(request)[group].result(15)
-        return {tp.partition: tp.offset for tp in answer.topic_partitions if tp.offset >= 0}
+
+        def ask() -> dict[int, int]:
+            asked = [TopicPartition(topic, p) for p in self.partitions(topic)]
+            request = [ConsumerGroupTopicPartitions(group, asked)]
+            answer = self.admin.list_consumer_group_offsets(request)[group].result(15)
+            return {tp.partition: tp.offset for tp in answer.topic_partitions if tp.offset >= 0}
+
+        return ask_until_ready(ask, f"the offsets of group {group}")
 
     def is_caught_up(self, group: str, topic: str) -> bool:
         committed = self.committed_offsets(group, topic)
@@ -216,7 +224,10 @@ class Broker:
 
     def assignments(self, group: str) -> list[set[tuple[str, int]]]:
         """The partitions of each member, for a group that is not rebalancing; else nothing."""
-        found = self.admin.describe_consumer_groups([group])[group].result(15)
+        found = ask_until_ready(
+            lambda: self.admin.describe_consumer_groups([group])[group].result(15),
+            f"the members of group {group}",
+        )
         if found.state != ConsumerGroupState.STABLE:
             return []
         return [
@@ -307,16 +318,23 @@ class Broker:
         return [record for record in records if record.offset < ends[record.partition]]
 
 
+def ask_until_ready(ask: Callable[[], Answer], what: str) -> Answer:
+    """Asks again while the broker has not yet settled who answers for a partition or a group."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return ask()
+        except KafkaException as failure:
+            if failure.args[0].code() not in NOT_READY or time.monotonic() > deadline:
+                raise AssertionError(f"cannot ask for {what}: {failure}") from failure
+        time.sleep(0.2)
+
+
 def as_record(message) -> Record:
     kind, milliseconds = message.timestamp()
     return Record(
         message.partition(),
         message.offset(),
         message.value(),
-        milliseconds if kind != 0 else None,
+        milliseconds if kind != TIMESTAMP_NOT_AVAILABLE and milliseconds != -1 else None,
     )
-
-
-def spread(values: Sequence[bytes | None], partitions: int) -> dict[int, list[bytes | None]]:
-    """Deals the values out to the partitions in turn."""
-    return {p: list(values[p::partitions]) for p in range(partitions)}

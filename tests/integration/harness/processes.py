@@ -37,8 +37,12 @@ def wait_until(
         time.sleep(interval)
 
 
+# Even when the tests themselves are killed, nothing of theirs goes on.
+ENDS_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
+
+
 class Process:
-    """One child process whose output goes to a file."""
+    """One child process whose output goes to a file; it dies with the process that started it."""
 
     def __init__(
         self,
@@ -50,7 +54,7 @@ class Process:
         self.log_path = log
         with log.open("ab") as output:
             self._child = subprocess.Popen(
-                [str(part) for part in command],
+                [*ENDS_WITH_PARENT, *map(str, command)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -1,0 +1,230 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "batch/schema.h"
+#include "delta/table_sink.h"
+
+namespace bronze::fakes {
+
+struct StoredRow {
+  Partition partition{};
+  Offset offset;
+  std::optional<std::string> value;
+  UnixMicros ingested_at = 0;
+  std::string date;
+};
+
+struct StoredCommit {
+  delta::TxnMap txns;
+  std::string token;
+  std::vector<StoredRow> rows;
+  /// Which writer sent it.
+  int writer = 0;
+};
+
+/// A Delta log with put-if-absent. Version N is commits[N]; version 0 creates the table.
+struct StoredTable {
+  std::string id;
+  std::vector<StoredCommit> commits;
+  /// Sent, never answered, and still on their way: (version, commit).
+  std::vector<std::pair<std::uint64_t, StoredCommit>> late;
+
+  [[nodiscard]] delta::TxnMap txns() const {
+    delta::TxnMap txns;
+    for (const auto& commit : commits) {
+      for (const auto& [app_id, version] : commit.txns) txns[app_id] = version;
+    }
+    return txns;
+  }
+};
+
+/// How the next PUT of a log entry goes.
+enum class PutFault {
+  kNone,
+  /// It lands; the answer does not come.
+  kAnswerLost,
+  /// It does not land and no answer comes.
+  kNothingLanded,
+  /// No answer comes; it lands later, if its version is still free then.
+  kLandsLate,
+  /// It lands, and the store's own retry then reports a conflict with it.
+  kOwnConflict,
+};
+
+/// What the test wants to know of the store, and where it may make it fail.
+struct StoreHooks {
+  /// Called at the beginning and the end of every call; may throw.
+  std::function<void()> step = [] {};
+  std::function<PutFault()> put_fault = [] { return PutFault::kNone; };
+  /// Whether the next read fails.
+  std::function<bool()> read_fails = [] { return false; };
+  /// Two jobs use one table handle at once.
+  std::function<void()> two_callers = [] {};
+  /// A commit is in the table now; `before` are the txns it found.
+  std::function<void(const StoredTable&, const StoredCommit&, const delta::TxnMap& before)>
+      landed = [](const StoredTable&, const StoredCommit&, const delta::TxnMap&) {};
+};
+
+/// Puts a commit if its version is free. Returns whether it landed.
+inline bool put_if_absent(StoredTable& table, std::uint64_t version, const StoredCommit& commit,
+                          const StoreHooks& hooks) {
+  if (version != table.commits.size()) return false;
+  const delta::TxnMap before = table.txns();
+  table.commits.push_back(commit);
+  hooks.landed(table, table.commits.back(), before);
+  return true;
+}
+
+class FakeFile final : public delta::FileSink {
+ public:
+  FakeFile(std::string date, const StoreHooks& hooks) : date_(std::move(date)), hooks_(hooks) {}
+
+  std::uint64_t append(batch::Columns columns) override {
+    for (std::size_t i = 0; i < columns.rows(); ++i) {
+      const auto row = columns.row(i);
+      rows.push_back({row.partition, row.offset,
+                      row.raw_value ? std::optional(std::string(*row.raw_value)) : std::nullopt,
+                      row.ingested_at, date_});
+    }
+    return rows.size() * 10;
+  }
+  delta::FileResult finish() override {
+    hooks_.step();
+    return {{}, date_ + "/file", rows.size(), rows.size() * 10};
+  }
+  delta::StoreOutcome discard() override { return {}; }
+
+  std::vector<StoredRow> rows;
+
+ private:
+  const std::string date_;
+  const StoreHooks& hooks_;
+};
+
+/// A writer's handle on a StoredTable, with a snapshot of its own.
+class FakeTable final : public delta::TableSink {
+ public:
+  FakeTable(std::map<std::string, StoredTable>& store, std::string name, StoreHooks hooks,
+            int writer)
+      : store_(store), name_(std::move(name)), hooks_(std::move(hooks)), writer_(writer) {}
+
+  delta::StoreOutcome load() override {
+    const OneCaller caller(*this);
+    hooks_.step();
+    if (hooks_.read_fails()) return {delta::StoreStatus::kTransient, "time-out"};
+    const auto found = store_.find(name_);
+    if (found == store_.end()) return {delta::StoreStatus::kMissing, "no table"};
+    snapshot_.version = found->second.commits.size() - 1;
+    snapshot_.txns = found->second.txns();
+    snapshot_.shape.id = found->second.id;
+    snapshot_.shape.schema_json = batch::table_schema();
+    snapshot_.shape.partition_columns = {batch::k_partition_column};
+    hooks_.step();
+    return {};
+  }
+
+  delta::StoreOutcome create(const delta::TableSpec& /*spec*/) override {
+    {
+      const OneCaller caller(*this);
+      hooks_.step();
+      if (store_.contains(name_)) return {delta::StoreStatus::kConflict, "exists"};
+      store_[name_].id = "id-of-" + name_;
+      store_[name_].commits.emplace_back();
+    }
+    return load();
+  }
+
+  [[nodiscard]] const delta::SnapshotView& snapshot() const override { return snapshot_; }
+
+  delta::Lookup has_data_files() override { return {}; }
+
+  delta::Lookup find_token(const std::string& token, std::uint64_t after) override {
+    const OneCaller caller(*this);
+    hooks_.step();
+    if (hooks_.read_fails()) return {{delta::StoreStatus::kTransient, "time-out"}, false, 0};
+    const auto& commits = store_.at(name_).commits;
+    for (std::uint64_t version = after + 1; version <= snapshot_.version; ++version) {
+      if (commits[version].token == token) return {{}, true, version};
+    }
+    return {};
+  }
+
+  delta::StoreOutcome log_entry_exists(std::uint64_t version) override {
+    const OneCaller caller(*this);
+    hooks_.step();
+    if (hooks_.read_fails()) return {delta::StoreStatus::kTransient, "time-out"};
+    if (version < store_.at(name_).commits.size()) return {};
+    return {delta::StoreStatus::kMissing, "no such version"};
+  }
+
+  delta::PutResult put(const delta::CommitRequest& request) override {
+    const OneCaller caller(*this);
+    hooks_.step();
+    StoredCommit commit{.txns = request.txns,
+                        .token = request.parameters.at("bronzeToken"),
+                        .rows = {},
+                        .writer = writer_};
+    for (const auto* file : request.files) {
+      const auto& rows = static_cast<const FakeFile*>(file)->rows;
+      commit.rows.insert(commit.rows.end(), rows.begin(), rows.end());
+    }
+    StoredTable& table = store_.at(name_);
+    const std::uint64_t version = snapshot_.version + 1;
+    const PutFault fault = hooks_.put_fault();
+    if (fault == PutFault::kLandsLate) table.late.emplace_back(version, commit);
+    if (fault == PutFault::kLandsLate || fault == PutFault::kNothingLanded) return lost(version);
+    const bool landed = put_if_absent(table, version, commit, hooks_);
+    hooks_.step();
+    if (fault == PutFault::kAnswerLost) return lost(version);
+    if (!landed || fault == PutFault::kOwnConflict) {
+      return {{delta::StoreStatus::kConflict, "exists"}, version};
+    }
+    snapshot_.version = version;
+    for (const auto& [app_id, value] : request.txns) snapshot_.txns[app_id] = value;
+    return {{}, version};
+  }
+
+  delta::StoreOutcome checkpoint() override { return {}; }
+
+  [[nodiscard]] std::unique_ptr<delta::FileSink> open_file(const std::string& date) override {
+    return std::make_unique<FakeFile>(date, hooks_);
+  }
+
+ private:
+  /// The contract of TableSink: one job at a time.
+  class OneCaller {
+   public:
+    explicit OneCaller(FakeTable& table) : table_(table) {
+      if (table_.in_use_) table_.hooks_.two_callers();
+      table_.in_use_ = true;
+    }
+    ~OneCaller() { table_.in_use_ = false; }
+    OneCaller(const OneCaller&) = delete;
+    OneCaller& operator=(const OneCaller&) = delete;
+
+   private:
+    FakeTable& table_;
+  };
+
+  [[nodiscard]] static delta::PutResult lost(std::uint64_t version) {
+    return {{delta::StoreStatus::kTransient, "no answer"}, version};
+  }
+
+  std::map<std::string, StoredTable>& store_;
+  const std::string name_;
+  const StoreHooks hooks_;
+  const int writer_;
+  delta::SnapshotView snapshot_;
+  bool in_use_ = false;
+};
+
+}  // namespace bronze::fakes

@@ -1,0 +1,487 @@
+#include "property/simulation.h"
+
+#include <algorithm>
+#include <chrono>
+#include <sstream>
+#include <utility>
+
+#include "base/date.h"
+#include "ingest/app_id.h"
+
+namespace bronze::property {
+namespace {
+
+using namespace std::chrono_literals;
+using fakes::LogRecord;
+using fakes::PutFault;
+using fakes::TopicPartition;
+
+constexpr int k_instances = 2;
+constexpr const char* k_group = "group";
+
+struct AppId {
+  std::string identity;
+  Partition partition{};
+};
+
+/// `bronze/group/identity/partition`; nullopt = another kind of txn.
+std::optional<AppId> parse(const std::string& app_id) {
+  std::istringstream text(app_id);
+  std::string part;
+  std::vector<std::string> parts;
+  while (std::getline(text, part, '/')) parts.push_back(part);
+  if (parts.size() != 4) return std::nullopt;
+  return AppId{parts[2], Partition{std::stoi(parts[3])}};
+}
+
+ingest::LaneSettings lane_settings(const std::string& topic, std::size_t lane) {
+  return {.writer = {.topic = topic,
+                     .lane = lane,
+                     .group = k_group,
+                     .flush = {.interval = 1s, .max_bytes = 0, .max_rows = 6},
+                     .write_retry = 24h,
+                     .file_age_max = 30min},
+          .start = config::StartEarliest{},
+          .mode = ingest::RunMode::kUntilStopped,
+          .table_spec = {}};
+}
+
+}  // namespace
+
+/// One process. Members in the order that destruction needs.
+struct Simulation::Instance {
+  Instance(Simulation& world, int index, int writer_number)
+      : writer(writer_number),
+        source(world.kafka_,
+               {.step = [&world] { world.step(); },
+                .committed = [&world, index](
+                                 const auto& position) { world.check_group_offset(index, position); },
+                .released =
+                    [&world, this, index](const auto& partitions) {
+                      revoking = false;
+                      for (const auto& partition : partitions) {
+                        const auto owner = world.owners_.find(partition);
+                        if (owner != world.owners_.end() && owner->second == index) {
+                          world.owners_.erase(owner);
+                        }
+                      }
+                    }},
+               static_cast<std::uint32_t>(world.random_())),
+        watch(source, world.clock_, world.topics_) {
+    std::vector<std::unique_ptr<ingest::Lane>> lanes;
+    for (std::size_t i = 0; i < world.topics_.size(); ++i) {
+      lanes.push_back(std::make_unique<ingest::Lane>(
+          lane_settings(world.topics_[i], i),
+          ingest::LaneParts{.source = source,
+                            .executor = executor,
+                            .clock = world.clock_,
+                            .watch = watch,
+                            .table = std::make_unique<fakes::FakeTable>(
+                                world.store_, world.topics_[i], world.store_hooks(), writer)}));
+    }
+    ingest = std::make_unique<ingest::Ingest>(
+        ingest::IngestSettings{.mode = ingest::RunMode::kUntilStopped,
+                               .poll_wait_max = 1s,
+                               .shutdown_timeout = 25s,
+                               .revoke_budget = 5s,
+                               .batch_bytes_max = 1'000'000,
+                               .kafka_name = "kafka",
+                               .store_name = "store"},
+        ingest::IngestParts{.source = source,
+                            .executor = executor,
+                            .clock = world.clock_,
+                            .watch = watch,
+                            .board = board},
+        std::move(lanes), [] { return delta::StoreOutcome{}; });
+  }
+
+  const int writer;
+  bool revoking = false;
+  /// Taken away from it, which it does not know yet.
+  std::vector<TopicPartition> lost;
+  fakes::ManualExecutor executor;
+  fakes::FakeSource source;
+  ingest::TopicWatch watch;
+  ingest::ReportBoard board;
+  std::unique_ptr<ingest::Ingest> ingest;
+};
+
+Simulation::Simulation(std::uint32_t seed) : random_(seed) {}
+Simulation::~Simulation() = default;
+
+Outcome Simulation::run() {
+  set_up();
+  const int steps = 100 + draw(500);
+  for (int i = 0; i < steps; ++i) random_step();
+  finish();
+  return outcome_;
+}
+
+void Simulation::set_up() {
+  random_.discard(8);
+  topics_change_ = chance(25);
+  const int topics = 1 + draw(2);
+  for (int t = 0; t < topics; ++t) {
+    topics_.push_back("t" + std::to_string(t));
+    kafka_.create_topic(topics_.back(), 1 + draw(3));
+  }
+  instances_.resize(k_instances);
+  start(0);
+  for (int i = 0; i < 5; ++i) produce();
+}
+
+void Simulation::random_step() {
+  const int kind = draw(1000);
+  if (kind < 400) return run_instance(draw(k_instances));
+  if (kind < 700) return run_jobs(draw(k_instances));
+  if (kind < 800) return produce();
+  if (kind < 870) return pass_time();
+  if (kind < 945) return rebalance();
+  if (kind < 949) return crash(draw(k_instances));
+  if (kind < 956) {
+    crash_in_ = draw(60);
+    return;
+  }
+  if (kind < 976) {
+    put_faults_.push_back(static_cast<PutFault>(1 + draw(4)));
+    return;
+  }
+  if (kind < 981) {
+    failing_reads_ += 1 + draw(3);
+    return;
+  }
+  if (kind < 986) return land_late_put();
+  if (kind < 991) return append_foreign_commit();
+  if (kind < 995) {
+    const auto& instance = instances_[static_cast<std::size_t>(draw(k_instances))];
+    if (instance) instance->source.lookups_fail = !instance->source.lookups_fail;
+    return;
+  }
+  if (kind < 998 && topics_change_) return recreate_topic();
+}
+
+void Simulation::run_instance(int index) {
+  auto& instance = instances_[static_cast<std::size_t>(index)];
+  if (!instance) return start(index);
+  try {
+    const int turns = 1 + draw(chance(30) ? 60 : 8);
+    for (int i = 0; i < turns; ++i) static_cast<void>(instance->ingest->turn());
+    check_claims(*instance);
+  } catch (const Crash&) {
+    crash(index);
+  }
+}
+
+void Simulation::run_jobs(int index) {
+  auto& instance = instances_[static_cast<std::size_t>(index)];
+  try {
+    jobs_of_ = index;
+    for (int jobs = 1 + draw(4); instance && jobs > 0 && instance->executor.strands() > 0; --jobs) {
+      const auto strands = static_cast<int>(instance->executor.strands());
+      instance->executor.run_one(static_cast<std::size_t>(draw(strands)));
+    }
+    jobs_of_.reset();
+  } catch (const Crash&) {
+    jobs_of_.reset();
+    crash(index);
+  }
+}
+
+void Simulation::run_job_beside() {
+  const auto running = std::exchange(jobs_of_, std::nullopt);
+  const int index = draw(k_instances);
+  if (auto& instance = instances_[static_cast<std::size_t>(index)]) {
+    try {
+      for (int jobs = draw(3); jobs > 0 && instance->executor.strands() > 0; --jobs) {
+        instance->executor.run_one(
+            static_cast<std::size_t>(draw(static_cast<int>(instance->executor.strands()))));
+      }
+    } catch (const Crash&) {
+      if (index == running) throw;
+      crash(index);
+    }
+  }
+  jobs_of_ = running;
+}
+
+void Simulation::produce() {
+  const std::string& topic = topics_[static_cast<std::size_t>(draw(static_cast<int>(topics_.size())))];
+  const auto partitions = static_cast<int>(kafka_.topic(topic).partitions.size());
+  const Partition partition{draw(partitions)};
+  const int count = 1 + draw(5);
+  for (int i = 0; i < count; ++i) {
+    LogRecord::Kind kind = LogRecord::Kind::kValue;
+    const int odd = draw(400);
+    if (odd < 40) kind = LogRecord::Kind::kControl;
+    if (odd == 40 || odd == 41) kind = LogRecord::Kind::kTombstone;
+    if (odd == 42) kind = LogRecord::Kind::kInvalidUtf8;
+    kafka_.produce(topic, partition, kind);
+  }
+}
+
+void Simulation::pass_time() {
+  clock_.advance(std::chrono::milliseconds(10 + draw(1500)));
+  if (chance(3)) clock_.advance(31min);
+  if (chance(10)) clock_.jump_wall(std::chrono::hours(draw(2) == 0 ? -25 : 25));
+}
+
+void Simulation::rebalance() {
+  const int index = draw(k_instances);
+  auto& instance = instances_[static_cast<std::size_t>(index)];
+  if (!instance) return start(index);
+  if (!instance->lost.empty() && chance(50)) {
+    instance->source.push(kafka::Revoked{std::exchange(instance->lost, {}), true});
+    return;
+  }
+  if (!instance->source.subscribed || instance->revoking) return;
+  ++outcome_.rebalances;
+  const int kind = draw(10);
+  if (kind < 5) {
+    for (const auto& topic : topics_) {
+      for (const auto& [partition, log] : kafka_.topic(topic).partitions) {
+        if (!owners_.contains({topic, partition}) && chance(70)) give({topic, partition}, index);
+      }
+    }
+  } else if (kind < 8) {
+    take_away(index);
+  } else {
+    make_zombie(index);
+  }
+}
+
+void Simulation::give(const TopicPartition& partition, int index) {
+  owners_[partition] = index;
+  Instance& instance = *instances_[static_cast<std::size_t>(index)];
+  // A member learns what it lost before it is given anything.
+  if (!instance.lost.empty()) {
+    instance.source.push(kafka::Revoked{std::exchange(instance.lost, {}), true});
+  }
+  instance.source.push(kafka::Assigned{{partition}});
+}
+
+void Simulation::take_away(int index) {
+  auto& instance = instances_[static_cast<std::size_t>(index)];
+  kafka::Revoked revoked;
+  for (const auto& [partition, owner] : owners_) {
+    if (owner == index && chance(60)) revoked.partitions.push_back(partition);
+  }
+  if (revoked.partitions.empty()) return;
+  instance->revoking = true;
+  instance->source.push(std::move(revoked));
+}
+
+void Simulation::make_zombie(int index) {
+  auto& other = instances_[static_cast<std::size_t>(1 - index)];
+  auto& instance = instances_[static_cast<std::size_t>(index)];
+  if (!other || !other->source.subscribed || other->revoking || !instance->lost.empty()) return;
+  for (const auto& [partition, owner] : std::map(owners_)) {
+    if (owner != index) continue;
+    instance->lost.push_back(partition);
+    give(partition, 1 - index);
+  }
+}
+
+void Simulation::crash(int index) {
+  auto& instance = instances_[static_cast<std::size_t>(index)];
+  if (!instance) return;
+  crash_in_ = -1;
+  ++outcome_.crashes;
+  instance.reset();
+  std::erase_if(owners_, [&](const auto& entry) { return entry.second == index; });
+}
+
+void Simulation::start(int index) {
+  auto& instance = instances_[static_cast<std::size_t>(index)];
+  instance = std::make_unique<Instance>(*this, index, ++writers_);
+}
+
+void Simulation::land_late_put() {
+  for (auto& [name, table] : store_) {
+    if (table.late.empty()) continue;
+    const auto [version, commit] = table.late.front();
+    table.late.erase(table.late.begin());
+    fakes::put_if_absent(table, version, commit, store_hooks());
+    return;
+  }
+}
+
+void Simulation::append_foreign_commit() {
+  const auto& topic = topics_[static_cast<std::size_t>(draw(static_cast<int>(topics_.size())))];
+  const auto found = store_.find(topic);
+  if (found == store_.end()) return;
+  fakes::put_if_absent(found->second, found->second.commits.size(),
+                       {.txns = {{"somebody-else", 1}}, .token = "foreign", .rows = {}},
+                       store_hooks());
+}
+
+void Simulation::recreate_topic() {
+  const auto& topic = topics_[static_cast<std::size_t>(draw(static_cast<int>(topics_.size())))];
+  kafka_.recreate_topic(topic);
+  const auto& created = kafka_.topic(topic);
+  for (const auto& [partition, log] : created.partitions) {
+    const int count = draw(20);
+    for (int i = 0; i < count; ++i) kafka_.produce(topic, partition, LogRecord::Kind::kValue);
+    kafka_.group_offsets.erase({topic, partition});
+  }
+}
+
+void Simulation::finish() {
+  for (int index = 0; index < k_instances; ++index) crash(index);
+  crash_in_ = -1;
+  put_faults_.clear();
+  failing_reads_ = 0;
+  owners_.clear();
+  start(0);
+  Instance& last = *instances_[0];
+  constexpr int k_rounds_max = 400;
+  for (int round = 0; round < k_rounds_max; ++round) {
+    land_late_put();
+    for (int i = 0; i < 8; ++i) static_cast<void>(last.ingest->turn());
+    last.executor.run_all();
+    clock_.advance(100ms);
+    if (last.source.subscribed && owners_.empty()) {
+      for (const auto& topic : topics_) {
+        for (const auto& [partition, log] : kafka_.topic(topic).partitions) {
+          give({topic, partition}, 0);
+        }
+      }
+    }
+    check_claims(last);
+    if (round % 4 == 0 && finished(outcome_)) break;
+  }
+  if (!finished(outcome_)) throw Violation("records are missing in the table at the end");
+  for (const auto& [name, table] : store_) {
+    for (const auto& commit : table.commits) outcome_.rows += commit.rows.size();
+    outcome_.commits += table.commits.size();
+  }
+}
+
+bool Simulation::finished(Outcome& outcome) const {
+  outcome.finished_partitions = 0;
+  outcome.replaced_partitions = 0;
+  for (const auto& name : topics_) {
+    const auto stored = store_.find(name);
+    if (stored == store_.end()) return false;
+    const delta::TxnMap txns = stored->second.txns();
+    const auto& topic = kafka_.topic(name);
+    const auto registered = txns.find(ingest::registry_app_id(k_group, name));
+    if (registered == txns.end()) return false;
+    for (const auto& [partition, log] : topic.partitions) {
+      if (registered->second != topic.identity.number) {
+        ++outcome.replaced_partitions;
+        continue;
+      }
+      const auto bad = std::find_if(log.begin(), log.end(), [](const LogRecord& record) {
+        return record.kind == LogRecord::Kind::kInvalidUtf8;
+      });
+      auto visible_end = bad;
+      if (bad != log.end()) {
+        // Records that nobody can see just before the bad one need not be counted.
+        while (visible_end != log.begin() &&
+               std::prev(visible_end)->kind == LogRecord::Kind::kControl) {
+          --visible_end;
+        }
+      }
+      const auto position =
+          txns.find(ingest::partition_app_id(k_group, topic.identity, partition));
+      if (position == txns.end() || position->second < visible_end - log.begin()) return false;
+      ++outcome.finished_partitions;
+    }
+  }
+  return true;
+}
+
+void Simulation::step() {
+  if (crash_in_ >= 0 && crash_in_-- == 0) throw Crash{};
+  if (jobs_of_ && chance(12)) run_job_beside();
+}
+
+PutFault Simulation::next_put_fault() {
+  if (put_faults_.empty()) return PutFault::kNone;
+  const PutFault fault = put_faults_.back();
+  put_faults_.pop_back();
+  ++outcome_.put_faults;
+  return fault;
+}
+
+fakes::StoreHooks Simulation::store_hooks() {
+  return {.step = [this] { step(); },
+          .put_fault = [this] { return next_put_fault(); },
+          .read_fails = [this] { return failing_reads_ > 0 && failing_reads_-- > 0; },
+          .two_callers = [] { throw Violation("two jobs use one table handle at once"); },
+          .landed = [this](const auto& table, const auto& commit,
+                           const auto& before) { check_commit(table, commit, before); }};
+}
+
+void Simulation::check_commit(const fakes::StoredTable& /*table*/,
+                              const fakes::StoredCommit& commit, const delta::TxnMap& before) {
+  rows_by_writer_[commit.writer] += commit.rows.size();
+  std::set<Partition> moved;
+  for (const auto& [app_id, after] : commit.txns) {
+    const auto id = parse(app_id);
+    if (!id) continue;
+    moved.insert(id->partition);
+    const auto found = before.find(app_id);
+    check_partition(commit, id->identity, id->partition,
+                    found == before.end() ? std::nullopt : std::optional(found->second), after);
+  }
+  for (const auto& row : commit.rows) {
+    if (!moved.contains(row.partition)) throw Violation("rows of a partition without progress");
+    if (row.date != utc_date(row.ingested_at)) throw Violation("a row of another date");
+  }
+}
+
+void Simulation::check_partition(const fakes::StoredCommit& commit, const std::string& identity,
+                                 Partition partition, std::optional<std::int64_t> before,
+                                 std::int64_t after) const {
+  const auto& log = kafka_.by_identity(identity).partitions.at(partition);
+  const std::int64_t first = before.value_or(after);
+  const std::string place = identity + "/" + std::to_string(number(partition)) + " [" +
+                            std::to_string(first) + "," + std::to_string(after) + "): ";
+  if (after < first) throw Violation(place + "progress went back");
+  if (!before && after != 0) throw Violation(place + "did not begin at the beginning");
+  std::multimap<std::int64_t, std::optional<std::string>> rows;
+  for (const auto& row : commit.rows) {
+    if (row.partition == partition) rows.emplace(row.offset.value, row.value);
+  }
+  std::multimap<std::int64_t, std::optional<std::string>> visible;
+  for (std::int64_t offset = first; offset < after; ++offset) {
+    if (offset >= static_cast<std::int64_t>(log.size())) throw Violation(place + "beyond the end");
+    const LogRecord& record = log[static_cast<std::size_t>(offset)];
+    if (record.kind == LogRecord::Kind::kControl) continue;
+    if (record.kind == LogRecord::Kind::kInvalidUtf8) {
+      throw Violation(place + "passes a record that cannot be written");
+    }
+    const bool tombstone = record.kind == LogRecord::Kind::kTombstone;
+    visible.emplace(offset, tombstone ? std::nullopt : std::optional(record.value));
+  }
+  if (rows != visible) {
+    throw Violation(place + "holds " + std::to_string(rows.size()) + " rows of " +
+                    std::to_string(visible.size()) + " visible records, or others");
+  }
+}
+
+void Simulation::check_group_offset(int index, const kafka::CommitPosition& position) {
+  const auto owner = owners_.find(position.partition);
+  if (owner == owners_.end() || owner->second != index) return;  // Kafka refuses such a commit
+  const auto stored = store_.find(position.partition.topic);
+  const auto partition = position.partition.partition;
+  if (stored != store_.end()) {
+    for (const auto& [app_id, version] : stored->second.txns()) {
+      const auto id = parse(app_id);
+      if (id && id->partition == partition && version >= position.offset.value) return;
+    }
+  }
+  throw Violation("Kafka's offset runs ahead of the table");
+}
+
+void Simulation::check_claims(const Instance& instance) const {
+  std::uint64_t claimed = 0;
+  for (const auto& lane : instance.board.latest().lanes) claimed += lane.rows_committed;
+  const auto written = rows_by_writer_.find(instance.writer);
+  if (claimed > (written == rows_by_writer_.end() ? 0 : written->second)) {
+    throw Violation("an instance claims rows that it did not write");
+  }
+}
+
+}  // namespace bronze::property

@@ -1,0 +1,116 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "fakes/fake_clock.h"
+#include "fakes/fake_kafka.h"
+#include "fakes/fake_table.h"
+#include "fakes/manual_executor.h"
+#include "ingest/ingest.h"
+
+namespace bronze::property {
+
+/// The exactly-once rule was broken; says how.
+struct Violation : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct Outcome {
+  /// Rows in all tables at the end.
+  std::uint64_t rows = 0;
+  std::uint64_t commits = 0;
+  std::uint64_t crashes = 0;
+  /// Batches that had to start over.
+  std::uint64_t rebalances = 0;
+  std::uint64_t put_faults = 0;
+  /// Partitions that were read to their end or to their first bad record.
+  int finished_partitions = 0;
+  /// Partitions of a topic that was created anew.
+  int replaced_partitions = 0;
+};
+
+/// Plays one random script against up to two instances of the real ingest code over a fake Kafka
+/// and a fake store, checks every commit as it lands, and the whole at the end. The same seed
+/// plays the same script. One thread.
+///
+/// Checked when a commit lands: for each partition its rows are exactly the visible records of
+/// [txn before, txn after), with their values and the date of their `_ingested_at`.
+/// Checked always: one job at a time uses a table; Kafka's offset never runs ahead of the table; an instance never claims rows
+/// that it did not write.
+/// Checked at the end: everything is in the table, up to the first record that cannot be written.
+class Simulation {
+ public:
+  explicit Simulation(std::uint32_t seed);
+  ~Simulation();
+
+  /// Throws Violation.
+  Outcome run();
+
+ private:
+  struct Crash {};
+  struct Instance;
+
+  [[nodiscard]] int draw(int below) {
+    return static_cast<int>(random_() % static_cast<std::uint64_t>(below));
+  }
+  [[nodiscard]] bool chance(int percent) { return draw(100) < percent; }
+
+  void set_up();
+  void random_step();
+  void run_instance(int index);
+  void run_jobs(int index);
+  /// Another worker of the instance whose job is in the middle gets its turn.
+  void run_job_beside();
+  void produce();
+  void pass_time();
+  void rebalance();
+  void give(const fakes::TopicPartition& partition, int index);
+  void take_away(int index);
+  void make_zombie(int index);
+  void crash(int index);
+  void start(int index);
+  void land_late_put();
+  void append_foreign_commit();
+  void recreate_topic();
+  void finish();
+  [[nodiscard]] bool finished(Outcome& outcome) const;
+
+  void step();
+  [[nodiscard]] fakes::PutFault next_put_fault();
+  void check_commit(const fakes::StoredTable& table, const fakes::StoredCommit& commit,
+                    const delta::TxnMap& before);
+  void check_partition(const fakes::StoredCommit& commit, const std::string& identity,
+                       Partition partition, std::optional<std::int64_t> before,
+                       std::int64_t after) const;
+  void check_group_offset(int index, const kafka::CommitPosition& position);
+  void check_claims(const Instance& instance) const;
+  [[nodiscard]] fakes::StoreHooks store_hooks();
+
+  std::mt19937 random_;
+  fakes::FakeClock clock_;
+  fakes::FakeKafka kafka_;
+  std::map<std::string, fakes::StoredTable> store_;
+  std::vector<std::string> topics_;
+  std::vector<std::unique_ptr<Instance>> instances_;
+  /// Who the group coordinator thinks reads a partition; absent = nobody.
+  std::map<fakes::TopicPartition, int> owners_;
+  std::map<int, std::uint64_t> rows_by_writer_;
+  int writers_ = 0;
+  int crash_in_ = -1;
+  /// The instance whose worker is running a job.
+  std::optional<int> jobs_of_;
+  std::vector<fakes::PutFault> put_faults_;
+  int failing_reads_ = 0;
+  bool topics_change_ = false;
+  Outcome outcome_;
+};
+
+}  // namespace bronze::property
