@@ -21,7 +21,9 @@ namespace {
 constexpr std::chrono::minutes k_file_age_max{30};
 constexpr std::chrono::seconds k_store_connect_timeout{5};
 constexpr std::chrono::seconds k_store_request_timeout{30};
-constexpr std::chrono::milliseconds k_revoke_budget_max{5'000};
+/// Far below the rebalance time-out (max.poll.interval.ms).
+constexpr std::chrono::seconds k_revoke_budget{5};
+constexpr std::chrono::milliseconds k_topic_refresh_max{10'000};
 constexpr std::size_t k_workers_max = 8;
 
 kafka::SourceSettings source_settings(const config::Config& config) {
@@ -50,7 +52,7 @@ ingest::IngestSettings ingest_settings(const config::Config& config, ingest::Run
   return {.mode = mode,
           .poll_wait_max = config.kafka.poll_timeout,
           .shutdown_timeout = config.shutdown_timeout,
-          .revoke_budget = std::min(k_revoke_budget_max, config.kafka.session_timeout / 3),
+          .revoke_budget = k_revoke_budget,
           .batch_bytes_max = config.memory_limit_bytes * 3 / 8,
           .kafka_name = config.kafka.bootstrap_servers,
           .store_name = config.store.base_uri};
@@ -114,6 +116,14 @@ struct App::Parts {
   std::unique_ptr<ingest::Ingest> ingest;
 };
 
+std::vector<config::ConfigError> refused_settings(const config::Config& config) {
+  std::vector<config::ConfigError> errors;
+  for (const auto& [name, reason] : kafka::refused_properties(source_settings(config))) {
+    errors.push_back({"KAFKA_PROPERTIES", "librdkafka refuses " + name + ": " + reason});
+  }
+  return errors;
+}
+
 App::App(const config::Config& config, ingest::RunMode mode) : parts_(std::make_unique<Parts>()) {
   Parts& parts = *parts_;
   const SteadyTime started_at = parts.clock.now();
@@ -134,8 +144,12 @@ App::App(const config::Config& config, ingest::RunMode mode) : parts_(std::make_
                            .connect_timeout = k_store_connect_timeout,
                            .request_timeout = k_store_request_timeout});
   parts.source = std::make_unique<kafka::RdKafkaSource>(source_settings(config));
-  parts.watch =
-      std::make_unique<ingest::TopicWatch>(*parts.source, parts.clock, config.kafka.topics);
+  parts.watch = std::make_unique<ingest::TopicWatch>(
+      *parts.source, parts.clock,
+      // Often enough for /health to know in time that no broker answers.
+      ingest::TopicWatch::Settings{
+          .topics = config.kafka.topics,
+          .refresh = std::min(k_topic_refresh_max, config.health.max_write_age / 3)});
   parts.workers = std::make_unique<ingest::WorkerPool>(
       std::clamp<std::size_t>(config.kafka.topics.size(), 2, k_workers_max),
       [source = parts.source.get()] { source->wake(); });

@@ -1,11 +1,15 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "config/config.h"
 #include "ingest/ingest.h"
 
 namespace bronze {
+
+/// What only the libraries can judge of a configuration.
+[[nodiscard]] std::vector<config::ConfigError> refused_settings(const config::Config& config);
 
 /// The service: builds the parts and owns them in the order of destruction.
 class App {

@@ -73,8 +73,14 @@ int exit_code(bronze::ingest::IngestEnd end) {
 std::optional<Config> configuration() {
   auto loaded = bronze::config::load_config(bronze::config::process_environment(),
                                             bronze::config::cgroup_memory_limit("/"));
-  if (auto* config = std::get_if<Config>(&loaded)) return std::move(*config);
-  for (const auto& error : std::get<std::vector<bronze::config::ConfigError>>(loaded)) {
+  std::vector<bronze::config::ConfigError> errors;
+  if (auto* config = std::get_if<Config>(&loaded)) {
+    errors = bronze::refused_settings(*config);
+    if (errors.empty()) return std::move(*config);
+  } else {
+    errors = std::get<std::vector<bronze::config::ConfigError>>(loaded);
+  }
+  for (const auto& error : errors) {
     std::cerr << error.variable << ": " << error.message << '\n';
   }
   return std::nullopt;

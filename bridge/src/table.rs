@@ -190,11 +190,14 @@ impl Table {
         let before = self.cached().snapshot.clone();
         let fresh = self.fresh_snapshot()?;
         let mut cached = self.cached();
-        let put_meanwhile = match (&before, &cached.snapshot) {
-            (Some(old), Some(now)) if !Arc::ptr_eq(old, now) => now.version() >= fresh.version(),
-            _ => false,
-        };
-        if !put_meanwhile {
+        let replaced_meanwhile =
+            cached.snapshot.as_ref().map(Arc::as_ptr) != before.as_ref().map(Arc::as_ptr);
+        let newer_meanwhile = replaced_meanwhile
+            && cached
+                .snapshot
+                .as_ref()
+                .is_some_and(|now| now.version() >= fresh.version());
+        if !newer_meanwhile {
             *cached = Cached {
                 snapshot: Some(fresh),
                 txns: None,

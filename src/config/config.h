@@ -10,6 +10,8 @@
 #include <variant>
 #include <vector>
 
+#include "base/start_policy.h"
+
 namespace bronze::config {
 
 /// Looks an environment variable up; nullopt = not set.
@@ -20,22 +22,11 @@ using EnvLookup = std::function<std::optional<std::string>(std::string_view name
 
 using Properties = std::vector<std::pair<std::string, std::string>>;
 
-struct StartEarliest {};
-struct StartLatest {};
-struct StartAtTime {
-  std::int64_t unix_ms = 0;
-};
-/// Where a partition without any progress begins. `chosen` in KafkaConfig tells whether the user
-/// said so.
-using KafkaStart = std::variant<StartEarliest, StartLatest, StartAtTime>;
-
 struct KafkaConfig {
   std::string bootstrap_servers;
   std::string consumer_group;
   std::vector<std::string> topics;
-  KafkaStart start;
-  /// KAFKA_START was set by the user, not defaulted.
-  bool start_is_explicit = false;
+  StartPolicy start;
   std::chrono::milliseconds poll_timeout{};
   std::chrono::milliseconds session_timeout{};
   std::string security_protocol;

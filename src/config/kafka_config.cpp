@@ -116,7 +116,7 @@ std::string read_group(Reader& reader) {
   return group;
 }
 
-KafkaStart read_start(Reader& reader) {
+StartPolicy read_start(Reader& reader) {
   constexpr std::string_view k_name = "KAFKA_START";
   const std::string text = reader.text(k_name);
   const std::string lower = Reader::lower_case(text);
@@ -190,7 +190,6 @@ KafkaConfig read_kafka_config(Reader& reader) {
   kafka.consumer_group = read_group(reader);
   kafka.topics = read_topics(reader);
   kafka.start = read_start(reader);
-  kafka.start_is_explicit = reader.given("KAFKA_START").has_value();
   kafka.poll_timeout =
       read_milliseconds(reader, "KAFKA_POLL_TIMEOUT_MS", {.min = 1, .max = 60'000});
   kafka.session_timeout =

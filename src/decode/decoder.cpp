@@ -53,7 +53,7 @@ std::optional<UnixMicros> to_micros(std::optional<std::int64_t> milliseconds) {
 
 }  // namespace
 
-Decoded decode(const kafka::Record& record, UnixMicros ingested_at) {
+Decoded decode(const Record& record, UnixMicros ingested_at) {
   if (record.value && !simdjson::validate_utf8(record.value->data(), record.value->size())) {
     return RecordError{"ENCODING_ERROR", "the value is not valid UTF-8 at byte " +
                                              std::to_string(first_invalid_byte(*record.value))};

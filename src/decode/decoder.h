@@ -5,9 +5,8 @@
 #include <variant>
 
 #include "base/clock.h"
-#include "base/ids.h"
+#include "base/record.h"
 #include "batch/columns.h"
-#include "kafka/message_source.h"
 
 namespace bronze::decode {
 
@@ -23,6 +22,6 @@ using Decoded = std::variant<batch::Row, RecordError>;
 
 /// Bytes to row: the value must be valid UTF-8 and is passed on unaltered. The row's views are
 /// those of the record. Pure.
-[[nodiscard]] Decoded decode(const kafka::Record& record, UnixMicros ingested_at);
+[[nodiscard]] Decoded decode(const Record& record, UnixMicros ingested_at);
 
 }  // namespace bronze::decode

@@ -17,6 +17,9 @@ constexpr std::chrono::minutes k_remind_every{1};
 constexpr std::chrono::milliseconds k_publish_every{200};
 constexpr std::chrono::seconds k_probe_again{1};
 constexpr std::chrono::seconds k_close_timeout{5};
+constexpr std::chrono::milliseconds k_close_moment{500};
+/// kOnce: a first assignment without partitions may precede one with some.
+constexpr std::chrono::seconds k_assignment_patience{10};
 /// Kafka is said to be unreachable when no answer came for so long.
 constexpr std::chrono::seconds k_kafka_silence{25};
 
@@ -78,7 +81,7 @@ bool Ingest::turn() {
     if (phase_ == Phase::kEnded) return false;
     event = parts_.source.poll(wait_time());
   }
-  const bool is_record = std::holds_alternative<kafka::Record>(event);
+  const bool is_record = std::holds_alternative<Record>(event);
   handle(event);
   if (!is_record || ++events_ % k_records_between_housekeeping == 0) housekeeping();
   return phase_ != Phase::kEnded;
@@ -88,7 +91,7 @@ void Ingest::handle(const kafka::Event& event) {
   std::visit(
       Overloaded{
           [](const kafka::Idle&) {},
-          [&](const kafka::Record& record) { on_record(record); },
+          [&](const Record& record) { on_record(record); },
           [&](const kafka::PartitionEnd& end) {
             last_traffic_ = parts_.clock.now();
             if (Lane* lane = lane_of(end.topic)) lane->on_partition_end(end.partition, end.position);
@@ -100,8 +103,8 @@ void Ingest::handle(const kafka::Event& event) {
               lane->on_partition_reset(reset.partition, reset.reason);
             }
           },
-          [&](const kafka::PartitionError& error) {
-            if (Lane* lane = lane_of(error.topic)) lane->on_partition_error(error.reason);
+          [&](const kafka::TopicError& error) {
+            if (Lane* lane = lane_of(error.topic)) lane->on_topic_error(error.reason);
           },
           [&](const kafka::TopicsDescribed& answer) { parts_.watch.on_described(answer); },
           [&](const kafka::OffsetsListed& answer) {
@@ -131,13 +134,14 @@ Lane* Ingest::lane_of(std::string_view topic) {
   return last_lane_ = found->second;
 }
 
-void Ingest::on_record(const kafka::Record& record) {
+void Ingest::on_record(const Record& record) {
   if (Lane* lane = lane_of(record.topic)) lane->on_record(record);
   if (events_ % k_records_between_housekeeping == 0) last_traffic_ = parts_.clock.now();
 }
 
 void Ingest::on_assigned(const kafka::Assigned& assigned) {
-  assigned_once_ = true;
+  last_assignment_ = parts_.clock.now();
+  partitions_owned_ += assigned.partitions.size();
   spdlog::info("{} partitions assigned", assigned.partitions.size());
   for (const auto& [topic, partitions] : by_topic(assigned.partitions)) {
     if (Lane* lane = lane_of(topic)) lane->assign(partitions);
@@ -155,6 +159,7 @@ void Ingest::on_revoked(const kafka::Revoked& revoked) {
       lane->revoke(partitions);
     }
   }
+  partitions_owned_ -= std::min(partitions_owned_, revoked.partitions.size());
   to_release_ = revoked.partitions;
   release_by_ = parts_.clock.now() + (revoked.lost ? Duration{} : settings_.revoke_budget);
   answer_revoke();
@@ -284,8 +289,12 @@ void Ingest::advance_phase() {
 }
 
 bool Ingest::once_is_over() const {
-  return settings_.mode == RunMode::kOnce && assigned_once_ && !release_by_ &&
-         std::all_of(lanes_.begin(), lanes_.end(),
+  if (settings_.mode != RunMode::kOnce || !last_assignment_ || release_by_) return false;
+  if (partitions_owned_ == 0 && parts_.watch.any_partitions() &&
+      parts_.clock.now() < *last_assignment_ + k_assignment_patience) {
+    return false;
+  }
+  return std::all_of(lanes_.begin(), lanes_.end(),
                      [](const auto& lane) { return lane->read_to_end(); });
 }
 
@@ -298,13 +307,18 @@ bool Ingest::all_written() const {
 void Ingest::begin_draining() {
   spdlog::info("stopping: writing what was read");
   phase_ = Phase::kDraining;
-  phase_deadline_ = parts_.clock.now() + settings_.shutdown_timeout;
+  draining_until_ = phase_deadline_ = parts_.clock.now() + settings_.shutdown_timeout;
   for (const auto& lane : lanes_) lane->end_intake();
 }
 
 void Ingest::begin_closing() {
   phase_ = Phase::kClosing;
   phase_deadline_ = parts_.clock.now() + k_close_timeout;
+  if (draining_until_) {
+    // Leaving the group is part of the shutdown time-out, but a moment for it there must be.
+    phase_deadline_ = std::min(
+        phase_deadline_, std::max(*draining_until_, parts_.clock.now() + k_close_moment));
+  }
   parts_.source.close();
 }
 

@@ -79,7 +79,7 @@ class Ingest {
   enum class Phase { kProbing, kRunning, kDraining, kClosing, kEnded };
 
   void handle(const kafka::Event& event);
-  void on_record(const kafka::Record& record);
+  void on_record(const Record& record);
   void on_assigned(const kafka::Assigned& assigned);
   void on_revoked(const kafka::Revoked& revoked);
   void on_warning(const kafka::SourceWarning& warning);
@@ -115,13 +115,15 @@ class Ingest {
   SteadyTime probe_again_at_;
   std::string store_trouble_;
   std::string kafka_trouble_;
-  bool assigned_once_ = false;
+  std::optional<SteadyTime> last_assignment_;
+  std::size_t partitions_owned_ = 0;
   std::vector<kafka::TopicPartition> to_release_;
   std::optional<SteadyTime> release_by_;
   bool paused_ = false;
   std::optional<std::string> failure_;
   bool written_in_time_ = true;
   SteadyTime phase_deadline_;
+  std::optional<SteadyTime> draining_until_;
   SteadyTime say_again_at_;
   SteadyTime remind_at_;
   SteadyTime publish_at_;

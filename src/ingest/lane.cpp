@@ -45,6 +45,7 @@ Lane::Lane(LaneSettings settings, LaneParts parts)
     : settings_(std::move(settings)),
       parts_(std::move(parts)),
       writer_(settings_.writer, WriterParts{.table = *parts_.table,
+                                            .turn = turn_,
                                             .executor = parts_.executor,
                                             .clock = parts_.clock,
                                             .watch = parts_.watch}),
@@ -54,6 +55,7 @@ Lane::Lane(LaneSettings settings, LaneParts parts)
                                  .start = settings_.start},
                 ResolverParts{.source = parts_.source,
                               .table = *parts_.table,
+                              .turn = turn_,
                               .executor = parts_.executor,
                               .clock = parts_.clock,
                               .watch = parts_.watch}),
@@ -150,7 +152,7 @@ void Lane::lose(const std::vector<Partition>& partitions) {
   if (unwritten) rewind("partitions were lost");
 }
 
-void Lane::on_record(const kafka::Record& record) {
+void Lane::on_record(const Record& record) {
   const auto found = partitions_.find(record.partition);
   if (found == partitions_.end() || intake_ended_) return;
   PartitionState& state = found->second;
@@ -181,7 +183,7 @@ void Lane::on_partition_reset(Partition partition, const std::string& reason) {
   rewind("Kafka cannot read partition " + std::to_string(number(partition)) + " on: " + reason);
 }
 
-void Lane::on_partition_error(const std::string& reason) {
+void Lane::on_topic_error(const std::string& reason) {
   if (trouble_ != reason) spdlog::warn("{}: {}", topic(), reason);
   trouble_ = reason;
 }
@@ -218,7 +220,7 @@ void Lane::tick() {
     resolver_.begin();
   }
   if (resolver_.active()) {
-    if (const auto resolution = resolver_.step(waiting, !writer_.table_busy())) take(*resolution);
+    if (const auto resolution = resolver_.step(waiting)) take(*resolution);
   }
   if (sabotaged(Sabotage::kOffsetsBeforeTable)) {
     for (const auto& [partition, state] : std::map(partitions_)) {
@@ -242,12 +244,14 @@ void Lane::take(const Resolution& resolution) {
       return;
     }
     writer_.begin(resolver_.facts().identity, resolver_.facts().table.shape);
+    if (checkpointed_ == 0) checkpointed_ = resolver_.facts().table.version;
     take(*decisions);
   }
 }
 
 void Lane::take(const StartDecisions& decisions) {
   std::vector<kafka::StartPosition> positions;
+  RangeMap begun;
   for (const auto& [partition, decision] : decisions.partitions) {
     PartitionState& state = partitions_.at(partition);
     if (const auto* stop = std::get_if<PartitionHalt>(&decision)) {
@@ -259,6 +263,9 @@ void Lane::take(const StartDecisions& decisions) {
     state.committed = state.position = begin.offset;
     state.suspect_since.reset();
     if (!state.end) state.end = resolver_.facts().latest.at(partition);
+    const auto told = resolver_.facts().group_offsets.find(partition);
+    if (told != resolver_.facts().group_offsets.end()) state.kafka_offset = told->second.offset;
+    begun[partition] = {begin.offset, begin.offset};
     positions.push_back({named(partition), begin.offset});
     spdlog::info("{}: partition {} begins at offset {}: {}", topic(), number(partition),
                  begin.offset.value, begin.reason);
@@ -266,6 +273,8 @@ void Lane::take(const StartDecisions& decisions) {
   trouble_.clear();
   if (!in_phase(Phase::kWaiting).empty()) resolve_again_at_ = parts_.clock.now() + k_ask_again;
   start(positions);
+  // What a predecessor wrote and did not live to tell Kafka.
+  commit_offsets(begun);
 }
 
 bool Lane::wait_out(PartitionState& state, const PartitionHalt& halt) const {
@@ -342,7 +351,10 @@ void Lane::commit_offsets(const RangeMap& ranges) {
 }
 
 void Lane::checkpoint_if_due(std::uint64_t version) {
-  if (checkpoint_runs_ || version % checkpoint_interval(writer_.shape()) != 0) return;
+  const std::uint64_t interval = checkpoint_interval(writer_.shape());
+  // Another writer may have taken the very multiple of the interval.
+  if (checkpoint_runs_ || version / interval <= checkpointed_ / interval) return;
+  checkpointed_ = version;
   checkpoint_runs_ = true;
   parts_.executor.submit(settings_.writer.lane, parts_.executor.new_strand(),
                          make_job([table = parts_.table.get()]() -> JobOutcome {

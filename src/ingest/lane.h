@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "config/config.h"
+#include "base/start_policy.h"
 #include "ingest/backoff.h"
 #include "ingest/lane_writer.h"
 #include "ingest/resolver.h"
@@ -27,7 +27,7 @@ enum class RunMode {
 
 struct LaneSettings {
   WriterSettings writer;
-  config::KafkaStart start;
+  StartPolicy start;
   RunMode mode = RunMode::kUntilStopped;
   delta::TableSpec table_spec;
 };
@@ -78,10 +78,10 @@ class Lane {
   /// These partitions were taken away: somebody else may be writing them already.
   void lose(const std::vector<Partition>& partitions);
 
-  void on_record(const kafka::Record& record);
+  void on_record(const Record& record);
   void on_partition_end(Partition partition, Offset position);
   void on_partition_reset(Partition partition, const std::string& reason);
-  void on_partition_error(const std::string& reason);
+  void on_topic_error(const std::string& reason);
   void on_offsets(const kafka::OffsetsListed& answer) { resolver_.on_offsets(answer); }
   void on_group_offsets(const kafka::GroupOffsetsListed& answer) {
     resolver_.on_group_offsets(answer);
@@ -155,6 +155,7 @@ class Lane {
 
   const LaneSettings settings_;
   LaneParts parts_;
+  TableTurn turn_;
   LaneWriter writer_;
   Resolver resolver_;
   Backoff open_backoff_;
@@ -166,6 +167,8 @@ class Lane {
   bool paused_ = false;
   bool intake_ended_ = false;
   bool checkpoint_runs_ = false;
+  /// The version up to which checkpoints have been seen to.
+  std::uint64_t checkpointed_ = 0;
   int foreign_rewinds_ = 0;
   std::string trouble_;
   std::optional<std::string> fatal_;

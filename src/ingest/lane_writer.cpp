@@ -13,6 +13,9 @@
 namespace bronze::ingest {
 namespace {
 
+/// A cached snapshot older than this is not built upon: others may have rewritten the log.
+constexpr std::chrono::minutes k_snapshot_age_max{5};
+
 /// `{"0":[10,20]}`: of partition 0 the records from offset 10 to before 20.
 std::string describe_ranges(const RangeMap& ranges) {
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
@@ -20,6 +23,12 @@ std::string describe_ranges(const RangeMap& ranges) {
     json[std::to_string(number(partition))] = {range.first.value, range.next.value};
   }
   return json.dump();
+}
+
+/// A conflict is no failure: the table works, and the next look decides.
+bool lost_a_race(const AttemptMemory& memory) {
+  return memory.needs_load && memory.last_put &&
+         memory.last_put->status == delta::StoreStatus::kConflict;
 }
 
 }  // namespace
@@ -32,6 +41,7 @@ LaneWriter::LaneWriter(WriterSettings settings, WriterParts parts)
 void LaneWriter::begin(TopicIdentity identity, delta::TableShape shape) {
   identity_ = std::move(identity);
   shape_ = std::move(shape);
+  fresh_at_ = parts_.clock.now();
 }
 
 Batch& LaneWriter::open_batch() {
@@ -103,7 +113,7 @@ void LaneWriter::on_job(const JobOutcome& outcome) {
   } else if (const auto* finished = std::get_if<FilesFinished>(&outcome)) {
     if (sealed_ && sealed_->batch->id() == finished->batch) answer_ = *finished;
   } else if (const auto* attempted = std::get_if<CommitAttempted>(&outcome)) {
-    attempt_runs_ = false;
+    parts_.turn.give_back();
     if (sealed_ && sealed_->batch->id() == attempted->batch) answer_ = attempted->result;
   }
 }
@@ -133,7 +143,7 @@ std::optional<WriterEvent> LaneWriter::step() {
     case Stage::kCheckingTopic:
       return check_topic();
     case Stage::kCommitBackoff:
-      if (rested) submit_attempt();
+      if (rested) submit_attempt_in_turn();
       return std::nullopt;
   }
   return std::nullopt;
@@ -154,14 +164,15 @@ std::optional<WriterEvent> LaneWriter::take_upload(const FilesFinished& finished
 
 std::optional<WriterEvent> LaneWriter::check_topic() {
   if (sabotaged(Sabotage::kNoUuidCheck)) {
-    submit_attempt();
+    submit_attempt_in_turn();
     return std::nullopt;
   }
   const auto* topic = parts_.watch.after(sealed_->batch->requests_sent(), settings_.topic);
   if (topic == nullptr) return std::nullopt;
   if (topic->unknown) return TopicReplaced{"the topic was deleted"};
   if (!topic->error.empty()) {
-    // Not known: only a later answer counts.
+    spdlog::warn("{}: whether the topic is still the same cannot be told: {}; asking again",
+                 settings_.topic, topic->error);
     sealed_->batch->note_arrival(parts_.watch.sent());
     return std::nullopt;
   }
@@ -169,14 +180,18 @@ std::optional<WriterEvent> LaneWriter::check_topic() {
     return TopicReplaced{"the topic was deleted and created again (its id was " + identity_.text +
                          " and is now " + topic->identity.text + ")"};
   }
-  submit_attempt();
+  submit_attempt_in_turn();
   return std::nullopt;
 }
 
-void LaneWriter::submit_attempt() {
+void LaneWriter::submit_attempt_in_turn() {
+  if (!parts_.turn.try_take()) return;
   sealed_->stage = Stage::kCommitting;
   sealed_->batch->keep_files();
-  attempt_runs_ = true;
+  if (parts_.clock.now() - fresh_at_ >= k_snapshot_age_max) {
+    sealed_->task.memory.needs_load = true;
+    fresh_at_ = parts_.clock.now();
+  }
   // On the batch's own strand: its files outlive the attempt.
   parts_.executor.submit(
       settings_.lane, sealed_->batch->id(),
@@ -196,6 +211,13 @@ std::optional<WriterEvent> LaneWriter::take_attempt(CommitResult result) {
       return done;
     }
     case CommitStatus::kRetry:
+      if (lost_a_race(result.memory)) {
+        sealed_->stage = Stage::kCommitBackoff;
+        sealed_->retry_at = parts_.clock.now() + backoff_.next();
+        spdlog::info("{}: another writer took the table's next version; looking again",
+                     settings_.topic);
+        return std::nullopt;
+      }
       return retry_later(Stage::kCommitBackoff, result.message);
     case CommitStatus::kRewind:
       return BatchVoid{std::move(result.message), result.foreign};
@@ -247,9 +269,10 @@ std::uint64_t LaneWriter::held_bytes() const {
 }
 
 std::optional<SteadyTime> LaneWriter::oldest_due() const {
-  const Batch* oldest = sealed_ ? sealed_->batch.get() : open_.get();
-  if (oldest == nullptr) return std::nullopt;
-  return oldest->opened_at() + settings_.flush.interval;
+  for (const Batch* batch : {sealed_ ? sealed_->batch.get() : nullptr, open_.get()}) {
+    if (batch != nullptr && batch->rows() > 0) return batch->opened_at() + settings_.flush.interval;
+  }
+  return std::nullopt;
 }
 
 }  // namespace bronze::ingest

@@ -12,6 +12,7 @@
 #include "ingest/backoff.h"
 #include "ingest/batch.h"
 #include "ingest/executor.h"
+#include "ingest/table_turn.h"
 #include "ingest/topic_watch.h"
 
 namespace bronze::ingest {
@@ -28,6 +29,7 @@ struct WriterSettings {
 /// What a lane's writer works with; all outlive it.
 struct WriterParts {
   delta::TableSink& table;
+  TableTurn& turn;
   Executor& executor;
   const Clock& clock;
   TopicWatch& watch;
@@ -87,14 +89,12 @@ class LaneWriter {
 
   /// No batch is open or being written.
   [[nodiscard]] bool empty() const { return !open_ && !sealed_; }
-  /// A commit attempt of this table runs: nothing else may use the table.
-  [[nodiscard]] bool table_busy() const { return attempt_runs_; }
   /// The table does not take what is there, and more is waiting: no more should be read.
   [[nodiscard]] bool stalled() const;
   [[nodiscard]] bool has_open_batch() const { return open_ != nullptr; }
   [[nodiscard]] std::uint64_t held_bytes() const;
   [[nodiscard]] std::uint64_t open_bytes() const { return open_ ? open_->held_bytes() : 0; }
-  /// When the oldest batch was or will be due; nullopt = there is none with rows.
+  /// When the oldest batch with rows was or will be due; nullopt = there is none.
   [[nodiscard]] std::optional<SteadyTime> oldest_due() const;
   /// Failed tries since the last success.
   [[nodiscard]] std::uint64_t failures() const { return failures_; }
@@ -115,7 +115,7 @@ class LaneWriter {
   [[nodiscard]] Batch& open_batch();
   [[nodiscard]] bool open_is_due() const;
   void seal();
-  void submit_attempt();
+  void submit_attempt_in_turn();
   [[nodiscard]] std::optional<WriterEvent> check_topic();
   [[nodiscard]] std::optional<WriterEvent> take_upload(const FilesFinished& finished);
   [[nodiscard]] std::optional<WriterEvent> take_attempt(CommitResult result);
@@ -131,9 +131,10 @@ class LaneWriter {
   std::optional<Sealed> sealed_;
   /// An answer for `sealed_` that `step` has not looked at.
   std::variant<std::monostate, FilesFinished, CommitResult> answer_;
-  bool attempt_runs_ = false;
   bool flush_wanted_ = false;
   std::uint64_t failures_ = 0;
+  /// When the table was last read afresh by an attempt, or a batch first written for it.
+  SteadyTime fresh_at_;
 };
 
 }  // namespace bronze::ingest

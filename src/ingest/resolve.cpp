@@ -53,6 +53,23 @@ std::optional<std::string> lost_state(const StartFacts& facts) {
   return std::nullopt;
 }
 
+/// A protocol that asks more of a writer than adding files that hold what they say.
+std::optional<std::string> unknown_writer_feature(const delta::TableShape& shape) {
+  constexpr int k_plain_writer = 2;
+  constexpr int k_named_features = 7;
+  if (shape.min_writer_version <= k_plain_writer) return std::nullopt;
+  if (shape.min_writer_version != k_named_features) {
+    return "set of protocol version " + std::to_string(shape.min_writer_version);
+  }
+  static const std::set<std::string> k_harmless{"appendOnly",   "deletionVectors", "domainMetadata",
+                                                "timestampNtz", "v2Checkpoint",
+                                                "vacuumProtocolCheck"};
+  for (const auto& feature : shape.writer_features) {
+    if (!k_harmless.contains(feature)) return feature;
+  }
+  return std::nullopt;
+}
+
 Resolution register_topic(const StartFacts& facts) {
   if (const auto lost = lost_state(facts)) return HaltTopic{*lost};
   if (facts.table_has_data_files) {
@@ -119,6 +136,9 @@ std::optional<std::string> refusal_of(const delta::TableShape& shape) {
   if (shape.configuration.contains("delta.setTransactionRetentionDuration")) {
     return "the table sets delta.setTransactionRetentionDuration: its progress would expire and "
            "everything be written again. Unset that property";
+  }
+  if (const auto feature = unknown_writer_feature(shape)) {
+    return "the table needs the writer feature " + *feature + ", which bronze does not support";
   }
   const auto mapping = shape.configuration.find("delta.columnMapping.mode");
   if (mapping != shape.configuration.end() && mapping->second != "none") {

@@ -46,10 +46,11 @@ void Resolver::begin() {
   topic_asked_after_ = parts_.watch.sent();
   job_is_stale_ = job_runs_;
   refusal_.reset();
+  registration_.reset();
   backoff_.reset();
 }
 
-std::optional<Resolution> Resolver::step(const std::set<Partition>& assigned, bool table_free) {
+std::optional<Resolution> Resolver::step(const std::set<Partition>& assigned) {
   if (refusal_) {
     stage_ = Stage::kNone;
     return std::exchange(refusal_, std::nullopt);
@@ -57,13 +58,15 @@ std::optional<Resolution> Resolver::step(const std::set<Partition>& assigned, bo
   if (parts_.clock.now() < not_before_) return std::nullopt;
   switch (stage_) {
     case Stage::kNone:
+      return std::nullopt;
     case Stage::kRegistering:
+      if (registration_) register_topic_in_turn();
       return std::nullopt;
     case Stage::kTopic:
       look_at_topic();
       return std::nullopt;
     case Stage::kTable:
-      if (table_free && !job_runs_) load_table();
+      load_table_in_turn();
       return std::nullopt;
     case Stage::kOffsets:
       ask_offsets();
@@ -90,7 +93,8 @@ void Resolver::look_at_topic() {
   stage_ = Stage::kTable;
 }
 
-void Resolver::load_table() {
+void Resolver::load_table_in_turn() {
+  if (job_runs_ || !parts_.turn.try_take()) return;
   job_runs_ = true;
   kill_point("assign_before_read");
   parts_.executor.submit(
@@ -106,6 +110,7 @@ void Resolver::on_job(const JobOutcome& outcome) {
   const auto* registered = std::get_if<TopicRegistered>(&outcome);
   if (loaded == nullptr && registered == nullptr) return;
   job_runs_ = false;
+  parts_.turn.give_back();
   const bool stale = std::exchange(job_is_stale_, false) || stage_ == Stage::kNone;
   if (stale) return;
   if (registered != nullptr) {
@@ -121,6 +126,10 @@ void Resolver::on_job(const JobOutcome& outcome) {
       // Whoever won: the table says what holds.
       wait_and(Stage::kTable, result.message);
     }
+    return;
+  }
+  if (loaded->outcome.status == delta::StoreStatus::kDenied) {
+    refusal_ = WriteRefused{loaded->outcome.message};
     return;
   }
   if (cannot_be_used(loaded->outcome.status)) {
@@ -144,7 +153,7 @@ void Resolver::ask_offsets() {
   earliest_request_ = list(kafka::OffsetSpec::kEarliest, 0);
   latest_request_ = list(kafka::OffsetSpec::kLatest, 0);
   policy_request_.reset();
-  if (const auto* at = std::get_if<config::StartAtTime>(&settings_.start)) {
+  if (const auto* at = std::get_if<StartAtTime>(&settings_.start)) {
     policy_request_ = list(kafka::OffsetSpec::kAtTime, at->unix_ms);
   }
   group_request_ = parts_.source.list_group_offsets(settings_.topic, facts_.all_partitions);
@@ -173,9 +182,9 @@ void Resolver::on_group_offsets(const kafka::GroupOffsetsListed& answer) {
 }
 
 std::optional<Resolution> Resolver::conclude(const std::set<Partition>& assigned) {
-  if (std::holds_alternative<config::StartEarliest>(settings_.start)) {
+  if (std::holds_alternative<StartEarliest>(settings_.start)) {
     facts_.policy = facts_.earliest;
-  } else if (std::holds_alternative<config::StartLatest>(settings_.start)) {
+  } else if (std::holds_alternative<StartLatest>(settings_.start)) {
     facts_.policy = facts_.latest;
   } else {
     for (auto& [partition, offset] : facts_.policy) {
@@ -184,7 +193,9 @@ std::optional<Resolution> Resolver::conclude(const std::set<Partition>& assigned
   }
   Resolution resolution = resolve(facts_, assigned);
   if (const auto* registration = std::get_if<RegisterTopic>(&resolution)) {
-    register_topic(*registration);
+    stage_ = Stage::kRegistering;
+    registration_ = *registration;
+    register_topic_in_turn();
     return std::nullopt;
   }
   if (std::holds_alternative<StartDecisions>(resolution)) remember_table();
@@ -193,10 +204,11 @@ std::optional<Resolution> Resolver::conclude(const std::set<Partition>& assigned
   return resolution;
 }
 
-void Resolver::register_topic(const RegisterTopic& registration) {
-  stage_ = Stage::kRegistering;
+void Resolver::register_topic_in_turn() {
+  if (job_runs_ || !parts_.turn.try_take()) return;
   CommitTask task;
-  task.steps = registration.steps;
+  task.steps = registration_->steps;
+  registration_.reset();
   task.token = new_token();
   task.parameters = {{"bronzeTopic", settings_.topic}, {"bronzeRegisters", facts_.identity.text}};
   task.shape = facts_.table.shape;

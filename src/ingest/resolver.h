@@ -7,10 +7,11 @@
 #include <string>
 
 #include "base/clock.h"
-#include "config/config.h"
+#include "base/start_policy.h"
 #include "ingest/backoff.h"
 #include "ingest/executor.h"
 #include "ingest/resolve.h"
+#include "ingest/table_turn.h"
 #include "ingest/topic_watch.h"
 #include "kafka/message_source.h"
 
@@ -20,13 +21,14 @@ struct ResolverSettings {
   std::string topic;
   std::size_t lane = 0;
   std::string group;
-  config::KafkaStart start;
+  StartPolicy start;
 };
 
 /// What a resolver works with; all outlive it.
 struct ResolverParts {
   kafka::MessageSource& source;
   delta::TableSink& table;
+  TableTurn& turn;
   Executor& executor;
   const Clock& clock;
   TopicWatch& watch;
@@ -45,17 +47,12 @@ class Resolver {
   void begin();
   void cancel() { stage_ = Stage::kNone; }
   [[nodiscard]] bool active() const { return stage_ != Stage::kNone; }
-  /// A job of ours uses the table.
-  [[nodiscard]] bool table_busy() const { return job_runs_; }
-
   void on_offsets(const kafka::OffsetsListed& answer);
   void on_group_offsets(const kafka::GroupOffsetsListed& answer);
   void on_job(const JobOutcome& outcome);
 
   /// Moves on; the decision once it is there, and then the resolver is no longer active.
-  /// `table_free`: no one else uses the table.
-  [[nodiscard]] std::optional<Resolution> step(const std::set<Partition>& assigned,
-                                               bool table_free);
+  [[nodiscard]] std::optional<Resolution> step(const std::set<Partition>& assigned);
   [[nodiscard]] SteadyTime next_deadline() const;
 
   [[nodiscard]] const StartFacts& facts() const { return facts_; }
@@ -63,12 +60,20 @@ class Resolver {
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
  private:
-  enum class Stage { kNone, kTopic, kTable, kOffsets, kWaitingForOffsets, kRegistering };
+  enum class Stage {
+    kNone,
+    kTopic,
+    kTable,
+    kOffsets,
+    kWaitingForOffsets,
+    /// `registration_` waits for its turn, or is being committed.
+    kRegistering,
+  };
 
   void look_at_topic();
-  void load_table();
+  void load_table_in_turn();
   void ask_offsets();
-  void register_topic(const RegisterTopic& registration);
+  void register_topic_in_turn();
   void remember_table();
   void wait_and(Stage stage, const std::string& why);
   [[nodiscard]] std::optional<Resolution> conclude(const std::set<Partition>& assigned);
@@ -84,6 +89,7 @@ class Resolver {
   std::optional<kafka::RequestId> latest_request_;
   std::optional<kafka::RequestId> policy_request_;
   std::optional<kafka::RequestId> group_request_;
+  std::optional<RegisterTopic> registration_;
   bool job_runs_ = false;
   /// A job that began before the last `begin` still runs; its answer means nothing.
   bool job_is_stale_ = false;

@@ -6,18 +6,17 @@
 namespace bronze::ingest {
 namespace {
 
-constexpr std::chrono::seconds k_refresh{10};
 constexpr std::chrono::milliseconds k_pause_after_error{500};
 
 }  // namespace
 
 TopicWatch::TopicWatch(kafka::MessageSource& source, const Clock& clock,
-                       std::vector<std::string> topics)
+                       Settings settings)
     : source_(source),
       clock_(clock),
-      topics_(std::move(topics)),
+      settings_(std::move(settings)),
       not_before_(clock.now()),
-      refresh_at_(clock.now() + k_refresh) {}
+      refresh_at_(clock.now() + settings_.refresh) {}
 
 const kafka::TopicDescription* TopicWatch::after(std::uint64_t count, const std::string& topic) {
   const auto found = answers_.find(topic);
@@ -31,22 +30,31 @@ void TopicWatch::on_described(const kafka::TopicsDescribed& answer) {
   if (in_flight_ != answer.request) return;
   in_flight_.reset();
   last_error_ = answer.error;
-  refresh_at_ = clock_.now() + k_refresh;
+  refresh_at_ = clock_.now() + settings_.refresh;
   if (!answer.error.empty()) {
     wanted_ = true;
     not_before_ = clock_.now() + k_pause_after_error;
     return;
   }
   last_answer_ = clock_.now();
-  for (const auto& topic : answer.topics) answers_[topic.topic] = {topic, sent_};
+  for (const auto& topic : answer.topics) {
+    answers_[topic.topic] = {topic, sent_};
+    if (!topic.error.empty()) not_before_ = clock_.now() + k_pause_after_error;
+  }
   wanted_ = wanted_after_ >= sent_;
+}
+
+bool TopicWatch::any_partitions() const {
+  return std::any_of(answers_.begin(), answers_.end(), [](const auto& entry) {
+    return !entry.second.description.partitions.empty();
+  });
 }
 
 void TopicWatch::tick() {
   const SteadyTime now = clock_.now();
   if (in_flight_ || now < not_before_ || !(wanted_ || now >= refresh_at_)) return;
   ++sent_;
-  in_flight_ = source_.describe_topics(topics_);
+  in_flight_ = source_.describe_topics(settings_.topics);
 }
 
 SteadyTime TopicWatch::next_deadline() const {

@@ -16,7 +16,13 @@ namespace bronze::ingest {
 /// Owned by Ingest; ingest thread.
 class TopicWatch {
  public:
-  TopicWatch(kafka::MessageSource& source, const Clock& clock, std::vector<std::string> topics);
+  struct Settings {
+    std::vector<std::string> topics;
+    /// A request at least so often.
+    Duration refresh{};
+  };
+
+  TopicWatch(kafka::MessageSource& source, const Clock& clock, Settings settings);
 
   struct Answer {
     kafka::TopicDescription description;
@@ -35,6 +41,9 @@ class TopicWatch {
   void tick();
   [[nodiscard]] SteadyTime next_deadline() const;
 
+  /// Whether any of the topics is known to have partitions.
+  [[nodiscard]] bool any_partitions() const;
+
   /// When Kafka answered last.
   [[nodiscard]] std::optional<SteadyTime> last_answer() const { return last_answer_; }
   /// Why it did not, lately; empty = it did.
@@ -43,7 +52,7 @@ class TopicWatch {
  private:
   kafka::MessageSource& source_;
   const Clock& clock_;
-  const std::vector<std::string> topics_;
+  const Settings settings_;
   std::uint64_t sent_ = 0;
   std::uint64_t wanted_after_ = 0;
   bool wanted_ = true;

@@ -3,14 +3,13 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/record.h"
 
 namespace bronze::kafka {
 
@@ -19,17 +18,6 @@ struct TopicPartition {
   Partition partition{};
 
   friend auto operator<=>(const TopicPartition&, const TopicPartition&) = default;
-};
-
-/// One message. The views are valid until the next poll.
-struct Record {
-  std::string_view topic;
-  Partition partition{};
-  Offset offset;
-  /// Milliseconds since 1970; nullopt = the message has none.
-  std::optional<std::int64_t> timestamp_ms;
-  /// nullopt = a tombstone.
-  std::optional<std::string_view> value;
 };
 
 /// Nothing came in time.
@@ -62,8 +50,8 @@ struct PartitionReset {
   std::string reason;
 };
 
-/// Reading the partition fails until somebody acts, e.g. not authorised.
-struct PartitionError {
+/// Reading the topic fails until somebody acts, e.g. not authorised.
+struct TopicError {
   std::string topic;
   std::string reason;
 };
@@ -132,7 +120,7 @@ struct SourceFailed {
 struct Closed {};
 
 using Event = std::variant<Idle, Record, PartitionEnd, Assigned, Revoked, PartitionReset,
-                           PartitionError, TopicsDescribed, OffsetsListed, GroupOffsetsListed,
+                           TopicError, TopicsDescribed, OffsetsListed, GroupOffsetsListed,
                            OffsetsCommitted, SourceWarning, SourceFailed, Closed>;
 
 struct StartPosition {

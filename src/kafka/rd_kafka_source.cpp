@@ -13,6 +13,8 @@ namespace {
 
 constexpr int k_admin_timeout_ms = 10'000;
 constexpr int k_cluster_id_timeout_ms = 2'000;
+/// The least that a broker's default message.max.bytes asks for.
+constexpr std::uint64_t k_fetch_bytes_min = 2 * 1024 * 1024;
 
 void log_line(const rd_kafka_t* /*consumer*/, int level, const char* facility, const char* text) {
   constexpr int k_syslog_error = 3;
@@ -33,6 +35,9 @@ void set(rd_kafka_conf_t* conf, const std::string& name, const std::string& valu
 
 ConfHandle make_conf(const SourceSettings& settings) {
   ConfHandle conf(rd_kafka_conf_new());
+  // A broker answers a connection's requests in order: whoever asks it something, as before each
+  // commit, waits for the fetch before.
+  set(conf.get(), "fetch.wait.max.ms", "100");
   for (const auto& [name, value] : settings.properties) set(conf.get(), name, value);
   set(conf.get(), "group.id", settings.group);
   set(conf.get(), "partition.assignment.strategy", "cooperative-sticky");
@@ -42,6 +47,8 @@ ConfHandle make_conf(const SourceSettings& settings) {
   set(conf.get(), "check.crcs", "true");
   set(conf.get(), "enable.partition.eof", "true");
   set(conf.get(), "isolation.level", "read_committed");
+  set(conf.get(), "fetch.max.bytes",
+      std::to_string(std::max<std::uint64_t>(settings.queue_bytes / 4, k_fetch_bytes_min)));
   set(conf.get(), "queued.max.messages.kbytes", std::to_string(settings.queue_bytes / 1024));
   rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT |
                                            RD_KAFKA_EVENT_ERROR);
@@ -146,6 +153,20 @@ Event translate_group_offsets(rd_kafka_event_t* event) {
 
 }  // namespace
 
+std::vector<std::pair<std::string, std::string>> refused_properties(
+    const SourceSettings& settings) {
+  const ConfHandle conf(rd_kafka_conf_new());
+  std::vector<std::pair<std::string, std::string>> refused;
+  for (const auto& [name, value] : settings.properties) {
+    std::array<char, 512> error{};
+    if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), error.data(), error.size()) !=
+        RD_KAFKA_CONF_OK) {
+      refused.emplace_back(name, error.data());
+    }
+  }
+  return refused;
+}
+
 RdKafkaSource::RdKafkaSource(const SourceSettings& settings) : group_(settings.group) {
   ConfHandle conf = make_conf(settings);
   std::array<char, 512> error{};
@@ -229,8 +250,10 @@ Event RdKafkaSource::translate_rebalance(rd_kafka_event_t* event) {
       revoke_pending_ = true;
       return Revoked{from_list(list), rd_kafka_assignment_lost(consumer_.get()) != 0};
     default:
-      unassign_now({reading_.begin(), reading_.end()});
-      return SourceWarning{"rebalance failed: " + error_text(event)};
+      // Told by librdkafka's manual to take it as a loss of everything.
+      spdlog::warn("Kafka: a rebalance failed: {}", error_text(event));
+      revoke_pending_ = true;
+      return Revoked{{reading_.begin(), reading_.end()}, true};
   }
 }
 
@@ -248,11 +271,18 @@ Event RdKafkaSource::translate_error(rd_kafka_event_t* event) const {
       (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || code == RD_KAFKA_RESP_ERR__LOG_TRUNCATION)) {
     return PartitionReset{place->topic, Partition{place->partition}, text};
   }
-  if (place && place->topic != nullptr) return PartitionError{place->topic, text};
+  if (place && place->topic != nullptr) {
+    const bool denied = code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    return TopicError{place->topic,
+                      denied ? text + ". Grant this user READ and DESCRIBE on the topic" : text};
+  }
+  if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) {
+    return SourceWarning{text + ". Grant this user READ on the consumer group " + group_};
+  }
   return SourceWarning{text};
 }
 
-Event RdKafkaSource::translate_description(rd_kafka_event_t* event) const {
+Event RdKafkaSource::translate_description(rd_kafka_event_t* event) {
   TopicsDescribed answer{.request = request_of(event), .error = error_text(event), .topics = {}};
   if (!answer.error.empty()) return answer;
   std::size_t count = 0;
@@ -278,6 +308,10 @@ Event RdKafkaSource::translate_description(rd_kafka_event_t* event) const {
       topic.identity = identity_from_uuid(most, least);
     } else {
       const std::string cluster = cluster_id();
+      if (!std::exchange(warned_of_missing_ids_, true)) {
+        spdlog::warn("the Kafka brokers know no topic ids: a topic that is deleted and created "
+                     "again cannot be told from the old one");
+      }
       topic.identity = identity_from_name(cluster, topic.topic);
       if (cluster.empty()) topic.error = "the broker does not tell its cluster id";
     }

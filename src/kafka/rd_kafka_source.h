@@ -20,6 +20,10 @@ struct SourceSettings {
   std::uint64_t queue_bytes = 0;
 };
 
+/// Which properties librdkafka does not take, and why: (name, reason).
+[[nodiscard]] std::vector<std::pair<std::string, std::string>> refused_properties(
+    const SourceSettings& settings);
+
 /// The MessageSource over librdkafka: one consumer, one queue for everything.
 ///
 /// Owned by the app, used by the ingest thread. Answers an assignment at once with nothing and
@@ -28,7 +32,8 @@ struct SourceSettings {
 /// librdkafka takes any unassign call for that answer.
 class RdKafkaSource final : public MessageSource {
  public:
-  /// Throws std::runtime_error naming the property that librdkafka refuses.
+  /// Throws std::runtime_error when librdkafka refuses the settings as a whole.
+  /// REQUIRES: refused_properties(settings) is empty.
   explicit RdKafkaSource(const SourceSettings& settings);
   ~RdKafkaSource() override;
   RdKafkaSource(const RdKafkaSource&) = delete;
@@ -56,7 +61,7 @@ class RdKafkaSource final : public MessageSource {
   [[nodiscard]] Event translate_message(rd_kafka_event_t* event) const;
   [[nodiscard]] Event translate_rebalance(rd_kafka_event_t* event);
   [[nodiscard]] Event translate_error(rd_kafka_event_t* event) const;
-  [[nodiscard]] Event translate_description(rd_kafka_event_t* event) const;
+  [[nodiscard]] Event translate_description(rd_kafka_event_t* event);
   /// Empty = the broker did not tell.
   [[nodiscard]] std::string cluster_id() const;
   void assign_now(const std::vector<StartPosition>& positions);
@@ -70,6 +75,7 @@ class RdKafkaSource final : public MessageSource {
   EventHandle current_;
   RequestId last_request_ = 0;
   bool revoke_pending_ = false;
+  bool warned_of_missing_ids_ = false;
   /// In order; a vector of starts or of stops.
   std::vector<std::variant<std::vector<StartPosition>, std::vector<TopicPartition>>> put_off_;
   /// What librdkafka has been told to read.

@@ -238,7 +238,7 @@ class FakeSource final : public kafka::MessageSource {
       if (record.kind == LogRecord::Kind::kControl) continue;
       current_ = record.value;
       topic_ = name.topic;
-      kafka::Record found{.topic = topic_,
+      Record found{.topic = topic_,
                           .partition = name.partition,
                           .offset = offset,
                           .timestamp_ms = offset.value,

@@ -14,10 +14,10 @@ def test_a_batch_is_written_at_its_age_and_none_while_idle(
     broker, topic, folder, group, environment, start
 ):
     table = Table(folder, topic)
-    interval = 2.0
+    interval = 1.5
     instance = start(environment(topic, store=folder, BATCH_INTERVAL_SECONDS=str(interval)))
     broker.wait_members(group, 1)
-    bursts, pause = 14, 0.5
+    bursts, pause = 12, 0.4
     for _ in range(bursts):
         broker.produce(topic, json_values(10))
         time.sleep(pause)
@@ -31,7 +31,7 @@ def test_a_batch_is_written_at_its_age_and_none_while_idle(
     assert all(gap < interval * 2.5 for gap in gaps), gaps
 
     before = len(table.commits())
-    time.sleep(3 * interval)
+    time.sleep(2.5 * interval)
     assert len(table.commits()) == before
     instance.stop()
     assert len(table.commits()) == before

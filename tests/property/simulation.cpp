@@ -41,7 +41,7 @@ ingest::LaneSettings lane_settings(const std::string& topic, std::size_t lane) {
                      .flush = {.interval = 1s, .max_bytes = 0, .max_rows = 6},
                      .write_retry = 24h,
                      .file_age_max = 30min},
-          .start = config::StartEarliest{},
+          .start = StartEarliest{},
           .mode = ingest::RunMode::kUntilStopped,
           .table_spec = {}};
 }
@@ -67,7 +67,7 @@ struct Simulation::Instance {
                       }
                     }},
                static_cast<std::uint32_t>(world.random_())),
-        watch(source, world.clock_, world.topics_) {
+        watch(source, world.clock_, {.topics = world.topics_, .refresh = 10s}) {
     std::vector<std::unique_ptr<ingest::Lane>> lanes;
     for (std::size_t i = 0; i < world.topics_.size(); ++i) {
       lanes.push_back(std::make_unique<ingest::Lane>(

@@ -73,7 +73,6 @@ TEST(ConfigDefaults, AreThoseOfTheContract) {
             (std::vector<std::string>{"gps_pings", "trips", "driver_status", "surge_updates",
                                       "ratings", "payments", "driver_profiles", "rider_profiles"}));
   EXPECT_TRUE(std::holds_alternative<StartEarliest>(config.kafka.start));
-  EXPECT_FALSE(config.kafka.start_is_explicit);
   EXPECT_EQ(config.kafka.poll_timeout.count(), 1000);
   EXPECT_EQ(config.kafka.session_timeout.count(), 45000);
   EXPECT_EQ(config.kafka.security_protocol, "PLAINTEXT");
@@ -107,7 +106,6 @@ TEST(ConfigDefaults, HoldForVariablesThatAreSetButEmpty) {
   const Config config = good(env);
   EXPECT_EQ(config.kafka.bootstrap_servers, "kafka:29092");
   EXPECT_EQ(config.kafka.topics.size(), 8U);
-  EXPECT_FALSE(config.kafka.start_is_explicit);
   EXPECT_EQ(config.store.base_uri, "s3://rideshare-bronze");
   EXPECT_EQ(config.memory_limit_bytes, 256 * k_mib);
 }
@@ -147,7 +145,6 @@ TEST(ConfigValues, EveryVariableIsRead) {
   EXPECT_EQ(config.kafka.consumer_group, "gr/oup \xc3\xa9");
   EXPECT_EQ(config.kafka.topics, (std::vector<std::string>{"b", "a.b_c-d"}));
   EXPECT_TRUE(std::holds_alternative<StartLatest>(config.kafka.start));
-  EXPECT_TRUE(config.kafka.start_is_explicit);
   EXPECT_EQ(config.kafka.poll_timeout.count(), 7);
   EXPECT_EQ(config.kafka.session_timeout.count(), 6000);
   EXPECT_EQ(config.kafka.security_protocol, "SASL_SSL");

@@ -17,7 +17,7 @@ namespace {
 
 using namespace std::string_view_literals;
 
-kafka::Record record_of(std::optional<std::string_view> value) {
+Record record_of(std::optional<std::string_view> value) {
   return {.topic = "trips",
           .partition = Partition{3},
           .offset = Offset{42},

@@ -20,7 +20,8 @@ use delta_kernel_default_engine::stats::FileStatsAccumulator;
 use crate::errors::{Fault, Result};
 
 const ZSTD_LEVEL: i32 = 1;
-const ROW_GROUP_BYTES_MAX: usize = 128 << 20;
+/// Encoded. A row group is copied when it ends, so this much memory is needed twice.
+const ROW_GROUP_BYTES_MAX: usize = 16 << 20;
 const BLOCK_BYTES: usize = 256 << 10;
 /// Message bodies: large, hardly ever equal, never filtered by range.
 const PAYLOAD_COLUMNS: [&str; 3] = ["_raw_value", "original_payload", "_original_bytes"];

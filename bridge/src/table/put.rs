@@ -140,10 +140,7 @@ impl Table {
             _ => None,
         };
         let Some(next) = next else {
-            return self.reload().map_err(|fault| Fault {
-                status: Status::Transient,
-                ..fault.while_doing("the entry was written, but reading it back failed")
-            });
+            return self.read_back(before);
         };
         let displaced = {
             let mut cached = self.cached();
@@ -173,6 +170,24 @@ impl Table {
             self.adopt_checkpoint(&checkpointed);
         }
         Ok(())
+    }
+}
+
+impl Table {
+    /// Finds the version after `before` in the store, where an acknowledged PUT wrote it.
+    fn read_back(&self, before: &Cached) -> Result<()> {
+        let written = self.loaded(before)?.version() + 1;
+        self.reload()
+            .and_then(|()| match self.snapshot()?.version() {
+                version if version >= written => Ok(()),
+                version => Err(Fault::contract(format!(
+                    "the log ends at version {version}"
+                ))),
+            })
+            .map_err(|fault| Fault {
+                status: Status::Transient,
+                ..fault.while_doing("the entry was written, but reading it back failed")
+            })
     }
 }
 

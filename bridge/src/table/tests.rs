@@ -141,6 +141,25 @@ fn state_tells_the_features_of_a_foreign_table() {
 }
 
 #[test]
+fn a_writer_feature_that_is_unknown_is_told_and_stops_commits() {
+    let (directory, store) = local();
+    created(&store, "bronze_a");
+    let path = log_file(&directory, "bronze_a", "00000000000000000000.json");
+    let text = fs::read_to_string(&path).unwrap().replace(
+        r#"{"minReaderVersion":1,"minWriterVersion":2}"#,
+        r#"{"minReaderVersion":1,"minWriterVersion":7,"writerFeatures":["writesBackwards"]}"#,
+    );
+    fs::write(&path, text).unwrap();
+    let table = loaded(&store, "bronze_a");
+    let state = table.state().unwrap();
+    assert_eq!((state.min_reader_version, state.min_writer_version), (1, 7));
+    assert_eq!(state.writer_features, ["writesBackwards"]);
+    let put = put(&table, &[("a", 1)], "t");
+    expect(put.outcome, Status::Unsupported);
+    assert!(!put.sent);
+}
+
+#[test]
 fn a_table_that_needs_an_unknown_feature_is_unsupported() {
     let (directory, store) = local();
     created(&store, "bronze_a");
@@ -423,6 +442,25 @@ fn checkpoints_and_commits_do_not_disturb_each_other() {
     let fresh = loaded(&store, "bronze_a");
     assert_eq!(fresh.state().unwrap().version, 100);
     assert_eq!(txns(&fresh, ""), [("a".to_owned(), 100)]);
+}
+
+/// A checkpoint blocks one thread of the runtime and needs another.
+#[test]
+fn many_tables_can_be_checkpointed_at_once() {
+    let (_directory, store) = local();
+    let tables: Vec<_> = (0..48)
+        .map(|i| created(&store, &format!("bronze_{i}")))
+        .collect();
+    for table in &tables {
+        let file = finished(table, DAY, rows(0, 0, 10));
+        let put = table.put(&request(&[("a", 1)], "t"), &set(&[&file]));
+        expect(put.unwrap().outcome, Status::Ok);
+    }
+    std::thread::scope(|scope| {
+        for table in &tables {
+            scope.spawn(|| expect(table.checkpoint().unwrap(), Status::Ok));
+        }
+    });
 }
 
 #[test]

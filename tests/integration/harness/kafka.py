@@ -16,7 +16,6 @@ from confluent_kafka import (
     TIMESTAMP_NOT_AVAILABLE,
     Consumer,
     ConsumerGroupState,
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -85,6 +84,7 @@ class Broker:
         self._properties = directory / "server.properties"
         self._process: Process | None = None
         self._admin: AdminClient | None = None
+        self._reader: tuple[str, Consumer] | None = None
         directory.mkdir(parents=True, exist_ok=True)
         self._properties.write_text(
             PROPERTIES.format(port=self.port, controller_port=free_port(), directory=directory)
@@ -203,11 +203,32 @@ class Broker:
 
         def ask() -> dict[int, int]:
             asked = [TopicPartition(topic, p) for p in self.partitions(topic)]
-            request = [ConsumerGroupTopicPartitions(group, asked)]
-            answer = self.admin.list_consumer_group_offsets(request)[group].result(15)
-            return {tp.partition: tp.offset for tp in answer.topic_partitions if tp.offset >= 0}
+            answer = self._reader_of(group).committed(asked, timeout=15)
+            failed = [tp.error for tp in answer if tp.error is not None]
+            if failed:
+                raise KafkaException(failed[0])
+            return {tp.partition: tp.offset for tp in answer if tp.offset >= 0}
 
         return ask_until_ready(ask, f"the offsets of group {group}")
+
+    def _reader_of(self, group: str) -> Consumer:
+        """A consumer that never joins the group, kept for the next question about it.
+
+        Not the admin client: librdkafka 2.14 dereferences a null pointer there when the coordinator
+        has moved or is not ready (rd_kafka_handle_OffsetFetch on a handle without a group).
+        """
+        if self._reader is None or self._reader[0] != group:
+            self._close_reader()
+            self._reader = (
+                group,
+                Consumer({"bootstrap.servers": self.bootstrap, "group.id": group, "log_level": 0}),
+            )
+        return self._reader[1]
+
+    def _close_reader(self) -> None:
+        if self._reader is not None:
+            self._reader[1].close()
+            self._reader = None
 
     def is_caught_up(self, group: str, topic: str) -> bool:
         committed = self.committed_offsets(group, topic)
