@@ -106,7 +106,6 @@ observe::HealthInputs health_inputs(const ingest::IngestReport& report, SteadyTi
 }  // namespace
 
 struct App::Parts {
-  SystemClock clock;
   ingest::ReportBoard board;
   std::unique_ptr<observe::HttpServer> http;
   std::unique_ptr<delta::DeltaStore> store;
@@ -124,17 +123,18 @@ std::vector<config::ConfigError> refused_settings(const config::Config& config) 
   return errors;
 }
 
-App::App(const config::Config& config, ingest::RunMode mode) : parts_(std::make_unique<Parts>()) {
+App::App(const config::Config& config, ingest::RunMode mode, const Clock& clock)
+    : parts_(std::make_unique<Parts>()) {
   Parts& parts = *parts_;
-  const SteadyTime started_at = parts.clock.now();
+  const SteadyTime started_at = clock.now();
   parts.board.publish({.started_at = started_at,
                        .last_turn = started_at,
                        .last_broker_answer = {},
                        .last_write = {},
                        .lanes = {}});
   parts.http = std::make_unique<observe::HttpServer>(
-      config.http.host, config.http.port, [&parts, rules = config.health] {
-        return observe::evaluate_health(health_inputs(parts.board.latest(), parts.clock.now()),
+      config.http.host, config.http.port, [&parts, &clock, rules = config.health] {
+        return observe::evaluate_health(health_inputs(parts.board.latest(), clock.now()),
                                         rules);
       });
   parts.store = std::make_unique<delta::DeltaStore>(
@@ -145,7 +145,7 @@ App::App(const config::Config& config, ingest::RunMode mode) : parts_(std::make_
                            .request_timeout = k_store_request_timeout});
   parts.source = std::make_unique<kafka::RdKafkaSource>(source_settings(config));
   parts.watch = std::make_unique<ingest::TopicWatch>(
-      *parts.source, parts.clock,
+      *parts.source, clock,
       // Often enough for /health to know in time that no broker answers.
       ingest::TopicWatch::Settings{
           .topics = config.kafka.topics,
@@ -155,7 +155,7 @@ App::App(const config::Config& config, ingest::RunMode mode) : parts_(std::make_
       [source = parts.source.get()] { source->wake(); });
   const ingest::IngestParts ingest_parts{.source = *parts.source,
                                          .executor = *parts.workers,
-                                         .clock = parts.clock,
+                                         .clock = clock,
                                          .watch = *parts.watch,
                                          .board = parts.board};
   std::vector<std::unique_ptr<ingest::Lane>> lanes;
@@ -164,7 +164,7 @@ App::App(const config::Config& config, ingest::RunMode mode) : parts_(std::make_
         lane_settings(config, i, mode),
         ingest::LaneParts{.source = *parts.source,
                           .executor = *parts.workers,
-                          .clock = parts.clock,
+                          .clock = clock,
                           .watch = *parts.watch,
                           .table = parts.store->table("bronze_" + config.kafka.topics[i])}));
   }

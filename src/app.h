@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/clock.h"
 #include "config/config.h"
 #include "ingest/ingest.h"
 
@@ -14,7 +15,8 @@ namespace bronze {
 /// The service: builds the parts and owns them in the order of destruction.
 class App {
  public:
-  App(const config::Config& config, ingest::RunMode mode);
+  /// `clock` outlives the app.
+  App(const config::Config& config, ingest::RunMode mode, const Clock& clock);
   ~App();
   App(const App&) = delete;
   App& operator=(const App&) = delete;

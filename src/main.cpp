@@ -57,6 +57,25 @@ class SignalWatch {
   sigset_t signals_{};
 };
 
+#ifdef BRONZE_TEST_HOOKS
+/// The system's time, its wall part moved by BRONZE_CLOCK_SHIFT_SECONDS.
+class WallClock final : public bronze::Clock {
+ public:
+  [[nodiscard]] bronze::SteadyTime now() const override { return system_.now(); }
+  [[nodiscard]] bronze::UnixMicros wall() const override {
+    constexpr std::int64_t k_micros_a_second = 1'000'000;
+    return system_.wall() + shift_seconds_ * k_micros_a_second;
+  }
+
+ private:
+  bronze::SystemClock system_;
+  const std::int64_t shift_seconds_ = std::stoll(
+      bronze::config::process_environment()("BRONZE_CLOCK_SHIFT_SECONDS").value_or("0"));
+};
+#else
+using WallClock = bronze::SystemClock;
+#endif
+
 int exit_code(bronze::ingest::IngestEnd end) {
   switch (end) {
     case bronze::ingest::IngestEnd::kDone:
@@ -94,7 +113,8 @@ int run(bronze::ingest::RunMode mode) {
   spdlog::info("bronze {}", bronze::k_version);
   for (const auto& line : bronze::config::describe(*config)) spdlog::info("{}", line);
   for (const auto& warning : config->warnings) spdlog::warn("{}", warning);
-  bronze::App app(*config, mode);
+  const WallClock clock;
+  bronze::App app(*config, mode, clock);
   signals.start([&app] { app.request_stop(); });
   const int code = exit_code(app.run());
   spdlog::info("exit code {}", code);

@@ -29,8 +29,9 @@ use commit_put::{CommitStore, PutAnswer};
 use futures::future::join;
 
 const PROBE_DIRECTORY: &str = "_bronze_probe";
-/// Files of Tokio's pool wait for the disk or for name resolution.
-const BLOCKING_THREADS_MAX: usize = 16;
+/// Threads exist while they are needed. Each checkpoint under way blocks one and needs another, so
+/// a low limit is a deadlock.
+const BLOCKING_THREADS_MAX: usize = 512;
 /// Log entries that a snapshot reads at the same time.
 const READS_IN_FLIGHT_MAX: NonZeroUsize = NonZeroUsize::new(32).expect("not zero");
 

@@ -38,11 +38,14 @@ pub struct Table {
     cached: Mutex<Cached>,
 }
 
+/// appId -> version
+type TxnMap = HashMap<String, i64>;
+
 #[derive(Default, Clone)]
 struct Cached {
     snapshot: Option<SnapshotRef>,
     /// Version of every appId in `snapshot`, once it was asked for.
-    txns: Option<Arc<HashMap<String, i64>>>,
+    txns: Option<Arc<TxnMap>>,
 }
 
 impl Table {
@@ -206,7 +209,7 @@ impl Table {
         Ok(())
     }
 
-    fn txn_map(&self, cached: &Cached) -> Result<Arc<HashMap<String, i64>>> {
+    fn txn_map(&self, cached: &Cached) -> Result<Arc<TxnMap>> {
         let snapshot = self.loaded(cached)?;
         if let Some(known) = &cached.txns {
             return Ok(known.clone());

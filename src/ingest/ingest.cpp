@@ -16,6 +16,7 @@ constexpr std::chrono::seconds k_say_every{5};
 constexpr std::chrono::minutes k_remind_every{1};
 constexpr std::chrono::milliseconds k_publish_every{200};
 constexpr std::chrono::seconds k_probe_again{1};
+constexpr std::chrono::seconds k_offsets_again{1};
 constexpr std::chrono::seconds k_close_timeout{5};
 constexpr std::chrono::milliseconds k_close_moment{500};
 /// kOnce: a first assignment without partitions may precede one with some.
@@ -62,8 +63,7 @@ IngestEnd Ingest::end() const {
   if (failure_) return IngestEnd::kFailed;
   if (!written_in_time_) return IngestEnd::kNotAllWritten;
   const bool halted = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
-    const LaneReport report = lane->report();
-    return !report.halted.empty() || lane->unusable();
+    return lane->anything_halted();
   });
   if (settings_.mode == RunMode::kOnce && halted) return IngestEnd::kPartitionsHalted;
   return IngestEnd::kDone;
@@ -113,13 +113,7 @@ void Ingest::handle(const kafka::Event& event) {
           [&](const kafka::GroupOffsetsListed& answer) {
             for (const auto& lane : lanes_) lane->on_group_offsets(answer);
           },
-          [](const kafka::OffsetsCommitted& answer) {
-            if (!answer.error.empty()) {
-              spdlog::warn("the group's offsets were not taken by Kafka (the tables' progress is "
-                           "not affected): {}",
-                           answer.error);
-            }
-          },
+          [&](const kafka::OffsetsCommitted& answer) { on_offsets_committed(answer); },
           [&](const kafka::SourceWarning& warning) { on_warning(warning); },
           [&](const kafka::SourceFailed& failed) { fail("Kafka: " + failed.message); },
           [&](const kafka::Closed&) { phase_ = Phase::kEnded; },
@@ -175,6 +169,26 @@ void Ingest::answer_revoke() {
   parts_.source.release(std::exchange(to_release_, {}));
 }
 
+void Ingest::on_offsets_committed(const kafka::OffsetsCommitted& answer) {
+  if (answer.error.empty()) {
+    offsets_trouble_.clear();
+    return;
+  }
+  if (offsets_trouble_ != answer.error) {
+    spdlog::warn("Kafka did not take the group's offsets; the tables' progress is not affected. "
+                 "Trying again: {}",
+                 answer.error);
+  }
+  offsets_trouble_ = answer.error;
+  if (!offsets_again_at_) offsets_again_at_ = parts_.clock.now() + k_offsets_again;
+}
+
+void Ingest::commit_offsets_again() {
+  if (!offsets_again_at_ || parts_.clock.now() < *offsets_again_at_) return;
+  offsets_again_at_.reset();
+  for (const auto& lane : lanes_) lane->commit_offsets_again();
+}
+
 void Ingest::on_warning(const kafka::SourceWarning& warning) {
   if (warning.message != kafka_trouble_) spdlog::warn("Kafka: {}", warning.message);
   kafka_trouble_ = warning.message;
@@ -188,6 +202,7 @@ void Ingest::housekeeping() {
     if (lane->fatal() && !failure_) fail(*lane->fatal());
   }
   answer_revoke();
+  commit_offsets_again();
   balance_memory();
   advance_phase();
   const SteadyTime now = parts_.clock.now();
@@ -397,6 +412,7 @@ std::chrono::milliseconds Ingest::wait_time() const {
                               parts_.watch.next_deadline()});
   for (const auto& lane : lanes_) next = std::min(next, lane->next_deadline());
   if (release_by_) next = std::min(next, *release_by_);
+  if (offsets_again_at_) next = std::min(next, *offsets_again_at_);
   if (phase_ == Phase::kProbing && !probe_runs_) next = std::min(next, probe_again_at_);
   if (phase_ == Phase::kDraining || phase_ == Phase::kClosing) {
     next = std::min(next, phase_deadline_);

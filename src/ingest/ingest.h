@@ -82,6 +82,8 @@ class Ingest {
   void on_record(const Record& record);
   void on_assigned(const kafka::Assigned& assigned);
   void on_revoked(const kafka::Revoked& revoked);
+  void on_offsets_committed(const kafka::OffsetsCommitted& answer);
+  void commit_offsets_again();
   void on_warning(const kafka::SourceWarning& warning);
   void take_jobs();
   void take_probe(const delta::StoreOutcome& outcome);
@@ -115,6 +117,8 @@ class Ingest {
   SteadyTime probe_again_at_;
   std::string store_trouble_;
   std::string kafka_trouble_;
+  std::string offsets_trouble_;
+  std::optional<SteadyTime> offsets_again_at_;
   std::optional<SteadyTime> last_assignment_;
   std::size_t partitions_owned_ = 0;
   std::vector<kafka::TopicPartition> to_release_;

@@ -350,6 +350,16 @@ void Lane::commit_offsets(const RangeMap& ranges) {
   if (!positions.empty()) parts_.source.commit(positions);
 }
 
+void Lane::commit_offsets_again() {
+  RangeMap written;
+  for (auto& [partition, state] : partitions_) {
+    if (state.phase == Phase::kWaiting || state.kafka_offset == Offset{}) continue;
+    state.kafka_offset = Offset{};
+    written[partition] = {state.committed, state.committed};
+  }
+  commit_offsets(written);
+}
+
 void Lane::checkpoint_if_due(std::uint64_t version) {
   const std::uint64_t interval = checkpoint_interval(writer_.shape());
   // Another writer may have taken the very multiple of the interval.
@@ -380,6 +390,7 @@ void Lane::halt(Partition partition, const std::string& reason) {
   PartitionState& state = partitions_.at(partition);
   if (state.phase == Phase::kReading) parts_.source.stop({named(partition)});
   if (state.phase == Phase::kWaiting) state.committed = state.position = Offset{};
+  halted_ = true;
   state.phase = Phase::kHalted;
   state.reason = reason;
   spdlog::error("{}: partition {} is stopped: {}", topic(), number(partition), reason);

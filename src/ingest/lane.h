@@ -96,6 +96,8 @@ class Lane {
   /// The memory budget's word; polling goes on.
   void set_intake(Intake intake) { intake_ = intake; }
   void flush() { writer_.flush(); }
+  /// Kafka did not take some offsets: tells it all of them once more.
+  void commit_offsets_again();
   /// No more records are taken; what is there is written. For shutting down.
   void end_intake();
 
@@ -108,8 +110,10 @@ class Lane {
   [[nodiscard]] std::uint64_t open_bytes() const { return writer_.open_bytes(); }
   /// Since the process started.
   [[nodiscard]] std::uint64_t commits() const { return commits_; }
-  /// The table is not one that we can write.
-  [[nodiscard]] bool unusable() const { return table_state_ == TableState::kUnusable; }
+  /// A partition has been stopped, or the table is not one that we can write.
+  [[nodiscard]] bool anything_halted() const {
+    return halted_ || table_state_ == TableState::kUnusable;
+  }
   /// Why the service must stop; nullopt = it need not.
   [[nodiscard]] const std::optional<std::string>& fatal() const { return fatal_; }
   [[nodiscard]] LaneReport report() const;
@@ -166,6 +170,8 @@ class Lane {
   Intake intake_ = Intake::kOpen;
   bool paused_ = false;
   bool intake_ended_ = false;
+  /// A partition was stopped, be it ours still or not.
+  bool halted_ = false;
   bool checkpoint_runs_ = false;
   /// The version up to which checkpoints have been seen to.
   std::uint64_t checkpointed_ = 0;

@@ -14,8 +14,8 @@ using std::chrono::milliseconds;
 
 TEST(Backoff, DoublesFrom100MsTo10SAndStaysThere) {
   const std::vector<milliseconds> wholes = {
-      milliseconds{100},   milliseconds{200},    milliseconds{400},    milliseconds{800},
-      milliseconds{1'600}, milliseconds{3'200},  milliseconds{6'400},  milliseconds{10'000},
+      milliseconds{100},    milliseconds{200},   milliseconds{400},   milliseconds{800},
+      milliseconds{1'600},  milliseconds{3'200}, milliseconds{6'400}, milliseconds{10'000},
       milliseconds{10'000}, milliseconds{10'000}};
   for (std::uint32_t seed = 1; seed <= 50; ++seed) {
     Backoff backoff(seed);

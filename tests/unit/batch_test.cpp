@@ -178,9 +178,8 @@ TEST_F(BatchTest, WritesOneFileADate) {
   batch_->add(row_at(3, k_march_first + k_day + 5), Offset{0});
   batch_->seal();
   const auto finished = finish();
-  EXPECT_EQ(log_.calls,
-            (Calls{"open 2026-03-01", "append 2026-03-01", "open 2026-03-02", "append 2026-03-02",
-                   "finish 2026-03-01", "finish 2026-03-02"}));
+  EXPECT_EQ(log_.calls, (Calls{"open 2026-03-01", "append 2026-03-01", "open 2026-03-02",
+                               "append 2026-03-02", "finish 2026-03-01", "finish 2026-03-02"}));
   EXPECT_EQ(log_.offsets["2026-03-01"], (std::vector<std::int64_t>{1}));
   EXPECT_EQ(log_.offsets["2026-03-02"], (std::vector<std::int64_t>{2, 3}));
   EXPECT_EQ(finished.files.size(), 2U);

@@ -15,7 +15,8 @@ namespace {
 
 enum Column : std::size_t { kValue, kPartition, kOffset, kTimestamp, kIngestedAt, kWidth };
 
-/// What a receiver of the Arrow C Data Interface sees. Releases both like one, unless that was done.
+/// What a receiver of the Arrow C Data Interface sees. Releases both like one, unless that was
+/// done.
 class Received {
  public:
   explicit Received(Columns&& columns) { std::move(columns).export_to(&array, &schema); }
@@ -134,8 +135,11 @@ TEST(Columns, HaveRoomUpToTheLastByteThatA32BitOffsetCanName) {
 TEST(ColumnsExport, SchemaIsTheTablesWithoutThePartitionColumn) {
   const Received received{Columns()};
   const std::vector<std::pair<std::string, std::string>> expected = {
-      {"_raw_value", "u"},           {"_kafka_partition", "i"}, {"_kafka_offset", "l"},
-      {"_kafka_timestamp", "tsu:UTC"}, {"_ingested_at", "tsu:UTC"}};
+      {"_raw_value", "u"},
+      {"_kafka_partition", "i"},
+      {"_kafka_offset", "l"},
+      {"_kafka_timestamp", "tsu:UTC"},
+      {"_ingested_at", "tsu:UTC"}};
   EXPECT_STREQ(received.schema.format, "+s");
   ASSERT_EQ(received.schema.n_children, static_cast<std::int64_t>(expected.size()));
   for (std::size_t i = 0; i < expected.size(); ++i) {

@@ -165,8 +165,8 @@ TEST_F(CommitAttempt, PutsTheNextOffsetsTheTokenTheParametersAndTheFiles) {
   ASSERT_EQ(table_.requests.size(), 1U);
   const delta::CommitRequest& request = table_.requests.front();
   EXPECT_EQ(request.txns, (delta::TxnMap{{"p0", 20}, {"p1", 7}}));
-  EXPECT_EQ(request.parameters, (std::map<std::string, std::string>{{"bronzeRows", "12"},
-                                                                    {"bronzeToken", "token"}}));
+  EXPECT_EQ(request.parameters,
+            (std::map<std::string, std::string>{{"bronzeRows", "12"}, {"bronzeToken", "token"}}));
   EXPECT_EQ(request.files, task_.files);
 }
 
@@ -209,10 +209,10 @@ TEST_F(CommitAttempt, PutsTheSameVersionAgainWhenItIsStillFree) {
 }
 
 TEST_F(CommitAttempt, RecognisesItsOwnCommitOfWhichTheAnswerWasLost) {
-  for (const StoreStatus status : {StoreStatus::kTransient, StoreStatus::kConflict,
-                                   StoreStatus::kCorrupt, StoreStatus::kDenied,
-                                   StoreStatus::kFailed, StoreStatus::kUnsupported,
-                                   StoreStatus::kMissing}) {
+  for (const StoreStatus status :
+       {StoreStatus::kTransient, StoreStatus::kConflict, StoreStatus::kCorrupt,
+        StoreStatus::kDenied, StoreStatus::kFailed, StoreStatus::kUnsupported,
+        StoreStatus::kMissing}) {
     SCOPED_TRACE(static_cast<int>(status));
     table_.view = view_at(4, k_at_base);
     task_.memory = {};

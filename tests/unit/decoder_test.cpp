@@ -98,8 +98,9 @@ const std::vector<Malformed>& malformed_sequences() {
       {"three, then ASCII at the end", "\xE2\x82("sv},
       {"four, then ASCII at the end", "\xF0\x9F\x9A("sv},
       {"UTF-16 byte order mark", "\xFF\xFE{\0"sv},
-      {"Latin-1", "\xFC"
-                  "ber"sv},
+      {"Latin-1",
+       "\xFC"
+       "ber"sv},
   };
   return k_sequences;
 }
@@ -139,8 +140,9 @@ TEST(Decoder, NamedPositionAgreesWithSimdjsonOnRandomBytes) {
     while (text.size() < size) {
       // Mostly characters, so that faults come late too.
       const auto kind = random() % 16;
-      text += kind < 14 ? pieces[random() % 5] : kind < 15 ? pieces[random() % pieces.size()]
-                                               : std::string(1, static_cast<char>(random()));
+      text += kind < 14   ? pieces[random() % 5]
+              : kind < 15 ? pieces[random() % pieces.size()]
+                          : std::string(1, static_cast<char>(random()));
     }
     const auto position = malformed_at(text);
     ASSERT_EQ(position.has_value(), !simdjson::validate_utf8(text));

@@ -53,7 +53,8 @@ const std::vector<LandingCase>& cases() {
 }
 
 TEST(Landing, OfEveryCase) {
-  for (const auto& one : cases()) EXPECT_EQ(landing_of(one.steps, one.txns), one.landing) << one.name;
+  for (const auto& one : cases())
+    EXPECT_EQ(landing_of(one.steps, one.txns), one.landing) << one.name;
 }
 
 TEST(Landing, OrderOfTheStepsDoesNotMatter) {

@@ -22,9 +22,7 @@ std::string fixture(const std::string& name) {
   return text;
 }
 
-TEST(TableSchema, IsSparksByteForByte) {
-  EXPECT_EQ(table_schema(), fixture("schema_spark.json"));
-}
+TEST(TableSchema, IsSparksByteForByte) { EXPECT_EQ(table_schema(), fixture("schema_spark.json")); }
 
 TEST(TableSchema, IsThatOfDeltaRs) {
   EXPECT_EQ(nlohmann::ordered_json::parse(table_schema()),

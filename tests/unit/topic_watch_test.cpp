@@ -81,7 +81,7 @@ class TopicWatchTest : public testing::Test {
 
   fakes::FakeClock clock_;
   AskedSource source_;
-  TopicWatch watch_{source_, clock_, {"trips", "users"}};
+  TopicWatch watch_{source_, clock_, {.topics = {"trips", "users"}, .refresh = seconds(10)}};
 };
 
 TEST_F(TopicWatchTest, AsksForAllTopicsInOneRequestAtOnce) {
@@ -234,6 +234,37 @@ TEST_F(TopicWatchTest, SaysWhatKafkaSaysOfATopic) {
   ASSERT_NE(watch_.after(0, "trips"), nullptr);
   EXPECT_TRUE(watch_.after(0, "trips")->unknown);
   EXPECT_EQ(watch_.after(0, "users"), nullptr) << "of which nothing was said";
+}
+
+TEST_F(TopicWatchTest, AnErrorOfOneTopicIsNotAskedAboutWithoutAPause) {
+  watch_.tick();
+  kafka::TopicDescription denied;
+  denied.topic = "trips";
+  denied.error = "not authorised";
+  watch_.on_described({.request = source_.last_request(), .error = "", .topics = {denied}});
+  EXPECT_EQ(watch_.after(1, "trips"), nullptr);
+  clock_.advance(milliseconds(499));
+  watch_.tick();
+  EXPECT_EQ(requests(), 1U);
+  clock_.advance(milliseconds(1));
+  watch_.tick();
+  EXPECT_EQ(requests(), 2U);
+}
+
+TEST_F(TopicWatchTest, KnowsWhetherAnyTopicHasPartitions) {
+  EXPECT_FALSE(watch_.any_partitions());
+  watch_.tick();
+  kafka::TopicDescription trips;
+  trips.topic = "trips";
+  kafka::TopicDescription users;
+  users.topic = "users";
+  users.partitions = {Partition{0}};
+  watch_.on_described({.request = source_.last_request(), .error = "", .topics = {trips}});
+  EXPECT_FALSE(watch_.any_partitions());
+  EXPECT_EQ(watch_.after(1, "trips"), nullptr);
+  watch_.tick();
+  watch_.on_described({.request = source_.last_request(), .error = "", .topics = {trips, users}});
+  EXPECT_TRUE(watch_.any_partitions());
 }
 
 }  // namespace

@@ -253,6 +253,8 @@ pub(crate) enum Create {
     Honest,
     /// Ignores the condition.
     Overwrites,
+    /// Ignores the condition while creates race, and honours it later.
+    OverwritesInRace,
     /// Writes, then reports a time-out.
     LosesAnswer,
     /// Does not write and reports a time-out.
@@ -271,6 +273,8 @@ pub(crate) struct FakeStore {
     pub(crate) panics: Mutex<bool>,
     /// Fails so many puts that are not conditional.
     pub(crate) uploads_fail: Mutex<usize>,
+    /// Creates that `OverwritesInRace` still takes for racing ones.
+    racing: Mutex<usize>,
 }
 
 impl FakeStore {
@@ -281,6 +285,7 @@ impl FakeStore {
             reads_fail: Mutex::new(false),
             panics: Mutex::new(false),
             uploads_fail: Mutex::new(0),
+            racing: Mutex::new(2),
         })
     }
 
@@ -326,6 +331,13 @@ impl ObjectStore for FakeStore {
         match create {
             _ if opts.mode != PutMode::Create => {}
             Create::Honest | Create::LosesAnswer => {}
+            Create::OverwritesInRace => {
+                let mut left = self.racing.lock().unwrap();
+                if *left > 0 {
+                    *left -= 1;
+                    opts.mode = PutMode::Overwrite;
+                }
+            }
             Create::Overwrites => opts.mode = PutMode::Overwrite,
             Create::LosesRequest => return Err(time_out()),
             Create::NotImplemented => {

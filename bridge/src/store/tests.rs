@@ -3,6 +3,17 @@
 use super::testing::*;
 use super::*;
 
+/// What `lib.rs` promises to C++.
+#[test]
+fn stores_and_tables_can_be_shared_and_files_can_move() {
+    fn shared<T: Send + Sync>() {}
+    fn moved<T: Send>() {}
+    shared::<Store>();
+    shared::<Table>();
+    moved::<crate::data_file::DataFile>();
+    moved::<crate::data_file::FileSet>();
+}
+
 fn put_status(store: &Store) -> (Status, bool, String) {
     let answer = store.inner.wait(
         store
@@ -35,6 +46,14 @@ fn a_store_that_overwrites_is_unsupported() {
         Status::Unsupported,
     );
     assert!(message.contains("put-if-absent"), "{message}");
+}
+
+#[test]
+fn a_store_that_lets_both_racers_win_is_unsupported() {
+    let store = over(FakeStore::new(Create::OverwritesInRace));
+    let outcome = store.probe_put_if_absent().unwrap();
+    let message = expect(outcome, Status::Unsupported);
+    assert!(message.contains("both succeeded"), "{message}");
 }
 
 #[test]

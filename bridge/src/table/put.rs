@@ -11,7 +11,7 @@ use delta_kernel::{
     SnapshotRef,
 };
 
-use super::{Cached, Table};
+use super::{Cached, Table, TxnMap};
 use crate::data_file::FileSet;
 use crate::errors::{ok, Fault, Result};
 use crate::ffi::{CommitRequest, PutResult, Status, Txn};
@@ -171,9 +171,7 @@ impl Table {
         }
         Ok(())
     }
-}
 
-impl Table {
     /// Finds the version after `before` in the store, where an acknowledged PUT wrote it.
     fn read_back(&self, before: &Cached) -> Result<()> {
         let written = self.loaded(before)?.version() + 1;
@@ -191,8 +189,7 @@ impl Table {
     }
 }
 
-type TxnMap = std::collections::HashMap<String, i64>;
-
+/// The map of the next version, when only `txns` were committed.
 fn advanced(known: Arc<TxnMap>, txns: &[Txn]) -> Arc<TxnMap> {
     let mut map = Arc::unwrap_or_clone(known);
     for txn in txns {

@@ -1,7 +1,6 @@
 //! What only a pass over the whole log of a snapshot tells.
 
 use std::collections::hash_map::Entry;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use delta_kernel::arrow::array::{Array, AsArray};
@@ -10,14 +9,12 @@ use delta_kernel::engine::arrow_data::EngineDataArrowExt;
 use delta_kernel::schema::{DataType, StructField, StructType};
 use delta_kernel::{KernelError, KernelResult, Snapshot, SnapshotRef};
 
+use super::TxnMap;
 use crate::ffi::Txn;
 use crate::store::StoreInner;
 
 /// Version of every appId. Reads all log entries since the last checkpoint, and its txn column.
-pub(super) fn read_txns(
-    store: &StoreInner,
-    snapshot: &Snapshot,
-) -> KernelResult<HashMap<String, i64>> {
+pub(super) fn read_txns(store: &StoreInner, snapshot: &Snapshot) -> KernelResult<TxnMap> {
     let txn = StructType::try_new([
         StructField::not_null("appId", DataType::STRING),
         StructField::not_null("version", DataType::LONG),
@@ -26,7 +23,7 @@ pub(super) fn read_txns(
     let batches = snapshot
         .log_segment()
         .read_actions(store.engine.as_ref(), Arc::new(schema))?;
-    let mut newest = HashMap::new();
+    let mut newest = TxnMap::new();
     for batch in batches {
         let rows = batch?.actions.try_into_record_batch()?;
         let txns = rows.column(0).as_struct_opt().ok_or_else(unexpected)?;
@@ -52,7 +49,7 @@ fn unexpected() -> KernelError {
 }
 
 /// Ordered by appId.
-pub(super) fn with_prefix(all: &HashMap<String, i64>, prefix: &str) -> Vec<Txn> {
+pub(super) fn with_prefix(all: &TxnMap, prefix: &str) -> Vec<Txn> {
     let mut txns: Vec<Txn> = all
         .iter()
         .filter(|(app_id, _)| app_id.starts_with(prefix))

@@ -51,6 +51,8 @@ transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=2
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=500
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
 """
 
 NOT_READY = {
@@ -58,7 +60,9 @@ NOT_READY = {
     KafkaError.COORDINATOR_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
     KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.FENCED_LEADER_EPOCH,
     KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
     KafkaError._TIMED_OUT,
     KafkaError._TRANSPORT,
 }
@@ -135,6 +139,15 @@ class Broker:
         except Exception:
             return False
 
+    def _client(self, **settings: str | int | bool) -> dict[str, str | int | bool]:
+        """Quiet, and soon back after a restart of the broker."""
+        return {
+            "bootstrap.servers": self.bootstrap,
+            "reconnect.backoff.max.ms": 200,
+            "log_level": 0,
+            **settings,
+        }
+
     def run_tool(self, main_class: str, *arguments: str) -> str:
         """Runs a class of Kafka's own command-line tools; returns its standard output."""
         done = subprocess.run(
@@ -150,7 +163,7 @@ class Broker:
     @property
     def admin(self) -> AdminClient:
         if self._admin is None:
-            self._admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+            self._admin = AdminClient(self._client())
         return self._admin
 
     # --- topics -------------------------------------------------------------------------------
@@ -295,32 +308,21 @@ class Broker:
         return count
 
     def producer(self, **settings: str | int | bool) -> Producer:
-        return Producer(
-            {
-                "bootstrap.servers": self.bootstrap,
-                "linger.ms": 5,
-                "partitioner": "random",
-                "sticky.partitioning.linger.ms": 0,
-                "log_level": 0,
-                **settings,
-            }
-        )
+        defaults = {"linger.ms": 5, "partitioner": "random", "sticky.partitioning.linger.ms": 0}
+        return Producer(self._client(**{**defaults, **settings}))
 
     def read_visible(self, topic: str) -> list[Record]:
         """All that a read_committed consumer sees, read without the group machinery."""
         ends = self.end_offsets(topic)
         starts = self.start_offsets(topic)
         waiting = {p for p, end in ends.items() if starts[p] < end}
-        consumer = Consumer(
-            {
-                "bootstrap.servers": self.bootstrap,
-                "group.id": f"oracle-{uuid.uuid4()}",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-                "log_level": 0,
-            }
-        )
+        settings = {
+            "group.id": f"oracle-{uuid.uuid4()}",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+        }
+        consumer = Consumer(self._client(**settings))
         consumer.assign([TopicPartition(topic, p, starts[p]) for p in sorted(waiting)])
         records: list[Record] = []
         try:

@@ -17,9 +17,9 @@ BINARY = ROOT / "build" / "release" / "bronze"
 FAULTY_BINARY = ROOT / "build" / "release" / "bronze_faulty"
 
 # Short enough that a killed member is forgotten soon, long enough for a loaded machine.
-GROUP_TIMING = {
+KAFKA_TIMING = {
     "KAFKA_SESSION_TIMEOUT_MS": "4000",
-    "KAFKA_PROPERTIES": "heartbeat.interval.ms=500",
+    "KAFKA_PROPERTIES": "heartbeat.interval.ms=500;reconnect.backoff.max.ms=500",
 }
 
 
@@ -53,7 +53,7 @@ class Bronze:
         self.http_port = free_port()
         self.environment = {
             **plain_environment(),
-            **GROUP_TIMING,
+            **KAFKA_TIMING,
             "HTTP_HOST": "127.0.0.1",
             "HTTP_PORT": str(self.http_port),
             "BATCH_INTERVAL_SECONDS": "1",

@@ -1,0 +1,175 @@
+#include "delta/delta_sink.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "batch/schema.h"
+#include "delta/delta_store.h"
+
+namespace bronze::delta {
+namespace {
+
+batch::Columns columns(std::int64_t first, std::int64_t count) {
+  batch::Columns rows;
+  for (std::int64_t i = first; i < first + count; ++i) {
+    const std::string value = "{\"n\": " + std::to_string(i) + "}";
+    rows.append({.raw_value = value,
+                 .partition = Partition{0},
+                 .offset = Offset{i},
+                 .kafka_timestamp = i,
+                 .ingested_at = 1'772'409'540'000'000});
+  }
+  return rows;
+}
+
+class DeltaSinkTest : public testing::Test {
+ protected:
+  DeltaSinkTest()
+      : folder_(std::filesystem::temp_directory_path() /
+                ("bronze-delta-sink-" + std::to_string(::getpid()) + "-" +
+                 testing::UnitTest::GetInstance()->current_test_info()->name())),
+        store_({.base_uri = "file://" + folder_.string(),
+                .options = {},
+                .engine_info = "bronze/test",
+                .connect_timeout = std::chrono::seconds(1),
+                .request_timeout = std::chrono::seconds(5)}) {}
+  ~DeltaSinkTest() override { std::filesystem::remove_all(folder_); }
+
+  std::unique_ptr<TableSink> created() {
+    auto table = store_.table("bronze_t");
+    EXPECT_TRUE(table
+                    ->create({.schema_json = batch::table_schema(),
+                              .partition_columns = {batch::k_partition_column},
+                              .configuration = {{"delta.checkpointInterval", "100"}}})
+                    .ok());
+    return table;
+  }
+
+  static PutResult append(TableSink& table, FileSink& file, std::int64_t next,
+                          const std::string& token) {
+    EXPECT_TRUE(file.finish().outcome.ok());
+    return table.put({.txns = {{"bronze/g/u/0", next}},
+                      .parameters = {{"bronzeToken", token}},
+                      .files = {&file}});
+  }
+
+  const std::filesystem::path folder_;
+  DeltaStore store_;
+};
+
+TEST_F(DeltaSinkTest, LocalStoreHonoursPutIfAbsent) { EXPECT_TRUE(store_.probe().ok()); }
+
+TEST_F(DeltaSinkTest, ATableThatIsNotThereIsMissing) {
+  EXPECT_EQ(store_.table("bronze_t")->load().status, StoreStatus::kMissing);
+}
+
+TEST_F(DeltaSinkTest, TheSecondCreatorOpensWhatTheFirstMade) {
+  const auto first = created();
+  const auto second = store_.table("bronze_t");
+  EXPECT_EQ(second
+                ->create({.schema_json = batch::table_schema(),
+                          .partition_columns = {batch::k_partition_column},
+                          .configuration = {}})
+                .status,
+            StoreStatus::kConflict);
+  ASSERT_TRUE(second->load().ok());
+  EXPECT_EQ(second->snapshot().shape, first->snapshot().shape);
+  EXPECT_EQ(second->snapshot().shape.schema_json, batch::table_schema());
+  EXPECT_EQ(second->snapshot().shape.min_reader_version, 1);
+  EXPECT_EQ(second->snapshot().shape.min_writer_version, 2);
+}
+
+TEST_F(DeltaSinkTest, ACommitCarriesRowsAndProgress) {
+  const auto table = created();
+  const auto file = table->open_file("2026-03-01");
+  file->append(columns(0, 10'000));
+  file->append(columns(10'000, 5));
+  ASSERT_TRUE(append(*table, *file, 10'005, "token-1").outcome.ok());
+  EXPECT_EQ(file->finish().rows, 10'005U);
+  EXPECT_EQ(table->snapshot().txns.at("bronze/g/u/0"), 10'005);
+
+  const auto fresh = store_.table("bronze_t");
+  ASSERT_TRUE(fresh->load().ok());
+  EXPECT_EQ(fresh->snapshot().version, 1U);
+  EXPECT_EQ(fresh->snapshot().txns, table->snapshot().txns);
+  EXPECT_TRUE(fresh->has_data_files().found);
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "bronze_t" / file->finish().path));
+}
+
+TEST_F(DeltaSinkTest, OfTwoCommitsAtOneVersionOneLosesAndFindsTheOthersToken) {
+  const auto first = created();
+  const auto second = store_.table("bronze_t");
+  ASSERT_TRUE(second->load().ok());
+  const auto winner = first->open_file("2026-03-01");
+  winner->append(columns(0, 5));
+  ASSERT_TRUE(append(*first, *winner, 5, "winner").outcome.ok());
+
+  const auto loser = second->open_file("2026-03-01");
+  loser->append(columns(0, 5));
+  EXPECT_EQ(append(*second, *loser, 5, "loser").outcome.status, StoreStatus::kConflict);
+  EXPECT_EQ(second->snapshot().version, 0U);
+  ASSERT_TRUE(second->load().ok());
+  EXPECT_EQ(second->snapshot().txns.at("bronze/g/u/0"), 5);
+  EXPECT_TRUE(second->find_token("winner", 0).found);
+  EXPECT_FALSE(second->find_token("loser", 0).found);
+
+  // The same file goes into the next attempt.
+  EXPECT_TRUE(append(*second, *loser, 10, "loser").outcome.ok());
+  EXPECT_EQ(second->find_token("loser", 0).version, 2U);
+}
+
+TEST_F(DeltaSinkTest, ACommitWithoutFilesMovesProgressOnly) {
+  const auto table = created();
+  ASSERT_TRUE(table->put({.txns = {{"bronze/g/u/0", 7}}, .parameters = {}, .files = {}})
+                  .outcome.ok());
+  ASSERT_TRUE(table->load().ok());
+  EXPECT_EQ(table->snapshot().txns.at("bronze/g/u/0"), 7);
+  EXPECT_FALSE(table->has_data_files().found);
+}
+
+TEST_F(DeltaSinkTest, ProgressSurvivesACheckpoint) {
+  const auto table = created();
+  for (int version = 1; version <= 30; ++version) {
+    ASSERT_TRUE(table->put({.txns = {{"bronze/g/u/" + std::to_string(version % 3), version}},
+                            .parameters = {},
+                            .files = {}})
+                    .outcome.ok());
+  }
+  ASSERT_TRUE(table->checkpoint().ok());
+  const auto fresh = store_.table("bronze_t");
+  ASSERT_TRUE(fresh->load().ok());
+  EXPECT_EQ(fresh->snapshot().txns, table->snapshot().txns);
+}
+
+TEST_F(DeltaSinkTest, AMissingLogEntryIsSeen) {
+  const auto table = created();
+  EXPECT_TRUE(table->log_entry_exists(0).ok());
+  std::filesystem::remove_all(folder_ / "bronze_t" / "_delta_log");
+  EXPECT_EQ(table->log_entry_exists(0).status, StoreStatus::kMissing);
+}
+
+TEST_F(DeltaSinkTest, ADanglingCheckpointHintIsCorruptAndSaysWhatToDo) {
+  const auto table = created();
+  std::ofstream(folder_ / "bronze_t" / "_delta_log" / "_last_checkpoint")
+      << R"({"version": 40, "size": 3})";
+  const auto outcome = store_.table("bronze_t")->load();
+  EXPECT_EQ(outcome.status, StoreStatus::kCorrupt);
+  EXPECT_NE(outcome.message.find("_last_checkpoint"), std::string::npos) << outcome.message;
+}
+
+TEST_F(DeltaSinkTest, ADiscardedFileIsGone) {
+  const auto table = created();
+  const auto file = table->open_file("2026-03-01");
+  file->append(columns(0, 5));
+  const auto path = folder_ / "bronze_t" / file->finish().path;
+  EXPECT_TRUE(std::filesystem::exists(path));
+  EXPECT_TRUE(file->discard().ok());
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+}  // namespace
+}  // namespace bronze::delta
