@@ -37,7 +37,7 @@ test: ## all tests: unit, property, bridge, integration with a real Kafka and Mi
 	scripts/run_tests
 
 check-fast: ## the unit tests only, seconds after a change
-	scripts/bootstrap test
+	scripts/bootstrap build
 	cmake --preset release
 	cmake --build build/release --target unit_tests
 	scripts/run_tests --fast

@@ -76,18 +76,18 @@ ingest::LaneSettings lane_settings(const config::Config& config, std::size_t lan
 }
 
 observe::HealthInputs health_inputs(const ingest::IngestReport& report, SteadyTime now) {
-  observe::HealthInputs inputs{.now = now,
-                               .started = report.started_at,
-                               .last_loop_turn = report.last_turn,
-                               .brokers_unreachable_since =
-                                   report.last_broker_answer.value_or(report.started_at),
-                               .topics = {},
-                               .stopped = {},
-                               .last_write = {},
-                               .last_write_at = report.last_write,
-                               .messages_written = 0,
-                               .errors = 0,
-                               .dlq_messages = 0};
+  observe::HealthInputs inputs{
+      .now = now,
+      .started = report.started_at,
+      .last_loop_turn = report.last_turn,
+      .brokers_unreachable_since = report.last_broker_answer.value_or(report.started_at),
+      .topics = {},
+      .stopped = {},
+      .last_write = {},
+      .last_write_at = report.last_write,
+      .messages_written = 0,
+      .errors = 0,
+      .dlq_messages = 0};
   for (const auto& lane : report.lanes) {
     inputs.topics.push_back({.name = lane.topic,
                              .has_received_records = lane.oldest_due.has_value(),
@@ -134,8 +134,7 @@ App::App(const config::Config& config, ingest::RunMode mode, const Clock& clock)
                        .lanes = {}});
   parts.http = std::make_unique<observe::HttpServer>(
       config.http.host, config.http.port, [&parts, &clock, rules = config.health] {
-        return observe::evaluate_health(health_inputs(parts.board.latest(), clock.now()),
-                                        rules);
+        return observe::evaluate_health(health_inputs(parts.board.latest(), clock.now()), rules);
       });
   parts.store = std::make_unique<delta::DeltaStore>(
       delta::StoreSettings{.base_uri = config.store.base_uri,

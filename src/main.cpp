@@ -69,8 +69,8 @@ class WallClock final : public bronze::Clock {
 
  private:
   bronze::SystemClock system_;
-  const std::int64_t shift_seconds_ = std::stoll(
-      bronze::config::process_environment()("BRONZE_CLOCK_SHIFT_SECONDS").value_or("0"));
+  const std::int64_t shift_seconds_ =
+      std::stoll(bronze::config::process_environment()("BRONZE_CLOCK_SHIFT_SECONDS").value_or("0"));
 };
 #else
 using WallClock = bronze::SystemClock;

@@ -18,8 +18,7 @@ std::atomic<int> passings_left{0};
 void arm_kill_point(std::string_view specification) {
   const std::size_t colon = specification.find(':');
   armed_name = specification.substr(0, colon);
-  const std::string count(
-      colon == std::string_view::npos ? "1" : specification.substr(colon + 1));
+  const std::string count(colon == std::string_view::npos ? "1" : specification.substr(colon + 1));
   passings_left = std::stoi(count);
   if (armed_name.empty() || passings_left < 1) throw std::invalid_argument("kill point");
 }

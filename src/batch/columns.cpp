@@ -25,10 +25,8 @@ struct ColumnType {
 /// Formats are those of the Arrow C Data Interface: u = utf8, i = int32, l = int64, tsu = timestamp
 /// in microseconds.
 constexpr std::array k_columns{
-    ColumnType{"_raw_value", "u"},
-    ColumnType{"_kafka_partition", "i"},
-    ColumnType{"_kafka_offset", "l"},
-    ColumnType{"_kafka_timestamp", "tsu:UTC"},
+    ColumnType{"_raw_value", "u"},         ColumnType{"_kafka_partition", "i"},
+    ColumnType{"_kafka_offset", "l"},      ColumnType{"_kafka_timestamp", "tsu:UTC"},
     ColumnType{"_ingested_at", "tsu:UTC"},
 };
 constexpr std::size_t k_width = k_columns.size();

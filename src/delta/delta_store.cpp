@@ -23,9 +23,7 @@ DeltaStore::DeltaStore(const StoreSettings& settings) {
 
 DeltaStore::~DeltaStore() = default;
 
-StoreOutcome DeltaStore::probe() const {
-  return from_bridge(impl_->store->probe_put_if_absent());
-}
+StoreOutcome DeltaStore::probe() const { return from_bridge(impl_->store->probe_put_if_absent()); }
 
 std::unique_ptr<TableSink> DeltaStore::table(const std::string& directory) const {
   return std::make_unique<DeltaSink>(impl_->store->table(directory));

@@ -29,11 +29,12 @@ Batch::Batch(std::size_t lane, delta::TableSink& table, Executor& executor, Stea
       files_(std::make_unique<BatchFiles>(table)) {}
 
 Batch::~Batch() {
-  executor_.submit(lane_, id_, make_job([files = std::move(files_),
-                                         keep = files_may_be_committed_]() -> JobOutcome {
-                     if (!keep) files->discard();
-                     return FilesDiscarded{};
-                   }));
+  executor_.submit(
+      lane_, id_,
+      make_job([files = std::move(files_), keep = files_may_be_committed_]() -> JobOutcome {
+        if (!keep) files->discard();
+        return FilesDiscarded{};
+      }));
 }
 
 bool Batch::takes(const batch::Row& row) const {

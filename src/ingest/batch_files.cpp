@@ -13,9 +13,8 @@ std::uint64_t BatchFiles::append(const std::string& date, batch::Columns columns
   auto& file = by_date_[date];
   if (!file) file = table_.open_file(date);
   encoded_bytes_[date] = file->append(std::move(columns));
-  return std::accumulate(
-      encoded_bytes_.begin(), encoded_bytes_.end(), std::uint64_t{0},
-      [](std::uint64_t sum, const auto& entry) { return sum + entry.second; });
+  return std::accumulate(encoded_bytes_.begin(), encoded_bytes_.end(), std::uint64_t{0},
+                         [](std::uint64_t sum, const auto& entry) { return sum + entry.second; });
 }
 
 BatchFiles::Finished BatchFiles::finish() {

@@ -86,8 +86,7 @@ class Attempt {
   }
 
   [[nodiscard]] delta::CommitRequest request() const {
-    delta::CommitRequest request{
-        .txns = {}, .parameters = task_.parameters, .files = task_.files};
+    delta::CommitRequest request{.txns = {}, .parameters = task_.parameters, .files = task_.files};
     for (const auto& step : task_.steps) request.txns[step.app_id] = step.next;
     request.parameters[k_token_parameter] = task_.token;
     return request;

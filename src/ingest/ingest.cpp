@@ -38,8 +38,7 @@ std::map<std::string, std::vector<Partition>> by_topic(
 
 }  // namespace
 
-Ingest::Ingest(IngestSettings settings, IngestParts parts,
-               std::vector<std::unique_ptr<Lane>> lanes,
+Ingest::Ingest(IngestSettings settings, IngestParts parts, std::vector<std::unique_ptr<Lane>> lanes,
                std::function<delta::StoreOutcome()> probe)
     : settings_(std::move(settings)),
       parts_(parts),
@@ -62,9 +61,8 @@ IngestEnd Ingest::run() {
 IngestEnd Ingest::end() const {
   if (failure_) return IngestEnd::kFailed;
   if (!written_in_time_) return IngestEnd::kNotAllWritten;
-  const bool halted = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
-    return lane->anything_halted();
-  });
+  const bool halted = std::any_of(lanes_.begin(), lanes_.end(),
+                                  [](const auto& lane) { return lane->anything_halted(); });
   if (settings_.mode == RunMode::kOnce && halted) return IngestEnd::kPartitionsHalted;
   return IngestEnd::kDone;
 }
@@ -88,37 +86,37 @@ bool Ingest::turn() {
 }
 
 void Ingest::handle(const kafka::Event& event) {
-  std::visit(
-      Overloaded{
-          [](const kafka::Idle&) {},
-          [&](const Record& record) { on_record(record); },
-          [&](const kafka::PartitionEnd& end) {
-            last_traffic_ = parts_.clock.now();
-            if (Lane* lane = lane_of(end.topic)) lane->on_partition_end(end.partition, end.position);
-          },
-          [&](const kafka::Assigned& assigned) { on_assigned(assigned); },
-          [&](const kafka::Revoked& revoked) { on_revoked(revoked); },
-          [&](const kafka::PartitionReset& reset) {
-            if (Lane* lane = lane_of(reset.topic)) {
-              lane->on_partition_reset(reset.partition, reset.reason);
-            }
-          },
-          [&](const kafka::TopicError& error) {
-            if (Lane* lane = lane_of(error.topic)) lane->on_topic_error(error.reason);
-          },
-          [&](const kafka::TopicsDescribed& answer) { parts_.watch.on_described(answer); },
-          [&](const kafka::OffsetsListed& answer) {
-            for (const auto& lane : lanes_) lane->on_offsets(answer);
-          },
-          [&](const kafka::GroupOffsetsListed& answer) {
-            for (const auto& lane : lanes_) lane->on_group_offsets(answer);
-          },
-          [&](const kafka::OffsetsCommitted& answer) { on_offsets_committed(answer); },
-          [&](const kafka::SourceWarning& warning) { on_warning(warning); },
-          [&](const kafka::SourceFailed& failed) { fail("Kafka: " + failed.message); },
-          [&](const kafka::Closed&) { phase_ = Phase::kEnded; },
-      },
-      event);
+  std::visit(Overloaded{
+                 [](const kafka::Idle&) {},
+                 [&](const Record& record) { on_record(record); },
+                 [&](const kafka::PartitionEnd& end) {
+                   last_traffic_ = parts_.clock.now();
+                   if (Lane* lane = lane_of(end.topic))
+                     lane->on_partition_end(end.partition, end.position);
+                 },
+                 [&](const kafka::Assigned& assigned) { on_assigned(assigned); },
+                 [&](const kafka::Revoked& revoked) { on_revoked(revoked); },
+                 [&](const kafka::PartitionReset& reset) {
+                   if (Lane* lane = lane_of(reset.topic)) {
+                     lane->on_partition_reset(reset.partition, reset.reason);
+                   }
+                 },
+                 [&](const kafka::TopicError& error) {
+                   if (Lane* lane = lane_of(error.topic)) lane->on_topic_error(error.reason);
+                 },
+                 [&](const kafka::TopicsDescribed& answer) { parts_.watch.on_described(answer); },
+                 [&](const kafka::OffsetsListed& answer) {
+                   for (const auto& lane : lanes_) lane->on_offsets(answer);
+                 },
+                 [&](const kafka::GroupOffsetsListed& answer) {
+                   for (const auto& lane : lanes_) lane->on_group_offsets(answer);
+                 },
+                 [&](const kafka::OffsetsCommitted& answer) { on_offsets_committed(answer); },
+                 [&](const kafka::SourceWarning& warning) { on_warning(warning); },
+                 [&](const kafka::SourceFailed& failed) { fail("Kafka: " + failed.message); },
+                 [&](const kafka::Closed&) { phase_ = Phase::kEnded; },
+             },
+             event);
 }
 
 Lane* Ingest::lane_of(std::string_view topic) {
@@ -175,9 +173,10 @@ void Ingest::on_offsets_committed(const kafka::OffsetsCommitted& answer) {
     return;
   }
   if (offsets_trouble_ != answer.error) {
-    spdlog::warn("Kafka did not take the group's offsets; the tables' progress is not affected. "
-                 "Trying again: {}",
-                 answer.error);
+    spdlog::warn(
+        "Kafka did not take the group's offsets; the tables' progress is not affected. "
+        "Trying again: {}",
+        answer.error);
   }
   offsets_trouble_ = answer.error;
   if (!offsets_again_at_) offsets_again_at_ = parts_.clock.now() + k_offsets_again;
@@ -230,8 +229,9 @@ void Ingest::take_jobs() {
 
 void Ingest::submit_probe() {
   probe_runs_ = true;
-  parts_.executor.submit(lanes_.size(), parts_.executor.new_strand(),
-                         make_job([probe = probe_]() -> JobOutcome { return StoreProbed{probe()}; }));
+  parts_.executor.submit(
+      lanes_.size(), parts_.executor.new_strand(),
+      make_job([probe = probe_]() -> JobOutcome { return StoreProbed{probe()}; }));
 }
 
 void Ingest::take_probe(const delta::StoreOutcome& outcome) {
@@ -289,8 +289,9 @@ void Ingest::advance_phase() {
       if (all_written()) {
         begin_closing();
       } else if (now >= phase_deadline_) {
-        spdlog::error("the shutdown time-out passed before everything was written; what is not "
-                      "written will be read again");
+        spdlog::error(
+            "the shutdown time-out passed before everything was written; what is not "
+            "written will be read again");
         written_in_time_ = false;
         begin_closing();
       }
@@ -314,9 +315,8 @@ bool Ingest::once_is_over() const {
 }
 
 bool Ingest::all_written() const {
-  return std::all_of(lanes_.begin(), lanes_.end(), [](const auto& lane) {
-    return lane->written() || lane->fatal().has_value();
-  });
+  return std::all_of(lanes_.begin(), lanes_.end(),
+                     [](const auto& lane) { return lane->written() || lane->fatal().has_value(); });
 }
 
 void Ingest::begin_draining() {
@@ -331,8 +331,8 @@ void Ingest::begin_closing() {
   phase_deadline_ = parts_.clock.now() + k_close_timeout;
   if (draining_until_) {
     // Leaving the group is part of the shutdown time-out, but a moment for it there must be.
-    phase_deadline_ = std::min(
-        phase_deadline_, std::max(*draining_until_, parts_.clock.now() + k_close_moment));
+    phase_deadline_ =
+        std::min(phase_deadline_, std::max(*draining_until_, parts_.clock.now() + k_close_moment));
   }
   parts_.source.close();
 }
@@ -349,8 +349,8 @@ void Ingest::balance_memory() {
       std::accumulate(lanes_.begin(), lanes_.end(), std::uint64_t{0},
                       [](std::uint64_t sum, const auto& lane) { return sum + lane->held_bytes(); });
   if (held >= limit / 2) {
-    const auto largest = std::max_element(
-        lanes_.begin(), lanes_.end(), [](const auto& left, const auto& right) {
+    const auto largest =
+        std::max_element(lanes_.begin(), lanes_.end(), [](const auto& left, const auto& right) {
           return left->open_bytes() < right->open_bytes();
         });
     if ((*largest)->has_open_batch()) (*largest)->flush();
@@ -398,7 +398,8 @@ void Ingest::publish() {
                       .last_broker_answer = parts_.watch.last_answer(),
                       .last_write = {},
                       .lanes = {}};
-  if (last_traffic_ && (!report.last_broker_answer || *last_traffic_ > *report.last_broker_answer)) {
+  if (last_traffic_ &&
+      (!report.last_broker_answer || *last_traffic_ > *report.last_broker_answer)) {
     report.last_broker_answer = last_traffic_;
   }
   for (const auto& lane : lanes_) report.lanes.push_back(lane->report());
@@ -408,8 +409,8 @@ void Ingest::publish() {
 
 std::chrono::milliseconds Ingest::wait_time() const {
   const SteadyTime now = parts_.clock.now();
-  SteadyTime next = std::min({now + settings_.poll_wait_max, say_again_at_, remind_at_,
-                              parts_.watch.next_deadline()});
+  SteadyTime next = std::min(
+      {now + settings_.poll_wait_max, say_again_at_, remind_at_, parts_.watch.next_deadline()});
   for (const auto& lane : lanes_) next = std::min(next, lane->next_deadline());
   if (release_by_) next = std::min(next, *release_by_);
   if (offsets_again_at_) next = std::min(next, *offsets_again_at_);

@@ -114,8 +114,8 @@ void Lane::revoke(const std::vector<Partition>& partitions) {
   for (const Partition partition : partitions) {
     const auto found = partitions_.find(partition);
     if (found == partitions_.end()) continue;
-    const bool unwritten = found->second.phase != Phase::kWaiting &&
-                           found->second.position > found->second.committed;
+    const bool unwritten =
+        found->second.phase != Phase::kWaiting && found->second.position > found->second.committed;
     if (unwritten && !sabotaged(Sabotage::kRevokeWithoutFlush)) {
       found->second.phase = Phase::kRevoking;
     } else {
@@ -311,9 +311,10 @@ void Lane::take(const WriterEvent& event) {
   } else if (const auto* voided = std::get_if<BatchVoid>(&event)) {
     if (voided->foreign && ++foreign_rewinds_ >= k_foreign_rewinds_max) {
       writer_.drop();
-      halt_all("two pipelines share this identity: another writer keeps moving the progress of "
-               "consumer group " + settings_.writer.group +
-               " in this table. Give one of them another KAFKA_CONSUMER_GROUP");
+      halt_all(
+          "two pipelines share this identity: another writer keeps moving the progress of "
+          "consumer group " +
+          settings_.writer.group + " in this table. Give one of them another KAFKA_CONSUMER_GROUP");
     } else {
       rewind(voided->reason);
     }

@@ -46,8 +46,8 @@ void LaneWriter::begin(TopicIdentity identity, delta::TableShape shape) {
 
 Batch& LaneWriter::open_batch() {
   if (!open_) {
-    open_ = std::make_unique<Batch>(settings_.lane, parts_.table, parts_.executor,
-                                    parts_.clock.now());
+    open_ =
+        std::make_unique<Batch>(settings_.lane, parts_.table, parts_.executor, parts_.clock.now());
     open_->note_arrival(parts_.watch.sent());
   }
   return *open_;
@@ -251,8 +251,8 @@ std::optional<WriterEvent> LaneWriter::retry_later(Stage stage, const std::strin
 
 SteadyTime LaneWriter::next_deadline() const {
   if (sealed_) {
-    const bool waits = sealed_->stage == Stage::kUploadBackoff ||
-                       sealed_->stage == Stage::kCommitBackoff;
+    const bool waits =
+        sealed_->stage == Stage::kUploadBackoff || sealed_->stage == Stage::kCommitBackoff;
     return waits ? sealed_->retry_at : SteadyTime::max();
   }
   if (!open_) return SteadyTime::max();

@@ -61,9 +61,9 @@ std::optional<std::string> unknown_writer_feature(const delta::TableShape& shape
   if (shape.min_writer_version != k_named_features) {
     return "set of protocol version " + std::to_string(shape.min_writer_version);
   }
-  static const std::set<std::string> k_harmless{"appendOnly",   "deletionVectors", "domainMetadata",
-                                                "timestampNtz", "v2Checkpoint",
-                                                "vacuumProtocolCheck"};
+  static const std::set<std::string> k_harmless{"appendOnly",     "deletionVectors",
+                                                "domainMetadata", "timestampNtz",
+                                                "v2Checkpoint",   "vacuumProtocolCheck"};
   for (const auto& feature : shape.writer_features) {
     if (!k_harmless.contains(feature)) return feature;
   }
@@ -91,8 +91,7 @@ Resolution register_topic(const StartFacts& facts) {
   return registration;
 }
 
-std::variant<PartitionStart, PartitionHalt> start_of(const StartFacts& facts,
-                                                     Partition partition) {
+std::variant<PartitionStart, PartitionHalt> start_of(const StartFacts& facts, Partition partition) {
   const std::string app_id = partition_app_id(facts.group, facts.identity, partition);
   const auto position = position_in(facts.table.txns, app_id);
   if (!position && facts.known_app_ids.contains(app_id)) {
@@ -163,9 +162,10 @@ Resolution resolve(const StartFacts& facts, const std::set<Partition>& assigned)
     return register_topic(facts);
   }
   if (registered->value != facts.identity.number) {
-    return HaltTopic{"the topic was deleted and created again, or is on another cluster: the "
-                     "table was written from another topic of this name. Move the table away, or "
-                     "use another KAFKA_CONSUMER_GROUP"};
+    return HaltTopic{
+        "the topic was deleted and created again, or is on another cluster: the "
+        "table was written from another topic of this name. Move the table away, or "
+        "use another KAFKA_CONSUMER_GROUP"};
   }
   StartDecisions decisions;
   for (const Partition partition : assigned) {

@@ -99,8 +99,8 @@ void Resolver::load_table_in_turn() {
   kill_point("assign_before_read");
   parts_.executor.submit(
       settings_.lane, parts_.executor.new_strand(),
-      make_job([&table = parts_.table, registry = registry_app_id(settings_.group,
-                                                                  settings_.topic)]() -> JobOutcome {
+      make_job([&table = parts_.table,
+                registry = registry_app_id(settings_.group, settings_.topic)]() -> JobOutcome {
         return load(table, registry);
       }));
 }
@@ -160,9 +160,9 @@ void Resolver::ask_offsets() {
 }
 
 void Resolver::on_offsets(const kafka::OffsetsListed& answer) {
-  for (auto [request, place] : {std::pair{&earliest_request_, &facts_.earliest},
-                                std::pair{&latest_request_, &facts_.latest},
-                                std::pair{&policy_request_, &facts_.policy}}) {
+  for (auto [request, place] :
+       {std::pair{&earliest_request_, &facts_.earliest},
+        std::pair{&latest_request_, &facts_.latest}, std::pair{&policy_request_, &facts_.policy}}) {
     if (*request != answer.request) continue;
     request->reset();
     *place = answer.offsets;

@@ -10,8 +10,7 @@ constexpr std::chrono::milliseconds k_pause_after_error{500};
 
 }  // namespace
 
-TopicWatch::TopicWatch(kafka::MessageSource& source, const Clock& clock,
-                       Settings settings)
+TopicWatch::TopicWatch(kafka::MessageSource& source, const Clock& clock, Settings settings)
     : source_(source),
       clock_(clock),
       settings_(std::move(settings)),

@@ -50,8 +50,8 @@ ConfHandle make_conf(const SourceSettings& settings) {
   set(conf.get(), "fetch.max.bytes",
       std::to_string(std::max<std::uint64_t>(settings.queue_bytes / 4, k_fetch_bytes_min)));
   set(conf.get(), "queued.max.messages.kbytes", std::to_string(settings.queue_bytes / 1024));
-  rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT |
-                                           RD_KAFKA_EVENT_ERROR);
+  rd_kafka_conf_set_events(
+      conf.get(), RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT | RD_KAFKA_EVENT_ERROR);
   rd_kafka_conf_set_log_cb(conf.get(), log_line);
   return conf;
 }
@@ -85,8 +85,8 @@ std::vector<TopicPartition> from_list(const rd_kafka_topic_partition_list_t* lis
 void throw_if(rd_kafka_error_t* raw, const char* what) {
   const ErrorHandle error(raw);
   if (error) {
-    throw std::runtime_error(std::string("Kafka: ") + what + " failed: " +
-                             rd_kafka_error_string(error.get()));
+    throw std::runtime_error(std::string("Kafka: ") + what +
+                             " failed: " + rd_kafka_error_string(error.get()));
   }
 }
 
@@ -112,8 +112,8 @@ Event translate_offsets(rd_kafka_event_t* event) {
   for (std::size_t i = 0; i < count; ++i) {
     const auto* entry = rd_kafka_ListOffsetsResultInfo_topic_partition(infos[i]);
     if (entry->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      answer.error = "partition " + std::to_string(entry->partition) + ": " +
-                     rd_kafka_err2str(entry->err);
+      answer.error =
+          "partition " + std::to_string(entry->partition) + ": " + rd_kafka_err2str(entry->err);
     } else {
       answer.offsets[Partition{entry->partition}] = Offset{entry->offset};
     }
@@ -140,8 +140,8 @@ Event translate_group_offsets(rd_kafka_event_t* event) {
   for (int i = 0; list != nullptr && i < list->cnt; ++i) {
     const auto& entry = list->elems[i];
     if (entry.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      answer.error = "partition " + std::to_string(entry.partition) + ": " +
-                     rd_kafka_err2str(entry.err);
+      answer.error =
+          "partition " + std::to_string(entry.partition) + ": " + rd_kafka_err2str(entry.err);
     } else if (entry.offset >= 0) {
       answer.offsets[Partition{entry.partition}] = {
           Offset{entry.offset},
@@ -170,8 +170,7 @@ std::vector<std::pair<std::string, std::string>> refused_properties(
 RdKafkaSource::RdKafkaSource(const SourceSettings& settings) : group_(settings.group) {
   ConfHandle conf = make_conf(settings);
   std::array<char, 512> error{};
-  rd_kafka_t* consumer =
-      rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), error.data(), error.size());
+  rd_kafka_t* consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), error.data(), error.size());
   if (consumer == nullptr) {
     throw std::runtime_error(std::string("the Kafka consumer cannot be made: ") + error.data());
   }
@@ -309,8 +308,9 @@ Event RdKafkaSource::translate_description(rd_kafka_event_t* event) {
     } else {
       const std::string cluster = cluster_id();
       if (!std::exchange(warned_of_missing_ids_, true)) {
-        spdlog::warn("the Kafka brokers know no topic ids: a topic that is deleted and created "
-                     "again cannot be told from the old one");
+        spdlog::warn(
+            "the Kafka brokers know no topic ids: a topic that is deleted and created "
+            "again cannot be told from the old one");
       }
       topic.identity = identity_from_name(cluster, topic.topic);
       if (cluster.empty()) topic.error = "the broker does not tell its cluster id";
@@ -441,8 +441,8 @@ void RdKafkaSource::commit(const std::vector<CommitPosition>& positions) {
   const PartitionListHandle list(
       rd_kafka_topic_partition_list_new(static_cast<int>(positions.size())));
   for (const auto& position : positions) {
-    auto* entry = rd_kafka_topic_partition_list_add(
-        list.get(), position.partition.topic.c_str(), number(position.partition.partition));
+    auto* entry = rd_kafka_topic_partition_list_add(list.get(), position.partition.topic.c_str(),
+                                                    number(position.partition.partition));
     entry->offset = position.offset.value;
     // Freed with the list, by librdkafka's allocator.
     entry->metadata = rd_kafka_mem_malloc(nullptr, position.metadata.size());

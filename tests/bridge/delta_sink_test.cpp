@@ -124,8 +124,8 @@ TEST_F(DeltaSinkTest, OfTwoCommitsAtOneVersionOneLosesAndFindsTheOthersToken) {
 
 TEST_F(DeltaSinkTest, ACommitWithoutFilesMovesProgressOnly) {
   const auto table = created();
-  ASSERT_TRUE(table->put({.txns = {{"bronze/g/u/0", 7}}, .parameters = {}, .files = {}})
-                  .outcome.ok());
+  ASSERT_TRUE(
+      table->put({.txns = {{"bronze/g/u/0", 7}}, .parameters = {}, .files = {}}).outcome.ok());
   ASSERT_TRUE(table->load().ok());
   EXPECT_EQ(table->snapshot().txns.at("bronze/g/u/0"), 7);
   EXPECT_FALSE(table->has_data_files().found);
@@ -134,9 +134,10 @@ TEST_F(DeltaSinkTest, ACommitWithoutFilesMovesProgressOnly) {
 TEST_F(DeltaSinkTest, ProgressSurvivesACheckpoint) {
   const auto table = created();
   for (int version = 1; version <= 30; ++version) {
-    ASSERT_TRUE(table->put({.txns = {{"bronze/g/u/" + std::to_string(version % 3), version}},
-                            .parameters = {},
-                            .files = {}})
+    ASSERT_TRUE(table
+                    ->put({.txns = {{"bronze/g/u/" + std::to_string(version % 3), version}},
+                           .parameters = {},
+                           .files = {}})
                     .outcome.ok());
   }
   ASSERT_TRUE(table->checkpoint().ok());

@@ -59,8 +59,7 @@ class FakeKafka {
   /// The topic that bore this identity, deleted or not.
   [[nodiscard]] const FakeTopic& by_identity(const std::string& identity) const {
     const auto retired = retired_.find(identity);
-    return retired != retired_.end() ? retired->second
-                                     : topics_.at(all_by_identity_.at(identity));
+    return retired != retired_.end() ? retired->second : topics_.at(all_by_identity_.at(identity));
   }
   [[nodiscard]] const std::map<std::string, FakeTopic>& topics() const { return topics_; }
 
@@ -78,8 +77,7 @@ class FakeKafka {
 struct SourceHooks {
   /// Called at every call; may throw.
   std::function<void()> step = [] {};
-  std::function<void(const kafka::CommitPosition&)> committed =
-      [](const kafka::CommitPosition&) {};
+  std::function<void(const kafka::CommitPosition&)> committed = [](const kafka::CommitPosition&) {};
   std::function<void(const std::vector<TopicPartition>&)> released =
       [](const std::vector<TopicPartition>&) {};
 };
@@ -171,8 +169,7 @@ class FakeSource final : public kafka::MessageSource {
   [[nodiscard]] kafka::RequestId list_group_offsets(
       const std::string& topic, const std::vector<Partition>& partitions) override {
     hooks_.step();
-    kafka::GroupOffsetsListed answer{
-        .request = ++last_request_, .error = failure(), .offsets = {}};
+    kafka::GroupOffsetsListed answer{.request = ++last_request_, .error = failure(), .offsets = {}};
     for (const Partition partition : partitions) {
       const auto found = kafka_.group_offsets.find({topic, partition});
       if (found != kafka_.group_offsets.end()) answer.offsets[partition] = found->second;
@@ -213,8 +210,8 @@ class FakeSource final : public kafka::MessageSource {
   /// Like librdkafka it goes on silently in the middle of a topic that was created anew.
   [[nodiscard]] kafka::Event next_record() {
     if (reading_.empty()) return kafka::Idle{};
-    auto entry = std::next(reading_.begin(),
-                           static_cast<std::ptrdiff_t>(random_() % reading_.size()));
+    auto entry =
+        std::next(reading_.begin(), static_cast<std::ptrdiff_t>(random_() % reading_.size()));
     for (std::size_t tried = 0; tried < reading_.size(); ++tried, ++entry) {
       if (entry == reading_.end()) entry = reading_.begin();
       if (paused_.contains(entry->first)) continue;
@@ -239,10 +236,10 @@ class FakeSource final : public kafka::MessageSource {
       current_ = record.value;
       topic_ = name.topic;
       Record found{.topic = topic_,
-                          .partition = name.partition,
-                          .offset = offset,
-                          .timestamp_ms = offset.value,
-                          .value = std::nullopt};
+                   .partition = name.partition,
+                   .offset = offset,
+                   .timestamp_ms = offset.value,
+                   .value = std::nullopt};
       if (record.kind != LogRecord::Kind::kTombstone) found.value = current_;
       return found;
     }

@@ -70,8 +70,8 @@ struct StoreHooks {
   /// Two jobs use one table handle at once.
   std::function<void()> two_callers = [] {};
   /// A commit is in the table now; `before` are the txns it found.
-  std::function<void(const StoredTable&, const StoredCommit&, const delta::TxnMap& before)>
-      landed = [](const StoredTable&, const StoredCommit&, const delta::TxnMap&) {};
+  std::function<void(const StoredTable&, const StoredCommit&, const delta::TxnMap& before)> landed =
+      [](const StoredTable&, const StoredCommit&, const delta::TxnMap&) {};
 };
 
 /// Puts a commit if its version is free. Returns whether it landed.

@@ -15,8 +15,7 @@ namespace bronze::fakes {
 /// A job may be run while another one is in the middle: that is how workers run beside each other.
 class ManualExecutor final : public ingest::Executor {
  public:
-  void submit(std::size_t lane, ingest::BatchId strand,
-              std::unique_ptr<ingest::Job> job) override {
+  void submit(std::size_t lane, ingest::BatchId strand, std::unique_ptr<ingest::Job> job) override {
     strands_[strand].emplace_back(lane, std::move(job));
   }
 

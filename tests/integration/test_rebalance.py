@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 
 from harness.payloads import Stream, json_values
@@ -52,6 +53,29 @@ def test_three_instances_start_at_once_on_an_empty_store(
         table = Table(bucket, topic)
         assert_exactly_once(table, broker, group)
         assert sum(commit.metadata is not None for commit in table.commits()) == 1
+
+
+def test_a_frozen_instance_is_fenced_when_it_wakes(
+    broker, new_topic, bucket, group, environment, start
+):
+    topic = new_topic(3)
+    variables = environment(topic, BATCH_INTERVAL_SECONDS="0.3", KAFKA_SESSION_TIMEOUT_MS="2000")
+    with Stream(broker, topic):
+        zombie = start(variables)
+        zombie.wait_written(300)
+        zombie.send(signal.SIGSTOP)
+        heir = start(variables)
+        heir.wait_written(300)
+
+        before = broker.committed_offsets(group, topic)
+        zombie.send(signal.SIGCONT)
+        broker.wait_members(group, 2)
+        after = broker.committed_offsets(group, topic)
+        assert all(after[p] >= offset for p, offset in before.items()), (before, after)
+    broker.wait_caught_up(group, topic)
+    for instance in (zombie, heir):
+        instance.stop()
+    assert_exactly_once(Table(bucket, topic), broker, group)
 
 
 def test_a_rebalance_storm(broker, new_topic, bucket, group, environment, start):

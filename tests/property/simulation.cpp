@@ -52,21 +52,22 @@ ingest::LaneSettings lane_settings(const std::string& topic, std::size_t lane) {
 struct Simulation::Instance {
   Instance(Simulation& world, int index, int writer_number)
       : writer(writer_number),
-        source(world.kafka_,
-               {.step = [&world] { world.step(); },
-                .committed = [&world, index](
-                                 const auto& position) { world.check_group_offset(index, position); },
-                .released =
-                    [&world, this, index](const auto& partitions) {
-                      revoking = false;
-                      for (const auto& partition : partitions) {
-                        const auto owner = world.owners_.find(partition);
-                        if (owner != world.owners_.end() && owner->second == index) {
-                          world.owners_.erase(owner);
-                        }
-                      }
-                    }},
-               static_cast<std::uint32_t>(world.random_())),
+        source(
+            world.kafka_,
+            {.step = [&world] { world.step(); },
+             .committed = [&world, index](
+                              const auto& position) { world.check_group_offset(index, position); },
+             .released =
+                 [&world, this, index](const auto& partitions) {
+                   revoking = false;
+                   for (const auto& partition : partitions) {
+                     const auto owner = world.owners_.find(partition);
+                     if (owner != world.owners_.end() && owner->second == index) {
+                       world.owners_.erase(owner);
+                     }
+                   }
+                 }},
+            static_cast<std::uint32_t>(world.random_())),
         watch(source, world.clock_, {.topics = world.topics_, .refresh = 10s}) {
     std::vector<std::unique_ptr<ingest::Lane>> lanes;
     for (std::size_t i = 0; i < world.topics_.size(); ++i) {
@@ -205,7 +206,8 @@ void Simulation::run_job_beside() {
 }
 
 void Simulation::produce() {
-  const std::string& topic = topics_[static_cast<std::size_t>(draw(static_cast<int>(topics_.size())))];
+  const std::string& topic =
+      topics_[static_cast<std::size_t>(draw(static_cast<int>(topics_.size())))];
   const auto partitions = static_cast<int>(kafka_.topic(topic).partitions.size());
   const Partition partition{draw(partitions)};
   const int count = 1 + draw(5);
@@ -382,8 +384,7 @@ bool Simulation::finished(Outcome& outcome) const {
           --visible_end;
         }
       }
-      const auto position =
-          txns.find(ingest::partition_app_id(k_group, topic.identity, partition));
+      const auto position = txns.find(ingest::partition_app_id(k_group, topic.identity, partition));
       if (position == txns.end() || position->second < visible_end - log.begin()) return false;
       ++outcome.finished_partitions;
     }

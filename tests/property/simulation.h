@@ -43,9 +43,9 @@ struct Outcome {
 ///
 /// Checked when a commit lands: for each partition its rows are exactly the visible records of
 /// [txn before, txn after), with their values and the date of their `_ingested_at`.
-/// Checked always: one job at a time uses a table; Kafka's offset never runs ahead of the table; an instance never claims rows
-/// that it did not write.
-/// Checked at the end: everything is in the table, up to the first record that cannot be written.
+/// Checked always: one job at a time uses a table; Kafka's offset never runs ahead of the table; an
+/// instance never claims rows that it did not write. Checked at the end: everything is in the
+/// table, up to the first record that cannot be written.
 class Simulation {
  public:
   explicit Simulation(std::uint32_t seed);

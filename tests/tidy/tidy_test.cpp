@@ -228,27 +228,29 @@ TEST(TidySource, RustHasNestedCommentsLifetimesAndOtherRawStrings) {
 }
 
 TEST(TidyFunctions, AreFoundWhereverTheyStand) {
-  const Source source("a.cpp", R"cpp(namespace a {
-                                     struct S : B<int> {
-                                       explicit S(int x) : x_{x}, y_{1} {
-                                         if (x) {
-                                         }
-                                       }
-                                       int get() const { return x_; }
-                                       int x_{0};
-                                       std::vector<int> list = {1, 2};
+  const Source source("a.cpp", R"text(namespace a {
+struct S : B<int> {
+  explicit S(int x) : x_{x}, y_{1} {
+    if (x) {
+    }
+  }
+  int get() const { return x_; }
+  int x_{0};
+  std::vector<int> list = {1, 2};
 
-                                      private:
-                                       enum class E { kOne };
-                                       [[nodiscard]] bool operator()(int a, int b) const noexcept {
-                                         return [](int c) { return c; }(a);
-                                       }
-                                     };
+ private:
+  enum class E { kOne };
+  [[nodiscard]] bool operator()(int a,
+                                int b) const noexcept {
+    return [](int c) { return c; }(a);
+  }
+};
 
-                                     template <typename T>
-                                     void g(T t) {}
-                                     }  // namespace a
-  )cpp");
+template <typename T>
+void g(T t) {
+}
+}  // namespace a
+)text");
   std::vector<std::pair<std::size_t, std::size_t>> found;
   for (const auto& function : functions_of(source))
     found.emplace_back(function.line, function.lines);
