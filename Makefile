@@ -6,11 +6,12 @@ SHELL := /bin/bash
 # The builds share ccache, the bridge's target folder and two cores: one after the other.
 .NOTPARALLEL:
 
-targets_release := bronze bronze_faulty unit_tests property_tests tidy_tests
-targets_debug := unit_tests property_tests
+targets_release := bronze bronze_faulty unit_tests tidy_tests property_tests \
+    bridge_tests
+targets_debug := unit_tests property_tests bridge_tests
 targets_tsan := unit_tests
 cargo := cargo
-bridge := --manifest-path bridge/Cargo.toml --target-dir build/bridge
+bridge := --locked --manifest-path bridge/Cargo.toml --target-dir build/bridge
 cpp_files = $(shell git ls-files -co --exclude-standard -- 'src/*.cpp' 'src/*.h' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp')
 shell_files := $(shell grep -lE '^\#!.*bash' scripts/* .ci/run) scripts/newer_suites.sh
 python_files := scripts/run_tests tests/integration

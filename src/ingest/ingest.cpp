@@ -189,6 +189,7 @@ void Ingest::commit_offsets_again() {
 }
 
 void Ingest::on_warning(const kafka::SourceWarning& warning) {
+  if (warning.all_brokers_down) parts_.watch.on_brokers_down();
   if (warning.message != kafka_trouble_) spdlog::warn("Kafka: {}", warning.message);
   kafka_trouble_ = warning.message;
 }

@@ -7,6 +7,9 @@ namespace bronze::ingest {
 namespace {
 
 constexpr std::chrono::milliseconds k_pause_after_error{500};
+constexpr std::chrono::milliseconds k_timeout{3'000};
+constexpr std::chrono::milliseconds k_pause_while_down{5'000};
+constexpr std::chrono::milliseconds k_timeout_while_down{1'000};
 
 }  // namespace
 
@@ -32,9 +35,11 @@ void TopicWatch::on_described(const kafka::TopicsDescribed& answer) {
   refresh_at_ = clock_.now() + settings_.refresh;
   if (!answer.error.empty()) {
     wanted_ = true;
-    not_before_ = clock_.now() + k_pause_after_error;
+    not_before_ = clock_.now() + (brokers_down_ ? k_pause_while_down : k_pause_after_error);
+    brokers_down_ = true;
     return;
   }
+  brokers_down_ = false;
   last_answer_ = clock_.now();
   for (const auto& topic : answer.topics) {
     answers_[topic.topic] = {topic, sent_};
@@ -53,7 +58,8 @@ void TopicWatch::tick() {
   const SteadyTime now = clock_.now();
   if (in_flight_ || now < not_before_ || !(wanted_ || now >= refresh_at_)) return;
   ++sent_;
-  in_flight_ = source_.describe_topics(settings_.topics);
+  in_flight_ =
+      source_.describe_topics(settings_.topics, brokers_down_ ? k_timeout_while_down : k_timeout);
 }
 
 SteadyTime TopicWatch::next_deadline() const {

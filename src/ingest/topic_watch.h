@@ -38,6 +38,9 @@ class TopicWatch {
   [[nodiscard]] const kafka::TopicDescription* after(std::uint64_t count, const std::string& topic);
 
   void on_described(const kafka::TopicsDescribed& answer);
+  /// No broker can be reached. Requests become short and rare: librdkafka turns in circles at full
+  /// speed while an admin request waits for a broker.
+  void on_brokers_down() { brokers_down_ = true; }
   void tick();
   [[nodiscard]] SteadyTime next_deadline() const;
 
@@ -56,6 +59,7 @@ class TopicWatch {
   std::uint64_t sent_ = 0;
   std::uint64_t wanted_after_ = 0;
   bool wanted_ = true;
+  bool brokers_down_ = false;
   std::optional<kafka::RequestId> in_flight_;
   SteadyTime not_before_;
   SteadyTime refresh_at_;

@@ -160,7 +160,8 @@ class MessageSource {
   virtual void pause(const std::vector<TopicPartition>& partitions) = 0;
   virtual void resume(const std::vector<TopicPartition>& partitions) = 0;
 
-  [[nodiscard]] virtual RequestId describe_topics(const std::vector<std::string>& topics) = 0;
+  [[nodiscard]] virtual RequestId describe_topics(const std::vector<std::string>& topics,
+                                                  std::chrono::milliseconds timeout) = 0;
   /// `unix_ms` counts for kAtTime only.
   [[nodiscard]] virtual RequestId list_offsets(const std::string& topic,
                                                const std::vector<Partition>& partitions,

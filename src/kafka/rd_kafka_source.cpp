@@ -11,7 +11,7 @@
 namespace bronze::kafka {
 namespace {
 
-constexpr int k_admin_timeout_ms = 10'000;
+constexpr std::chrono::milliseconds k_offsets_timeout{10'000};
 constexpr int k_cluster_id_timeout_ms = 2'000;
 /// The least that a broker's default message.max.bytes asks for.
 constexpr std::uint64_t k_fetch_bytes_min = 2 * 1024 * 1024;
@@ -393,21 +393,23 @@ void RdKafkaSource::resume(const std::vector<TopicPartition>& partitions) {
   static_cast<void>(rd_kafka_resume_partitions(consumer_.get(), list.get()));
 }
 
-AdminOptionsHandle RdKafkaSource::admin_options(rd_kafka_admin_op_t operation) {
+AdminOptionsHandle RdKafkaSource::admin_options(rd_kafka_admin_op_t operation,
+                                                std::chrono::milliseconds timeout) {
   AdminOptionsHandle options(rd_kafka_AdminOptions_new(consumer_.get(), operation));
   std::array<char, 256> error{};
-  rd_kafka_AdminOptions_set_request_timeout(options.get(), k_admin_timeout_ms, error.data(),
-                                            error.size());
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), static_cast<int>(timeout.count()),
+                                            error.data(), error.size());
   rd_kafka_AdminOptions_set_opaque(options.get(), to_opaque(++last_request_));
   return options;
 }
 
-RequestId RdKafkaSource::describe_topics(const std::vector<std::string>& topics) {
+RequestId RdKafkaSource::describe_topics(const std::vector<std::string>& topics,
+                                         std::chrono::milliseconds timeout) {
   std::vector<const char*> names;
   for (const auto& topic : topics) names.push_back(topic.c_str());
   const TopicCollectionHandle collection(
       rd_kafka_TopicCollection_of_topic_names(names.data(), names.size()));
-  const auto options = admin_options(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS);
+  const auto options = admin_options(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout);
   rd_kafka_DescribeTopics(consumer_.get(), collection.get(), options.get(), queue_.get());
   return last_request_;
 }
@@ -419,7 +421,7 @@ RequestId RdKafkaSource::list_offsets(const std::string& topic,
   if (spec == OffsetSpec::kEarliest) wanted = RD_KAFKA_OFFSET_SPEC_EARLIEST;
   if (spec == OffsetSpec::kLatest) wanted = RD_KAFKA_OFFSET_SPEC_LATEST;
   const PartitionListHandle list = make_list(topic, partitions, wanted);
-  const auto options = admin_options(RD_KAFKA_ADMIN_OP_LISTOFFSETS);
+  const auto options = admin_options(RD_KAFKA_ADMIN_OP_LISTOFFSETS, k_offsets_timeout);
   const ErrorHandle refused(rd_kafka_AdminOptions_set_isolation_level(
       options.get(), RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED));
   rd_kafka_ListOffsets(consumer_.get(), list.get(), options.get(), queue_.get());
@@ -431,7 +433,7 @@ RequestId RdKafkaSource::list_group_offsets(const std::string& topic,
   const PartitionListHandle list = make_list(topic, partitions, RD_KAFKA_OFFSET_INVALID);
   const ListGroupOffsetsHandle request(
       rd_kafka_ListConsumerGroupOffsets_new(group_.c_str(), list.get()));
-  const auto options = admin_options(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+  const auto options = admin_options(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, k_offsets_timeout);
   rd_kafka_ListConsumerGroupOffsets_t* requests[] = {request.get()};
   rd_kafka_ListConsumerGroupOffsets(consumer_.get(), requests, 1, options.get(), queue_.get());
   return last_request_;

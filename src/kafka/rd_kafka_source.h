@@ -47,7 +47,8 @@ class RdKafkaSource final : public MessageSource {
   void release(const std::vector<TopicPartition>& partitions) override;
   void pause(const std::vector<TopicPartition>& partitions) override;
   void resume(const std::vector<TopicPartition>& partitions) override;
-  [[nodiscard]] RequestId describe_topics(const std::vector<std::string>& topics) override;
+  [[nodiscard]] RequestId describe_topics(const std::vector<std::string>& topics,
+                                          std::chrono::milliseconds timeout) override;
   [[nodiscard]] RequestId list_offsets(const std::string& topic,
                                        const std::vector<Partition>& partitions, OffsetSpec spec,
                                        std::int64_t unix_ms) override;
@@ -66,7 +67,8 @@ class RdKafkaSource final : public MessageSource {
   [[nodiscard]] std::string cluster_id() const;
   void assign_now(const std::vector<StartPosition>& positions);
   void unassign_now(const std::vector<TopicPartition>& partitions);
-  [[nodiscard]] AdminOptionsHandle admin_options(rd_kafka_admin_op_t operation);
+  [[nodiscard]] AdminOptionsHandle admin_options(rd_kafka_admin_op_t operation,
+                                                 std::chrono::milliseconds timeout);
 
   const std::string group_;
   ConsumerHandle consumer_;

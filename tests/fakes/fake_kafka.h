@@ -133,7 +133,8 @@ class FakeSource final : public kafka::MessageSource {
     for (const auto& partition : partitions) paused_.erase(partition);
   }
 
-  [[nodiscard]] kafka::RequestId describe_topics(const std::vector<std::string>& topics) override {
+  [[nodiscard]] kafka::RequestId describe_topics(const std::vector<std::string>& topics,
+                                                 std::chrono::milliseconds /*timeout*/) override {
     hooks_.step();
     ++describes;
     kafka::TopicsDescribed answer{.request = ++last_request_, .error = failure(), .topics = {}};

@@ -56,7 +56,8 @@ Row row_of(std::optional<std::string_view> value, std::int64_t offset = 0) {
           .ingested_at = 1};
 }
 
-/// Rows of which the values and the timestamps are absent in patterns of their own.
+/// Rows of which the values and the timestamps are absent in patterns of their own. `values`
+/// outlive them.
 std::vector<Row> mixed_rows(std::size_t count, const std::vector<std::string>& values) {
   std::vector<Row> rows;
   for (std::size_t i = 0; i < count; ++i) {
@@ -165,8 +166,9 @@ TEST(ColumnsExport, NoRows) {
 }
 
 TEST(ColumnsExport, LayoutOfTheParentAndItsChildren) {
+  const auto values = numbered_values(3);
   Columns columns;
-  for (const Row& row : mixed_rows(3, numbered_values(3))) columns.append(row);
+  for (const Row& row : mixed_rows(3, values)) columns.append(row);
   const Received received(std::move(columns));
   EXPECT_EQ(received.array.length, 3);
   EXPECT_EQ(received.array.null_count, 0);

@@ -18,7 +18,8 @@ using std::chrono::seconds;
 /// Takes down the DescribeTopics requests; the test answers them.
 class AskedSource final : public kafka::MessageSource {
  public:
-  [[nodiscard]] kafka::RequestId describe_topics(const std::vector<std::string>& topics) override {
+  [[nodiscard]] kafka::RequestId describe_topics(const std::vector<std::string>& topics,
+                                                 std::chrono::milliseconds /*timeout*/) override {
     requests.push_back(topics);
     return last_request();
   }

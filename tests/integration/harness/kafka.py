@@ -63,6 +63,7 @@ NOT_READY = {
     KafkaError.FENCED_LEADER_EPOCH,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError._NOENT,
     KafkaError._TIMED_OUT,
     KafkaError._TRANSPORT,
 }
@@ -102,7 +103,7 @@ class Broker:
             self.directory / "broker.log",
             directory=self.directory,
         )
-        wait_until(self._answers, 60, f"the broker answers\n{self._process.tail(5)}", 0.2)
+        wait_until(self._answers, 120, f"the broker answers\n{self._process.tail(5)}", 0.2)
 
     def stop(self) -> None:
         if self._process:
