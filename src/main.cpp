@@ -19,6 +19,7 @@
 #include "base/kill_point.h"
 #include "commands/healthcheck.h"
 #include "config/config.h"
+#include "kafka/rd_kafka_source.h"
 #include "observe/log.h"
 #include "version.h"
 
@@ -114,7 +115,14 @@ int run(bronze::ingest::RunMode mode) {
   for (const auto& line : bronze::config::describe(*config)) spdlog::info("{}", line);
   for (const auto& warning : config->warnings) spdlog::warn("{}", warning);
   const WallClock clock;
-  bronze::App app(*config, mode, clock);
+  std::optional<bronze::App> service;
+  try {
+    service.emplace(*config, mode, clock);
+  } catch (const bronze::kafka::SettingsRefused& refused) {
+    spdlog::critical("KAFKA_*: librdkafka refuses the settings: {}", refused.what());
+    return k_bad_usage;
+  }
+  bronze::App& app = *service;
   signals.start([&app] { app.request_stop(); });
   const int code = exit_code(app.run());
   spdlog::info("exit code {}", code);

@@ -12,6 +12,7 @@ namespace bronze::ingest {
 namespace {
 
 constexpr std::uint64_t k_records_between_housekeeping = 256;
+constexpr std::uint64_t k_bytes_between_housekeeping = 1024 * 1024;
 constexpr std::chrono::seconds k_say_every{5};
 constexpr std::chrono::minutes k_remind_every{1};
 constexpr std::chrono::milliseconds k_publish_every{200};
@@ -81,7 +82,11 @@ bool Ingest::turn() {
   }
   const bool is_record = std::holds_alternative<Record>(event);
   handle(event);
-  if (!is_record || ++events_ % k_records_between_housekeeping == 0) housekeeping();
+  if (!is_record || ++records_ >= k_records_between_housekeeping ||
+      bytes_ >= k_bytes_between_housekeeping) {
+    records_ = bytes_ = 0;
+    housekeeping();
+  }
   return phase_ != Phase::kEnded;
 }
 
@@ -99,6 +104,11 @@ void Ingest::handle(const kafka::Event& event) {
                  [&](const kafka::PartitionReset& reset) {
                    if (Lane* lane = lane_of(reset.topic)) {
                      lane->on_partition_reset(reset.partition, reset.reason);
+                   }
+                 },
+                 [&](const kafka::PartitionUnreadable& unreadable) {
+                   if (Lane* lane = lane_of(unreadable.topic)) {
+                     lane->on_partition_unreadable(unreadable.partition, unreadable.reason);
                    }
                  },
                  [&](const kafka::TopicError& error) {
@@ -128,7 +138,8 @@ Lane* Ingest::lane_of(std::string_view topic) {
 
 void Ingest::on_record(const Record& record) {
   if (Lane* lane = lane_of(record.topic)) lane->on_record(record);
-  if (events_ % k_records_between_housekeeping == 0) last_traffic_ = parts_.clock.now();
+  bytes_ += record.value.value_or("").size();
+  if (records_ == 0) last_traffic_ = parts_.clock.now();
 }
 
 void Ingest::on_assigned(const kafka::Assigned& assigned) {
@@ -152,7 +163,7 @@ void Ingest::on_revoked(const kafka::Revoked& revoked) {
     }
   }
   partitions_owned_ -= std::min(partitions_owned_, revoked.partitions.size());
-  to_release_ = revoked.partitions;
+  to_release_.insert(to_release_.end(), revoked.partitions.begin(), revoked.partitions.end());
   release_by_ = parts_.clock.now() + (revoked.lost ? Duration{} : settings_.revoke_budget);
   answer_revoke();
 }
@@ -257,7 +268,7 @@ void Ingest::take_probe(const delta::StoreOutcome& outcome) {
       probe_again_at_ = parts_.clock.now() + k_probe_again;
       return;
     case delta::StoreStatus::kMissing:
-      fail("the bucket of " + settings_.store_name +
+      fail("the bucket or folder of " + settings_.store_name +
            " does not exist: create it, or correct DELTA_BASE_PATH or BRONZE_BUCKET (" +
            outcome.message + ")");
       return;
@@ -288,7 +299,7 @@ void Ingest::advance_phase() {
       return;
     case Phase::kDraining:
       if (all_written()) {
-        begin_closing();
+        finish_draining();
       } else if (now >= phase_deadline_) {
         spdlog::error(
             "the shutdown time-out passed before everything was written; what is not "
@@ -325,6 +336,21 @@ void Ingest::begin_draining() {
   phase_ = Phase::kDraining;
   draining_until_ = phase_deadline_ = parts_.clock.now() + settings_.shutdown_timeout;
   for (const auto& lane : lanes_) lane->end_intake();
+}
+
+void Ingest::finish_draining() {
+  const bool dropped =
+      std::any_of(lanes_.begin(), lanes_.end(), [](const auto& lane) { return lane->dropped(); });
+  if (!dropped || failure_) return begin_closing();
+  if (settings_.mode == RunMode::kOnce && !stop_requested_) {
+    spdlog::info("what was dropped is read again");
+    for (const auto& lane : lanes_) lane->reopen_intake();
+    phase_ = Phase::kRunning;
+    return;
+  }
+  spdlog::error("a batch was dropped during the shutdown; it will be read again");
+  written_in_time_ = false;
+  begin_closing();
 }
 
 void Ingest::begin_closing() {

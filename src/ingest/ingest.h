@@ -93,6 +93,7 @@ class Ingest {
   void answer_revoke();
   void balance_memory();
   void begin_draining();
+  void finish_draining();
   void begin_closing();
   void fail(const std::string& reason);
   void say_what_is_waited_for();
@@ -134,7 +135,9 @@ class Ingest {
   std::optional<SteadyTime> last_traffic_;
   std::optional<UnixMicros> last_write_wall_;
   std::uint64_t commits_seen_ = 0;
-  std::uint64_t events_ = 0;
+  /// Since the last housekeeping.
+  std::uint64_t records_ = 0;
+  std::uint64_t bytes_ = 0;
 };
 
 }  // namespace bronze::ingest

@@ -60,6 +60,7 @@ Lane::Lane(LaneSettings settings, LaneParts parts)
                               .clock = parts_.clock,
                               .watch = parts_.watch}),
       open_backoff_(static_cast<std::uint32_t>(settings_.writer.lane) + 17U),
+      rewind_backoff_(static_cast<std::uint32_t>(settings_.writer.lane) + 31U),
       open_again_at_(parts_.clock.now()),
       resolve_again_at_(parts_.clock.now()) {}
 
@@ -118,6 +119,7 @@ void Lane::revoke(const std::vector<Partition>& partitions) {
         found->second.phase != Phase::kWaiting && found->second.position > found->second.committed;
     if (unwritten && !sabotaged(Sabotage::kRevokeWithoutFlush)) {
       found->second.phase = Phase::kRevoking;
+      leaving_.insert(partition);
     } else {
       partitions_.erase(found);
     }
@@ -126,6 +128,7 @@ void Lane::revoke(const std::vector<Partition>& partitions) {
 }
 
 bool Lane::revoke_done() const {
+  if (fatal_) return true;
   return std::all_of(partitions_.begin(), partitions_.end(), [](const auto& entry) {
     const PartitionState& state = entry.second;
     return state.phase != Phase::kRevoking || state.committed >= state.position;
@@ -134,8 +137,7 @@ bool Lane::revoke_done() const {
 
 void Lane::end_revoke() {
   const bool done = revoke_done();
-  std::erase_if(partitions_,
-                [](const auto& entry) { return entry.second.phase == Phase::kRevoking; });
+  for (const Partition partition : std::exchange(leaving_, {})) partitions_.erase(partition);
   if (!done) rewind("revoked partitions could not be written in time");
 }
 
@@ -181,6 +183,14 @@ void Lane::on_partition_reset(Partition partition, const std::string& reason) {
   const auto found = partitions_.find(partition);
   if (found == partitions_.end() || found->second.phase != Phase::kReading) return;
   rewind("Kafka cannot read partition " + std::to_string(number(partition)) + " on: " + reason);
+}
+
+void Lane::on_partition_unreadable(Partition partition, const std::string& reason) {
+  const auto found = partitions_.find(partition);
+  if (found == partitions_.end() || found->second.phase != Phase::kReading) return;
+  halt(partition, "what Kafka holds at offset " + std::to_string(found->second.position.value) +
+                      " or soon after cannot be read (" + reason +
+                      "). Repair the broker's log; then restart");
 }
 
 void Lane::on_topic_error(const std::string& reason) {
@@ -266,6 +276,7 @@ void Lane::take(const StartDecisions& decisions) {
     const auto told = resolver_.facts().group_offsets.find(partition);
     if (told != resolver_.facts().group_offsets.end()) state.kafka_offset = told->second.offset;
     begun[partition] = {begin.offset, begin.offset};
+    writer_.set_progress(partition, begin.progress);
     positions.push_back({named(partition), begin.offset});
     spdlog::info("{}: partition {} begins at offset {}: {}", topic(), number(partition),
                  begin.offset.value, begin.reason);
@@ -323,6 +334,7 @@ void Lane::take(const WriterEvent& event) {
 
 void Lane::take(const BatchCommitted& committed) {
   foreign_rewinds_ = 0;
+  rewind_backoff_.reset();
   rows_committed_ += committed.rows;
   ++commits_;
   last_write_ = parts_.clock.now();
@@ -352,13 +364,13 @@ void Lane::commit_offsets(const RangeMap& ranges) {
 }
 
 void Lane::commit_offsets_again() {
-  RangeMap written;
-  for (auto& [partition, state] : partitions_) {
+  std::vector<kafka::CommitPosition> positions;
+  const std::string metadata = commit_metadata(writer_.shape().id);
+  for (const auto& [partition, state] : partitions_) {
     if (state.phase == Phase::kWaiting || state.kafka_offset == Offset{}) continue;
-    state.kafka_offset = Offset{};
-    written[partition] = {state.committed, state.committed};
+    positions.push_back({named(partition), state.kafka_offset, metadata});
   }
-  commit_offsets(written);
+  if (!positions.empty()) parts_.source.commit(positions);
 }
 
 void Lane::checkpoint_if_due(std::uint64_t version) {
@@ -375,16 +387,20 @@ void Lane::checkpoint_if_due(std::uint64_t version) {
 
 void Lane::rewind(const std::string& reason) {
   spdlog::warn("{}: starting over from the table: {}", topic(), reason);
+  dropped_ = dropped_ || (intake_ended_ && !writer_.empty());
   writer_.drop();
   std::set<Partition> again;
   for (auto& [partition, state] : partitions_) {
+    // Nothing of it is left to wait for.
+    if (state.phase == Phase::kRevoking) state.position = state.committed;
     const bool unwritten = state.phase == Phase::kHalted && state.position > state.committed;
     if (state.phase != Phase::kReading && !unwritten) continue;
     if (state.phase == Phase::kReading) again.insert(partition);
     state.phase = Phase::kWaiting;
   }
   parts_.source.stop(named(again));
-  resolver_.begin();
+  resolver_.cancel();
+  resolve_again_at_ = parts_.clock.now() + rewind_backoff_.next();
 }
 
 void Lane::halt(Partition partition, const std::string& reason) {
@@ -403,6 +419,11 @@ void Lane::halt_all(const std::string& reason) {
     if (entry.second.phase != Phase::kHalted) halt(entry.first, reason);
   }
   for (auto& [partition, state] : partitions_) state.position = state.committed;
+}
+
+void Lane::reopen_intake() {
+  intake_ended_ = false;
+  dropped_ = false;
 }
 
 void Lane::end_intake() {
@@ -435,6 +456,7 @@ bool Lane::read_to_end() const {
 }
 
 SteadyTime Lane::next_deadline() const {
+  if (fatal_) return SteadyTime::max();
   SteadyTime next = std::min(writer_.next_deadline(), resolver_.next_deadline());
   if (table_state_ == TableState::kWaitingToRetry) next = std::min(next, open_again_at_);
   if (!resolver_.active() && !in_phase(Phase::kWaiting).empty() && !intake_ended_) {

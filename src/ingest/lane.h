@@ -81,6 +81,7 @@ class Lane {
   void on_record(const Record& record);
   void on_partition_end(Partition partition, Offset position);
   void on_partition_reset(Partition partition, const std::string& reason);
+  void on_partition_unreadable(Partition partition, const std::string& reason);
   void on_topic_error(const std::string& reason);
   void on_offsets(const kafka::OffsetsListed& answer) { resolver_.on_offsets(answer); }
   void on_group_offsets(const kafka::GroupOffsetsListed& answer) {
@@ -101,8 +102,12 @@ class Lane {
   /// No more records are taken; what is there is written. For shutting down.
   void end_intake();
 
-  /// Everything taken in is in the table.
+  /// Takes records again after `end_intake`; what was dropped since is read again.
+  void reopen_intake();
+  /// Everything taken in is in the table, or was dropped to be read again.
   [[nodiscard]] bool written() const { return writer_.empty(); }
+  /// Something taken in was dropped since `end_intake`.
+  [[nodiscard]] bool dropped() const { return dropped_; }
   /// kOnce: all assigned partitions have been read to their end, or are stopped.
   [[nodiscard]] bool read_to_end() const;
   [[nodiscard]] std::uint64_t held_bytes() const { return writer_.held_bytes(); }
@@ -163,13 +168,17 @@ class Lane {
   LaneWriter writer_;
   Resolver resolver_;
   Backoff open_backoff_;
+  Backoff rewind_backoff_;
   std::map<Partition, PartitionState> partitions_;
+  /// Being revoked, whatever their phase.
+  std::set<Partition> leaving_;
   TableState table_state_ = TableState::kOpening;
   SteadyTime open_again_at_;
   SteadyTime resolve_again_at_;
   Intake intake_ = Intake::kOpen;
   bool paused_ = false;
   bool intake_ended_ = false;
+  bool dropped_ = false;
   /// A partition was stopped, be it ours still or not.
   bool halted_ = false;
   bool checkpoint_runs_ = false;

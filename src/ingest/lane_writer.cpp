@@ -16,6 +16,8 @@ namespace {
 /// A cached snapshot older than this is not built upon: others may have rewritten the log.
 constexpr std::chrono::minutes k_snapshot_age_max{5};
 
+constexpr std::chrono::seconds k_unknown_topic_patience{10};
+
 /// `{"0":[10,20]}`: of partition 0 the records from offset 10 to before 20.
 std::string describe_ranges(const RangeMap& ranges) {
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
@@ -42,6 +44,14 @@ void LaneWriter::begin(TopicIdentity identity, delta::TableShape shape) {
   identity_ = std::move(identity);
   shape_ = std::move(shape);
   fresh_at_ = parts_.clock.now();
+}
+
+void LaneWriter::set_progress(Partition partition, PartitionStart::Progress progress) {
+  if (progress == PartitionStart::Progress::kAbsent) {
+    without_progress_.insert(partition);
+  } else {
+    without_progress_.erase(partition);
+  }
 }
 
 Batch& LaneWriter::open_batch() {
@@ -101,8 +111,11 @@ void LaneWriter::seal() {
                      {"bronzeTopic", settings_.topic}};
   for (const auto& [partition, range] : batch.ranges()) {
     const std::int64_t error = sabotaged(Sabotage::kNextOffByOne) ? 1 : 0;
-    task.steps.push_back({partition_app_id(settings_.group, identity_, partition),
-                          range.first.value, range.next.value - error});
+    TxnStep step{.app_id = partition_app_id(settings_.group, identity_, partition),
+                 .base = std::nullopt,
+                 .next = range.next.value - error};
+    if (!without_progress_.contains(partition)) step.base = range.first.value;
+    task.steps.push_back(std::move(step));
   }
 }
 
@@ -169,12 +182,20 @@ std::optional<WriterEvent> LaneWriter::check_topic() {
   }
   const auto* topic = parts_.watch.after(sealed_->batch->requests_sent(), settings_.topic);
   if (topic == nullptr) return std::nullopt;
-  if (topic->unknown) return TopicReplaced{"the topic was deleted"};
-  if (!topic->error.empty()) {
-    spdlog::warn("{}: whether the topic is still the same cannot be told: {}; asking again",
-                 settings_.topic, topic->error);
+  if (topic->unknown) {
+    // A broker that has just started may not know its topics yet.
+    const SteadyTime now = parts_.clock.now();
+    if (!sealed_->unknown_since) sealed_->unknown_since = now;
+    if (now - *sealed_->unknown_since >= k_unknown_topic_patience) {
+      return TopicReplaced{"the topic was deleted"};
+    }
     sealed_->batch->note_arrival(parts_.watch.sent());
     return std::nullopt;
+  }
+  if (!topic->error.empty()) {
+    sealed_->batch->note_arrival(parts_.watch.sent());
+    return retry_later(Stage::kCheckingTopic,
+                       "whether the topic is still the same cannot be told: " + topic->error);
   }
   if (topic->identity != identity_) {
     return TopicReplaced{"the topic was deleted and created again (its id was " + identity_.text +
@@ -207,6 +228,7 @@ std::optional<WriterEvent> LaneWriter::take_attempt(CommitResult result) {
     case CommitStatus::kDone: {
       failures_ = 0;
       BatchCommitted done = committed(result);
+      for (const auto& [partition, range] : done.ranges) without_progress_.erase(partition);
       sealed_.reset();
       return done;
     }
@@ -253,7 +275,8 @@ SteadyTime LaneWriter::next_deadline() const {
   if (sealed_) {
     const bool waits =
         sealed_->stage == Stage::kUploadBackoff || sealed_->stage == Stage::kCommitBackoff;
-    return waits ? sealed_->retry_at : SteadyTime::max();
+    // Who waits for its turn at the table is woken by the job that has it.
+    return waits && !parts_.turn.taken() ? sealed_->retry_at : SteadyTime::max();
   }
   if (!open_) return SteadyTime::max();
   return flush_wanted_ ? parts_.clock.now() : open_->opened_at() + settings_.flush.interval;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 
@@ -12,6 +13,7 @@
 #include "ingest/backoff.h"
 #include "ingest/batch.h"
 #include "ingest/executor.h"
+#include "ingest/resolve.h"
 #include "ingest/table_turn.h"
 #include "ingest/topic_watch.h"
 
@@ -73,6 +75,8 @@ class LaneWriter {
   /// REQUIRES: empty(), or the same as before.
   void begin(TopicIdentity identity, delta::TableShape shape);
   [[nodiscard]] const delta::TableShape& shape() const { return shape_; }
+  /// Whether the table has progress of this partition, before anything of it is added.
+  void set_progress(Partition partition, PartitionStart::Progress progress);
 
   void add(const batch::Row& row, Offset base);
   void advance(Partition partition, Offset base, Offset next);
@@ -108,6 +112,7 @@ class LaneWriter {
     SteadyTime since;
     SteadyTime retry_at;
     std::optional<SteadyTime> first_failure;
+    std::optional<SteadyTime> unknown_since;
     std::uint64_t file_bytes = 0;
     CommitTask task;
   };
@@ -127,6 +132,8 @@ class LaneWriter {
   Backoff backoff_;
   TopicIdentity identity_;
   delta::TableShape shape_;
+  /// Partitions without a txn in the table: nothing of them has been committed yet.
+  std::set<Partition> without_progress_;
   std::unique_ptr<Batch> open_;
   std::optional<Sealed> sealed_;
   /// An answer for `sealed_` that `step` has not looked at.

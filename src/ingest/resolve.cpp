@@ -1,5 +1,6 @@
 #include "ingest/resolve.h"
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -15,12 +16,18 @@ constexpr std::string_view k_metadata_prefix = "bronze:";
 std::string text(Offset offset) { return std::to_string(offset.value); }
 std::string text(Partition partition) { return std::to_string(number(partition)); }
 
-/// Names, types and order of the columns; whether they may be null does not change our files.
+/// Names, types and order of the columns, and that each may be null.
 std::optional<std::string> schema_difference(const std::string& schema_json) {
   const auto wanted = nlohmann::json::parse(batch::table_schema());
   const auto found = nlohmann::json::parse(schema_json, nullptr, false);
-  if (found.is_discarded() || !found.is_object() || !found.contains("fields")) {
-    return "its schema cannot be read";
+  const auto is_field = [](const nlohmann::json& field) {
+    return field.is_object() && field.contains("name") && field["name"].is_string() &&
+           field.contains("type");
+  };
+  if (found.is_discarded() || !found.is_object() || !found.contains("fields") ||
+      !found["fields"].is_array() ||
+      !std::all_of(found["fields"].begin(), found["fields"].end(), is_field)) {
+    return "it cannot be read";
   }
   const auto& have = found["fields"];
   const auto& want = wanted["fields"];
@@ -29,6 +36,9 @@ std::optional<std::string> schema_difference(const std::string& schema_json) {
     const auto type = want[i]["type"].get<std::string>();
     if (i >= have.size() || have[i]["name"] != name || have[i]["type"] != type) {
       return "column " + std::to_string(i + 1) + " should be " + name + " " + type;
+    }
+    if (have[i].value("nullable", nlohmann::json(true)) == nlohmann::json(false)) {
+      return "column " + name + " must be nullable";
     }
   }
   if (have.size() > want.size()) {
@@ -115,8 +125,10 @@ std::variant<PartitionStart, PartitionHalt> start_of(const StartFacts& facts, Pa
                              text(start) + ", but the partition ends at " + text(high->second),
                          true};
   }
-  return PartitionStart{start, position ? "the table's progress"
-                                        : "a partition added after the topic was registered"};
+  if (position) return PartitionStart{.offset = start, .reason = "the table's progress"};
+  return PartitionStart{.offset = start,
+                        .progress = PartitionStart::Progress::kAbsent,
+                        .reason = "a partition added after the topic was registered"};
 }
 
 }  // namespace

@@ -41,6 +41,8 @@ struct RegisterTopic {
 
 struct PartitionStart {
   Offset offset;
+  /// Whether the table has a txn of the partition: the first commit creates it otherwise.
+  enum class Progress { kInTable, kAbsent } progress = Progress::kInTable;
   /// For people: why here.
   std::string reason;
 };

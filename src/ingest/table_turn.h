@@ -10,6 +10,7 @@ namespace bronze::ingest {
 class TableTurn {
  public:
   [[nodiscard]] bool try_take() { return !std::exchange(taken_, true); }
+  [[nodiscard]] bool taken() const { return taken_; }
   void give_back() { taken_ = false; }
 
  private:

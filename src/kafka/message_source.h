@@ -50,6 +50,14 @@ struct PartitionReset {
   std::string reason;
 };
 
+/// What the partition holds at our position cannot be decoded; where reading would go on is not
+/// known.
+struct PartitionUnreadable {
+  std::string topic;
+  Partition partition{};
+  std::string reason;
+};
+
 /// Reading the topic fails until somebody acts, e.g. not authorised.
 struct TopicError {
   std::string topic;
@@ -119,9 +127,10 @@ struct SourceFailed {
 /// The consumer has left its group; nothing more will come.
 struct Closed {};
 
-using Event = std::variant<Idle, Record, PartitionEnd, Assigned, Revoked, PartitionReset,
-                           TopicError, TopicsDescribed, OffsetsListed, GroupOffsetsListed,
-                           OffsetsCommitted, SourceWarning, SourceFailed, Closed>;
+using Event =
+    std::variant<Idle, Record, PartitionEnd, Assigned, Revoked, PartitionReset, PartitionUnreadable,
+                 TopicError, TopicsDescribed, OffsetsListed, GroupOffsetsListed, OffsetsCommitted,
+                 SourceWarning, SourceFailed, Closed>;
 
 struct StartPosition {
   TopicPartition partition;

@@ -29,7 +29,7 @@ void set(rd_kafka_conf_t* conf, const std::string& name, const std::string& valu
   std::array<char, 512> error{};
   if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error.data(), error.size()) !=
       RD_KAFKA_CONF_OK) {
-    throw std::runtime_error("librdkafka refuses the property " + name + ": " + error.data());
+    throw SettingsRefused("librdkafka refuses the property " + name + ": " + error.data());
   }
 }
 
@@ -38,6 +38,11 @@ ConfHandle make_conf(const SourceSettings& settings) {
   // A broker answers a connection's requests in order: whoever asks it something, as before each
   // commit, waits for the fetch before.
   set(conf.get(), "fetch.wait.max.ms", "100");
+  // How soon new topics and partitions are found.
+  set(conf.get(), "topic.metadata.refresh.interval.ms", "10000");
+  // What is fetched may be many times larger decompressed, and each record costs memory of its own.
+  set(conf.get(), "max.partition.fetch.bytes", "524288");
+  set(conf.get(), "queued.min.messages", "5000");
   for (const auto& [name, value] : settings.properties) set(conf.get(), name, value);
   set(conf.get(), "group.id", settings.group);
   set(conf.get(), "partition.assignment.strategy", "cooperative-sticky");
@@ -48,7 +53,7 @@ ConfHandle make_conf(const SourceSettings& settings) {
   set(conf.get(), "enable.partition.eof", "true");
   set(conf.get(), "isolation.level", "read_committed");
   set(conf.get(), "fetch.max.bytes",
-      std::to_string(std::max<std::uint64_t>(settings.queue_bytes / 4, k_fetch_bytes_min)));
+      std::to_string(std::max<std::uint64_t>(settings.queue_bytes / 16, k_fetch_bytes_min)));
   set(conf.get(), "queued.max.messages.kbytes", std::to_string(settings.queue_bytes / 1024));
   rd_kafka_conf_set_events(
       conf.get(), RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT | RD_KAFKA_EVENT_ERROR);
@@ -121,6 +126,24 @@ Event translate_offsets(rd_kafka_event_t* event) {
   return answer;
 }
 
+Event translate_commit(rd_kafka_event_t* event) {
+  OffsetsCommitted answer{error_text(event)};
+  const auto* list = rd_kafka_event_topic_partition_list(event);
+  for (int i = 0; answer.error.empty() && list != nullptr && i < list->cnt; ++i) {
+    const auto& entry = list->elems[i];
+    if (entry.err == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    answer.error = std::string(entry.topic) + " partition " + std::to_string(entry.partition) +
+                   ": " + rd_kafka_err2str(entry.err);
+  }
+  return answer;
+}
+
+/// The bytes at our position are not a record batch: librdkafka cannot say where the next begins.
+bool makes_unreadable(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR__BAD_MSG || code == RD_KAFKA_RESP_ERR__BAD_COMPRESSION ||
+         code == RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED;
+}
+
 Event translate_group_offsets(rd_kafka_event_t* event) {
   GroupOffsetsListed answer{
       .request = request_of(event), .error = error_text(event), .offsets = {}};
@@ -172,7 +195,7 @@ RdKafkaSource::RdKafkaSource(const SourceSettings& settings) : group_(settings.g
   std::array<char, 512> error{};
   rd_kafka_t* consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), error.data(), error.size());
   if (consumer == nullptr) {
-    throw std::runtime_error(std::string("the Kafka consumer cannot be made: ") + error.data());
+    throw SettingsRefused(error.data());
   }
   static_cast<void>(conf.release());  // rd_kafka_new has taken it
   consumer_.reset(consumer);
@@ -210,7 +233,7 @@ Event RdKafkaSource::translate(rd_kafka_event_t* event) {
     case RD_KAFKA_EVENT_ERROR:
       return translate_error(event);
     case RD_KAFKA_EVENT_OFFSET_COMMIT:
-      return OffsetsCommitted{error_text(event)};
+      return translate_commit(event);
     case RD_KAFKA_EVENT_DESCRIBETOPICS_RESULT:
       return translate_description(event);
     case RD_KAFKA_EVENT_LISTOFFSETS_RESULT:
@@ -225,6 +248,7 @@ Event RdKafkaSource::translate(rd_kafka_event_t* event) {
 Event RdKafkaSource::translate_message(rd_kafka_event_t* event) const {
   const rd_kafka_message_t* message = rd_kafka_event_message_next(event);
   if (message == nullptr) return Idle{};
+  if (is_stopping(rd_kafka_topic_name(message->rkt), message->partition)) return Idle{};
   Record record{.topic = rd_kafka_topic_name(message->rkt),
                 .partition = Partition{message->partition},
                 .offset = Offset{message->offset},
@@ -262,6 +286,9 @@ Event RdKafkaSource::translate_error(rd_kafka_event_t* event) const {
   if (rd_kafka_event_error_is_fatal(event) != 0) return SourceFailed{text};
   const Handle<rd_kafka_topic_partition_t, rd_kafka_topic_partition_destroy> place(
       rd_kafka_event_topic_partition(event));
+  if (place && place->topic != nullptr && is_stopping(place->topic, place->partition)) {
+    return Idle{};
+  }
   if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF && place) {
     return PartitionEnd{place->topic, Partition{place->partition}, Offset{place->offset}};
   }
@@ -269,6 +296,9 @@ Event RdKafkaSource::translate_error(rd_kafka_event_t* event) const {
   if (place && place->partition >= 0 &&
       (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || code == RD_KAFKA_RESP_ERR__LOG_TRUNCATION)) {
     return PartitionReset{place->topic, Partition{place->partition}, text};
+  }
+  if (place && place->partition >= 0 && makes_unreadable(code)) {
+    return PartitionUnreadable{place->topic, Partition{place->partition}, text};
   }
   if (place && place->topic != nullptr) {
     const bool denied = code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
@@ -367,13 +397,19 @@ void RdKafkaSource::stop(const std::vector<TopicPartition>& partitions) {
   if (partitions.empty()) return;
   if (revoke_pending_) {
     put_off_.emplace_back(partitions);
+    stopping_.insert(partitions.begin(), partitions.end());
   } else {
     unassign_now(partitions);
   }
 }
 
+bool RdKafkaSource::is_stopping(const char* topic, std::int32_t partition) const {
+  return !stopping_.empty() && stopping_.contains({topic, Partition{partition}});
+}
+
 void RdKafkaSource::release(const std::vector<TopicPartition>& partitions) {
   revoke_pending_ = false;
+  stopping_.clear();
   unassign_now(partitions);
   auto put_off = std::move(put_off_);
   put_off_.clear();

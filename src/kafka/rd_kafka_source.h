@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <variant>
@@ -24,6 +25,11 @@ struct SourceSettings {
 [[nodiscard]] std::vector<std::pair<std::string, std::string>> refused_properties(
     const SourceSettings& settings);
 
+/// librdkafka does not take the settings together, or what they name.
+struct SettingsRefused : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// The MessageSource over librdkafka: one consumer, one queue for everything.
 ///
 /// Owned by the app, used by the ingest thread. Answers an assignment at once with nothing and
@@ -32,7 +38,7 @@ struct SourceSettings {
 /// librdkafka takes any unassign call for that answer.
 class RdKafkaSource final : public MessageSource {
  public:
-  /// Throws std::runtime_error when librdkafka refuses the settings as a whole.
+  /// Throws SettingsRefused when librdkafka refuses the settings as a whole.
   /// REQUIRES: refused_properties(settings) is empty.
   explicit RdKafkaSource(const SourceSettings& settings);
   ~RdKafkaSource() override;
@@ -62,6 +68,7 @@ class RdKafkaSource final : public MessageSource {
   [[nodiscard]] Event translate_message(rd_kafka_event_t* event) const;
   [[nodiscard]] Event translate_rebalance(rd_kafka_event_t* event);
   [[nodiscard]] Event translate_error(rd_kafka_event_t* event) const;
+  [[nodiscard]] bool is_stopping(const char* topic, std::int32_t partition) const;
   [[nodiscard]] Event translate_description(rd_kafka_event_t* event);
   /// Empty = the broker did not tell.
   [[nodiscard]] std::string cluster_id() const;
@@ -80,6 +87,8 @@ class RdKafkaSource final : public MessageSource {
   bool warned_of_missing_ids_ = false;
   /// In order; a vector of starts or of stops.
   std::vector<std::variant<std::vector<StartPosition>, std::vector<TopicPartition>>> put_off_;
+  /// Partitions whose stop is put off: what still comes of them is dropped.
+  std::set<TopicPartition> stopping_;
   /// What librdkafka has been told to read.
   std::set<TopicPartition> reading_;
 };

@@ -46,6 +46,11 @@ class FakeKafka {
     create_topic(name, static_cast<int>(topics_.at(name).partitions.size()));
   }
 
+  void add_partition(const std::string& name) {
+    auto& partitions = topics_.at(name).partitions;
+    partitions[Partition{static_cast<int>(partitions.size())}];
+  }
+
   void produce(const std::string& name, Partition partition, LogRecord::Kind kind) {
     FakeTopic& topic = topics_.at(name);
     auto& log = topic.partitions.at(partition);

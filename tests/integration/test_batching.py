@@ -124,7 +124,7 @@ def test_a_topic_that_appears_later_is_copied(
         environment(
             topic,
             store=folder,
-            KAFKA_PROPERTIES=("heartbeat.interval.ms=500;topic.metadata.refresh.interval.ms=1000"),
+            KAFKA_PROPERTIES="heartbeat.interval.ms=500",
         )
     )
     wait_until(lambda: instance.health(), 10, "/health answers")

@@ -79,6 +79,7 @@ class Simulation {
   void start(int index);
   void land_late_put();
   void append_foreign_commit();
+  void add_partition();
   void recreate_topic();
   void finish();
   [[nodiscard]] bool finished(Outcome& outcome) const;

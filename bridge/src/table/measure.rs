@@ -20,7 +20,8 @@ fn percentiles_ms(mut times: Vec<f64>) -> String {
     format!("p50 {:.2} ms, p99 {:.2} ms", at(0.5), at(0.99))
 }
 
-/// Environment: BRIDGE_MEASURE_VERSIONS (default 5000), BRIDGE_MEASURE_CHECKPOINT_EVERY (0 = never).
+/// Environment: BRIDGE_MEASURE_VERSIONS (default 5000), BRIDGE_MEASURE_CHECKPOINT_EVERY
+/// (0 = never).
 #[test]
 #[ignore = "a measurement"]
 fn puts_as_the_log_grows() {
