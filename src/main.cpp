@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@ namespace {
 
 using bronze::config::Config;
 
+constexpr int k_malloc_arenas = 2;
 constexpr int k_done = 0;
 constexpr int k_failed = 1;
 constexpr int k_bad_usage = 2;
@@ -164,6 +166,8 @@ int command_line(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Each arena keeps what its threads freed: with one a thread, memory would grow with the threads.
+  mallopt(M_ARENA_MAX, k_malloc_arenas);
   try {
 #ifdef BRONZE_TEST_HOOKS
     if (const auto point = bronze::config::process_environment()("BRONZE_KILL_POINT")) {

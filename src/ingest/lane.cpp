@@ -244,7 +244,7 @@ void Lane::tick() {
 
 void Lane::take(const Resolution& resolution) {
   if (const auto* halted = std::get_if<HaltTopic>(&resolution)) {
-    writer_.drop();
+    drop_batches();
     halt_all(halted->reason);
   } else if (const auto* refused = std::get_if<WriteRefused>(&resolution)) {
     fatal_ = topic() + ": the table cannot be written: " + refused->reason;
@@ -317,11 +317,11 @@ void Lane::take(const WriterEvent& event) {
   } else if (const auto* failed = std::get_if<WriteFailed>(&event)) {
     fatal_ = topic() + ": a write cannot succeed: " + failed->reason;
   } else if (const auto* replaced = std::get_if<TopicReplaced>(&event)) {
-    writer_.drop();
+    drop_batches();
     halt_all(replaced->reason + ". What was read since the last commit is not written");
   } else if (const auto* voided = std::get_if<BatchVoid>(&event)) {
     if (voided->foreign && ++foreign_rewinds_ >= k_foreign_rewinds_max) {
-      writer_.drop();
+      drop_batches();
       halt_all(
           "two pipelines share this identity: another writer keeps moving the progress of "
           "consumer group " +
@@ -385,10 +385,14 @@ void Lane::checkpoint_if_due(std::uint64_t version) {
                          }));
 }
 
-void Lane::rewind(const std::string& reason) {
-  spdlog::warn("{}: starting over from the table: {}", topic(), reason);
+void Lane::drop_batches() {
   dropped_ = dropped_ || (intake_ended_ && !writer_.empty());
   writer_.drop();
+}
+
+void Lane::rewind(const std::string& reason) {
+  spdlog::warn("{}: starting over from the table: {}", topic(), reason);
+  drop_batches();
   std::set<Partition> again;
   for (auto& [partition, state] : partitions_) {
     // Nothing of it is left to wait for.

@@ -151,6 +151,7 @@ class Lane {
   void take(const WriterEvent& event);
   void take(const BatchCommitted& committed);
   [[nodiscard]] bool wait_out(PartitionState& state, const PartitionHalt& halt) const;
+  void drop_batches();
   void rewind(const std::string& reason);
   void halt(Partition partition, const std::string& reason);
   void halt_all(const std::string& reason);
