@@ -70,11 +70,11 @@ lint: ## formatting, clang-tidy, clippy, shellcheck, ruff
 coverage: ## line coverage of the C++ tests, report in build/coverage/report
 	scripts/bootstrap lint
 	cmake -G Ninja -S . -B build/coverage -DCMAKE_BUILD_TYPE=Debug \
-	    -DCMAKE_CXX_FLAGS='--coverage -fprofile-update=atomic'
+	    -DCMAKE_CXX_FLAGS='-O1 --coverage -fprofile-update=atomic'
 	cmake --build build/coverage --target unit_tests property_tests
 	find build/coverage -name '*.gcda' -delete
 	build/coverage/unit_tests --gtest_brief=1
-	build/coverage/property_tests --gtest_brief=1
+	BRONZE_SCRIPTS=1000 build/coverage/property_tests --gtest_brief=1
 	mkdir -p build/coverage/report
 	gcovr --root . --filter src/ --exclude-throw-branches --print-summary \
 	    --html-details build/coverage/report/index.html build/coverage
