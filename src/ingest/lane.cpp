@@ -302,6 +302,7 @@ void Lane::start(const std::vector<kafka::StartPosition>& positions) {
   if (positions.empty()) return;
   parts_.source.start(positions);
   std::vector<kafka::TopicPartition> partitions;
+  partitions.reserve(positions.size());
   for (const auto& position : positions) partitions.push_back(position.partition);
   // A pause outlives an assignment, so it is said either way.
   if (paused_) {
@@ -495,6 +496,7 @@ kafka::TopicPartition Lane::named(Partition partition) const { return {topic(), 
 
 std::vector<kafka::TopicPartition> Lane::named(const std::set<Partition>& some) const {
   std::vector<kafka::TopicPartition> named_partitions;
+  named_partitions.reserve(some.size());
   for (const Partition partition : some) named_partitions.push_back(named(partition));
   return named_partitions;
 }
