@@ -67,8 +67,8 @@ lint: ## formatting, clang-tidy, clippy, shellcheck, ruff
 	$(call build,debug)
 	run-clang-tidy-14 -quiet -p build/debug "$(CURDIR)/src/.*"
 
-coverage: ## line coverage of the C++ tests, report in build/coverage/report
-	scripts/bootstrap lint
+coverage: ## line coverage of the C++ and Rust tests, report in build/coverage/report
+	scripts/bootstrap coverage
 	cmake -G Ninja -S . -B build/coverage -DCMAKE_BUILD_TYPE=Debug \
 	    -DCMAKE_CXX_FLAGS='-O1 --coverage -fprofile-update=atomic'
 	cmake --build build/coverage --target unit_tests property_tests
@@ -78,6 +78,7 @@ coverage: ## line coverage of the C++ tests, report in build/coverage/report
 	mkdir -p build/coverage/report
 	gcovr --root . --filter src/ --exclude-throw-branches --print-summary \
 	    --html-details build/coverage/report/index.html build/coverage
+	scripts/bridge_coverage build/coverage/bridge
 
 clean: ## removes build/, keeps what was fetched into .deps/
 	rm -rf build

@@ -1,5 +1,7 @@
 #include "app.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -118,7 +120,7 @@ struct App::Parts {
 std::vector<config::ConfigError> refused_settings(const config::Config& config) {
   std::vector<config::ConfigError> errors;
   for (const auto& [name, reason] : kafka::refused_properties(source_settings(config))) {
-    errors.push_back({"KAFKA_PROPERTIES", "librdkafka refuses " + name + ": " + reason});
+    errors.push_back({"KAFKA_PROPERTIES", fmt::format("librdkafka refuses {}: {}", name, reason)});
   }
   return errors;
 }

@@ -18,7 +18,7 @@ enum class Partition : std::int32_t {};
 struct Offset {
   std::int64_t value = 0;
 
-  friend constexpr auto operator<=>(Offset, Offset) = default;
+  friend constexpr auto operator<=>(Offset, Offset) = default;  // NOLINT(modernize-use-nullptr)
   [[nodiscard]] constexpr Offset following() const { return Offset{value + 1}; }
 };
 

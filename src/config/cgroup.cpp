@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <fstream>
@@ -34,14 +36,14 @@ std::optional<std::uint64_t> least_limit(const std::string& mount, std::string g
   if (group.find("..") != std::string::npos) group.clear();
   std::optional<std::uint64_t> limit;
   while (!group.empty()) {
-    limit = smaller(limit, read_limit(mount + group + "/" + file));
+    limit = smaller(limit, read_limit(fmt::format("{}{}/{}", mount, group, file)));
     group.resize(group.rfind('/') == std::string::npos ? 0 : group.rfind('/'));
   }
   return smaller(limit, read_limit(mount + "/" + file));
 }
 
 bool lists_memory(const std::string& controllers) {
-  return ("," + controllers + ",").find(",memory,") != std::string::npos;
+  return fmt::format(",{},", controllers).find(",memory,") != std::string::npos;
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace bronze::ingest {
 namespace {
 
 constexpr std::uint64_t k_records_between_housekeeping = 256;
-constexpr std::uint64_t k_bytes_between_housekeeping = 1024 * 1024;
+constexpr std::uint64_t k_bytes_between_housekeeping = std::uint64_t{1024} * 1024;
 constexpr std::chrono::seconds k_say_every{5};
 constexpr std::chrono::minutes k_remind_every{1};
 constexpr std::chrono::milliseconds k_publish_every{200};
@@ -29,6 +29,8 @@ template <typename... Cases>
 struct Overloaded : Cases... {
   using Cases::operator()...;
 };
+template <typename... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;
 
 std::map<std::string, std::vector<Partition>> by_topic(
     const std::vector<kafka::TopicPartition>& partitions) {

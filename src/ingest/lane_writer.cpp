@@ -97,7 +97,7 @@ void LaneWriter::seal() {
   flush_wanted_ = false;
   open_->seal();
   open_->finish_files();
-  sealed_.emplace();
+  sealed_ = Sealed{};
   sealed_->batch = std::move(open_);
   sealed_->since = parts_.clock.now();
   backoff_.reset();

@@ -1,5 +1,7 @@
 #include "ingest/resolve.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
@@ -35,7 +37,7 @@ std::optional<std::string> schema_difference(const std::string& schema_json) {
     const auto name = want[i]["name"].get<std::string>();
     const auto type = want[i]["type"].get<std::string>();
     if (i >= have.size() || have[i]["name"] != name || have[i]["type"] != type) {
-      return "column " + std::to_string(i + 1) + " should be " + name + " " + type;
+      return fmt::format("column {} should be {} {}", i + 1, name, type);
     }
     if (have[i].value("nullable", nlohmann::json(true)) == nlohmann::json(false)) {
       return "column " + name + " must be nullable";

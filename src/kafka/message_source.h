@@ -17,7 +17,7 @@ struct TopicPartition {
   std::string topic;
   Partition partition{};
 
-  friend auto operator<=>(const TopicPartition&, const TopicPartition&) = default;
+  friend auto operator<=>(const TopicPartition&, const TopicPartition&) = default;  // NOLINT
 };
 
 /// Nothing came in time.

@@ -14,7 +14,7 @@ namespace {
 constexpr std::chrono::milliseconds k_offsets_timeout{10'000};
 constexpr int k_cluster_id_timeout_ms = 2'000;
 /// The least that a broker's default message.max.bytes asks for.
-constexpr std::uint64_t k_fetch_bytes_min = 2 * 1024 * 1024;
+constexpr std::uint64_t k_fetch_bytes_min = std::uint64_t{2} * 1024 * 1024;
 
 void log_line(const rd_kafka_t* /*consumer*/, int level, const char* facility, const char* text) {
   constexpr int k_syslog_error = 3;
@@ -81,6 +81,7 @@ PartitionListHandle make_list(const std::string& topic, const std::vector<Partit
 
 std::vector<TopicPartition> from_list(const rd_kafka_topic_partition_list_t* list) {
   std::vector<TopicPartition> partitions;
+  partitions.reserve(static_cast<std::size_t>(list->cnt));
   for (int i = 0; i < list->cnt; ++i) {
     partitions.push_back({list->elems[i].topic, Partition{list->elems[i].partition}});
   }
@@ -97,6 +98,7 @@ void throw_if(rd_kafka_error_t* raw, const char* what) {
 
 /// Admin requests carry their number as the opaque.
 void* to_opaque(RequestId request) {
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): it is a number, and never followed
   return reinterpret_cast<void*>(static_cast<std::uintptr_t>(request));
 }
 RequestId request_of(rd_kafka_event_t* event) {
@@ -442,6 +444,7 @@ AdminOptionsHandle RdKafkaSource::admin_options(rd_kafka_admin_op_t operation,
 RequestId RdKafkaSource::describe_topics(const std::vector<std::string>& topics,
                                          std::chrono::milliseconds timeout) {
   std::vector<const char*> names;
+  names.reserve(topics.size());
   for (const auto& topic : topics) names.push_back(topic.c_str());
   const TopicCollectionHandle collection(
       rd_kafka_TopicCollection_of_topic_names(names.data(), names.size()));

@@ -107,3 +107,27 @@ def test_an_undecodable_value_still_stops_after_a_restart(
         instance.stop(codes=(0, 1))
     assert broker.committed_offsets(group, topic) == {0: 1}
     assert Table(folder, topic).rows_by_delta_rs() == [(0, 0, b"{}")]
+
+
+@pytest.mark.parametrize("shift", [0, 8])
+def test_a_batch_damaged_on_the_brokers_disk_stops_its_partition_only(
+    shift, broker, new_topic, folder, group, environment, start
+):
+    """The client must not take what it skips for a batch: this payload looks like headers."""
+    topic = new_topic(2)
+    headers_of_negative_size = bytes(shift) + (b"\xff" * 8 + bytes(8)) * 1000
+    for values in ([b'"before"'], [b'"spoilt"', headers_of_negative_size], [b'"after"']):
+        broker.produce(topic, values, partition=0)
+    broker.damage(topic, 0, b'"spoilt"')
+
+    instance = start(environment(topic, store=folder))
+    health = instance.wait_unhealthy()
+    assert any(topic in reason for reason in health.body["reasons"]), health.body
+    broker.produce(topic, json_values(50), partition=1)
+    wait_until(
+        lambda: broker.committed_offsets(group, topic) == {0: 1, 1: 50}, 30, "the good ones land"
+    )
+    instance.stop(codes=(0, 1))
+    rows = Table(folder, topic).rows_by_delta_rs()
+    assert [row for row in rows if row[0] == 0] == [(0, 0, b'"before"')]
+    assert len(rows) == 51

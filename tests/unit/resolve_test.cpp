@@ -311,7 +311,8 @@ const std::vector<RefusalCase>& refusal_cases() {
   using Fields = nlohmann::ordered_json;
   static const std::vector<RefusalCase> k_cases = {
       {"as we make it", [](delta::TableShape&) {}, ""},
-      {"not nullable", schema_change([](Fields& f) { f[1]["nullable"] = false; }), "must be nullable"},
+      {"not nullable", schema_change([](Fields& f) { f[1]["nullable"] = false; }),
+       "must be nullable"},
       {"column comment", schema_change([](Fields& f) { f[0]["metadata"]["comment"] = "x"; }), ""},
       {"other order", schema_change([](Fields& f) { std::swap(f[1], f[2]); }),
        "column 2 should be _kafka_partition integer"},

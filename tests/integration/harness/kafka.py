@@ -308,6 +308,15 @@ class Broker:
         assert not failures and not unsent, (failures[:3], unsent)
         return count
 
+    def damage(self, topic: str, partition: int, value: bytes) -> None:
+        """Changes this value, stored uncompressed, on disk; its batch's checksum no longer fits."""
+        segment = self.directory / "data" / f"{topic}-{partition}" / f"{0:020}.log"
+        content = segment.read_bytes()
+        assert content.count(value) == 1, f"{value!r} is {content.count(value)} times in {segment}"
+        with segment.open("r+b") as file:
+            file.seek(content.index(value))
+            file.write(bytes([value[0] ^ 1]))
+
     def producer(self, **settings: str | int | bool) -> Producer:
         defaults = {"linger.ms": 5, "partitioner": "random", "sticky.partitioning.linger.ms": 0}
         return Producer(self._client(**{**defaults, **settings}))

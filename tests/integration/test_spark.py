@@ -1,0 +1,46 @@
+"""Spark reads the tables: rows, schema, statistics, history, protocol."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from harness.payloads import json_values
+from harness.spark import start_spark
+from harness.tables import as_rows
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory):
+    session = start_spark(tmp_path_factory.mktemp("spark"))
+    yield session
+    session.stop()
+
+
+def test_spark_reads_rows_history_and_a_checkpoint(
+    spark, broker, new_topic, folder, group, environment, start
+):
+    topic = new_topic(3)
+    instance = start(environment(topic, store=folder, BATCH_INTERVAL_SECONDS="0.01"))
+    instance.wait_log("begins at offset")
+    for _ in range(250):
+        broker.produce(topic, [None, "ümläut ✓".encode(), *json_values(4)])
+    broker.wait_caught_up(group, topic)
+    instance.stop()
+    path = f"{folder.path}/bronze_{topic}"
+    assert list((folder.path / f"bronze_{topic}" / "_delta_log").glob("*.checkpoint*.parquet"))
+
+    frame = spark.read.format("delta").load(path)
+    columns = ["_kafka_partition", "_kafka_offset", "_raw_value"]
+    rows = as_rows(frame.select(*columns).collect())
+    visible = [(r.partition, r.offset, r.value) for r in broker.read_visible(topic)]
+    assert len(rows) == len(visible) and set(rows) == set(visible)
+    late = [row for row in rows if row[1] >= 200]
+    assert frame.where("_kafka_offset >= 200").count() == len(late) > 0
+
+    history = spark.sql(f"DESCRIBE HISTORY delta.`{path}`").collect()
+    written = [commit["operationParameters"].get("bronzeRows") for commit in history]
+    assert sum(int(json.loads(count)) for count in written if count) == len(rows)
+    detail = spark.sql(f"DESCRIBE DETAIL delta.`{path}`").collect()[0]
+    assert (detail["minReaderVersion"], detail["minWriterVersion"]) == (1, 2)
+    assert detail["partitionColumns"] == ["_ingestion_date"]
