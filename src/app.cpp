@@ -71,6 +71,7 @@ ingest::LaneSettings lane_settings(const config::Config& config, std::size_t lan
                      .write_retry = config.write_retry,
                      .file_age_max = k_file_age_max},
           .start = config.kafka.start,
+          .start_source = config.kafka.start_source,
           .mode = mode,
           .table_spec = {.schema_json = batch::table_schema(),
                          .partition_columns = {batch::k_partition_column},

@@ -113,6 +113,23 @@ pub mod ffi {
         found: bool,
     }
 
+    /// An offset of a Kafka partition.
+    #[derive(Debug, Clone, Copy)]
+    struct PartitionOffset {
+        partition: i32,
+        offset: i64,
+    }
+
+    struct LastOffsets {
+        outcome: Outcome,
+        offsets: Vec<PartitionOffset>,
+    }
+
+    struct TxnLookup {
+        outcome: Outcome,
+        found: bool,
+    }
+
     struct FinishResult {
         outcome: Outcome,
         /// Relative to the table, e.g. `_ingestion_date=2026-01-31/part-....parquet`.
@@ -176,6 +193,16 @@ pub mod ffi {
 
         /// Whether the cached snapshot has any data file.
         fn has_data_files(self: &Table) -> Result<DataFilesLookup>;
+
+        /// The greatest `_kafka_offset` of each `_kafka_partition` in the live files of the cached
+        /// snapshot, from their statistics, and where those do not tell it from the two columns.
+        /// Rows before the offset that `from` names for their partition need not be found: the
+        /// answer for it may then be lower, or absent. Rows hidden by a deletion vector count.
+        fn last_offsets(self: &Table, from: &[PartitionOffset]) -> Result<LastOffsets>;
+
+        /// Whether the log entry of `version`, read from the store, has a txn action of an appId
+        /// that begins with `prefix`. Missing: there is no such entry.
+        fn log_entry_has_txn(self: &Table, version: u64, prefix: &str) -> Result<TxnLookup>;
 
         /// Looks for commitInfo.operationParameters.bronzeToken == `token` in the log entries of
         /// versions `(after, cached snapshot's version]`, read from the store.

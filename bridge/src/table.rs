@@ -4,6 +4,7 @@ mod diagnosis;
 mod log;
 #[cfg(test)]
 mod measure;
+mod offsets;
 mod put;
 mod replay;
 #[cfg(test)]
@@ -20,8 +21,8 @@ use url::Url;
 use crate::data_file::{DataFile, FileSet};
 use crate::errors::{guarded, ok, outcome, Fault, Result};
 use crate::ffi::{
-    CommitRequest, DataFilesLookup, KeyValue, Outcome, PutResult, Status, TableSpec, TableState,
-    TokenLookup, TxnList,
+    CommitRequest, DataFilesLookup, KeyValue, LastOffsets, Outcome, PartitionOffset, PutResult,
+    Status, TableSpec, TableState, TokenLookup, TxnList, TxnLookup,
 };
 use crate::store::StoreInner;
 use diagnosis::Listing;
@@ -107,6 +108,37 @@ impl Table {
             let found =
                 replay::has_data_files(&self.store, &snapshot).map_err(|error| self.explain(error));
             Ok(DataFilesLookup {
+                found: *found.as_ref().unwrap_or(&false),
+                outcome: outcome(found.map(|_| ())),
+            })
+        })
+    }
+
+    pub fn last_offsets(&self, from: &[PartitionOffset]) -> Result<LastOffsets> {
+        guarded("last_offsets", || {
+            let snapshot = self.snapshot()?;
+            let found = offsets::last_offsets(&self.store, &self.root, &snapshot, from)
+                .map_err(|error| self.explain(error));
+            Ok(match found {
+                Ok(greatest) => LastOffsets {
+                    outcome: ok(),
+                    offsets: greatest
+                        .into_iter()
+                        .map(|(partition, offset)| PartitionOffset { partition, offset })
+                        .collect(),
+                },
+                Err(fault) => LastOffsets {
+                    outcome: fault.into(),
+                    offsets: Vec::new(),
+                },
+            })
+        })
+    }
+
+    pub fn log_entry_has_txn(&self, version: u64, prefix: &str) -> Result<TxnLookup> {
+        guarded("log_entry_has_txn", || {
+            let found = log::entry_has_txn(&self.store, &self.log()?, version, prefix);
+            Ok(TxnLookup {
                 found: *found.as_ref().unwrap_or(&false),
                 outcome: outcome(found.map(|_| ())),
             })

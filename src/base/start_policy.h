@@ -14,4 +14,7 @@ struct StartAtTime {
 /// Where a partition without any progress begins.
 using StartPolicy = std::variant<StartEarliest, StartLatest, StartAtTime>;
 
+/// Whether somebody chose the policy.
+enum class StartSource { kDefault, kExplicit };
+
 }  // namespace bronze

@@ -27,6 +27,7 @@ struct KafkaConfig {
   std::string consumer_group;
   std::vector<std::string> topics;
   StartPolicy start;
+  StartSource start_source = StartSource::kDefault;
   std::chrono::milliseconds poll_timeout{};
   std::chrono::milliseconds session_timeout{};
   std::string security_protocol;

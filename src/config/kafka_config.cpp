@@ -190,6 +190,7 @@ KafkaConfig read_kafka_config(Reader& reader) {
   kafka.consumer_group = read_group(reader);
   kafka.topics = read_topics(reader);
   kafka.start = read_start(reader);
+  if (reader.given("KAFKA_START")) kafka.start_source = StartSource::kExplicit;
   kafka.poll_timeout =
       read_milliseconds(reader, "KAFKA_POLL_TIMEOUT_MS", {.min = 1, .max = 60'000});
   kafka.session_timeout =

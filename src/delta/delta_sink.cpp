@@ -106,6 +106,23 @@ Lookup DeltaSink::has_data_files() {
   return {from_bridge(lookup.outcome), lookup.found, 0};
 }
 
+LastOffsets DeltaSink::last_offsets(const OffsetMap& from) {
+  std::vector<bridge::PartitionOffset> bridged;
+  bridged.reserve(from.size());
+  for (const auto& [partition, offset] : from) bridged.push_back({number(partition), offset.value});
+  const auto found = table_->last_offsets({bridged.data(), bridged.size()});
+  LastOffsets last{from_bridge(found.outcome), {}};
+  for (const auto& entry : found.offsets) {
+    last.offsets[Partition{entry.partition}] = Offset{entry.offset};
+  }
+  return last;
+}
+
+Lookup DeltaSink::log_entry_has_txn(std::uint64_t version, const std::string& prefix) {
+  const auto lookup = table_->log_entry_has_txn(version, prefix);
+  return {from_bridge(lookup.outcome), lookup.found, version};
+}
+
 Lookup DeltaSink::find_token(const std::string& token, std::uint64_t after) {
   const auto lookup = table_->find_token(token, after);
   return {from_bridge(lookup.outcome), lookup.found, lookup.version};

@@ -35,6 +35,8 @@ class DeltaSink final : public TableSink {
   StoreOutcome create(const TableSpec& spec) override;
   [[nodiscard]] const SnapshotView& snapshot() const override { return snapshot_; }
   Lookup has_data_files() override;
+  LastOffsets last_offsets(const OffsetMap& from) override;
+  Lookup log_entry_has_txn(std::uint64_t version, const std::string& prefix) override;
   Lookup find_token(const std::string& token, std::uint64_t after) override;
   StoreOutcome log_entry_exists(std::uint64_t version) override;
   PutResult put(const CommitRequest& request) override;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/ids.h"
 #include "batch/columns.h"
 
 namespace bronze::delta {
@@ -73,6 +74,11 @@ struct [[nodiscard]] Lookup {
   std::uint64_t version = 0;
 };
 
+struct [[nodiscard]] LastOffsets {
+  StoreOutcome outcome;
+  OffsetMap offsets;
+};
+
 struct [[nodiscard]] FileResult {
   StoreOutcome outcome;
   std::string path;
@@ -119,6 +125,13 @@ class TableSink {
   /// The snapshot of the last successful load, create or put.
   [[nodiscard]] virtual const SnapshotView& snapshot() const = 0;
   virtual Lookup has_data_files() = 0;
+  /// The greatest `_kafka_offset` of each partition in the snapshot's live files, whoever wrote
+  /// them. Rows before `from` of their partition need not be found: the answer for it may then be
+  /// lower, or absent. May read many files; memory stays bounded.
+  virtual LastOffsets last_offsets(const OffsetMap& from) = 0;
+  /// Whether the log entry of `version` has a txn of an appId that begins with `prefix`. kMissing:
+  /// there is no such entry.
+  virtual Lookup log_entry_has_txn(std::uint64_t version, const std::string& prefix) = 0;
   /// Looks for a commit with this token in versions (after, snapshot's version].
   virtual Lookup find_token(const std::string& token, std::uint64_t after) = 0;
   /// kOk or kMissing, or why it is not known.

@@ -20,6 +20,8 @@ std::string percent_encode(std::string_view text) {
   return encoded;
 }
 
+std::string group_prefix(std::string_view group) { return "bronze/" + percent_encode(group) + "/"; }
+
 std::string partition_app_id(std::string_view group, const TopicIdentity& identity,
                              Partition partition) {
   return "bronze/" + percent_encode(group) + "/" + percent_encode(identity.text) + "/" +

@@ -17,6 +17,9 @@ namespace bronze::ingest {
 /// `bronze/{group}/{topic}`: the table knows this topic; its version is the identity's number.
 [[nodiscard]] std::string registry_app_id(std::string_view group, std::string_view topic);
 
+/// What all of a group's names begin with.
+[[nodiscard]] std::string group_prefix(std::string_view group);
+
 [[nodiscard]] std::string percent_encode(std::string_view text);
 
 }  // namespace bronze::ingest

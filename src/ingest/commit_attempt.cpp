@@ -68,6 +68,9 @@ class Attempt {
     if (table_.snapshot().shape != task_.shape) {
       return result(CommitStatus::kRewind, "the table's metadata changed since the batch began");
     }
+    if (task_.follows && table_.snapshot().version != *task_.follows) {
+      return result(CommitStatus::kRewind, "the table changed since it was looked at");
+    }
     if (task_.expires_at && clock_.now() >= *task_.expires_at) {
       return result(CommitStatus::kRewind,
                     "the batch's files are so old that a VACUUM could have removed them");

@@ -35,6 +35,8 @@ struct CommitTask {
   std::vector<const delta::FileSink*> files;
   /// What the files were written for.
   delta::TableShape shape;
+  /// The only snapshot that the commit may follow; nullopt = any that has its bases.
+  std::optional<std::uint64_t> follows;
   /// The oldest file must be younger than MAX_FILE_AGE when the PUT goes out; nullopt = no file.
   std::optional<SteadyTime> expires_at;
   AttemptMemory memory;

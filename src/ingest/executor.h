@@ -27,6 +27,7 @@ struct TableLoaded {
   delta::StoreOutcome outcome;
   delta::SnapshotView view;
   bool has_data_files = false;
+  OffsetMap last_offsets;
 };
 struct TopicRegistered {
   CommitResult result;

@@ -125,6 +125,7 @@ void Ingest::handle(const kafka::Event& event) {
                  },
                  [&](const kafka::OffsetsCommitted& answer) { on_offsets_committed(answer); },
                  [&](const kafka::SourceWarning& warning) { on_warning(warning); },
+                 [&](const kafka::JoinRefused& refused) { on_join_refused(refused); },
                  [&](const kafka::SourceFailed& failed) { fail("Kafka: " + failed.message); },
                  [&](const kafka::Closed&) { phase_ = Phase::kEnded; },
              },
@@ -146,6 +147,7 @@ void Ingest::on_record(const Record& record) {
 
 void Ingest::on_assigned(const kafka::Assigned& assigned) {
   last_assignment_ = parts_.clock.now();
+  group_trouble_.clear();
   partitions_owned_ += assigned.partitions.size();
   spdlog::info("{} partitions assigned", assigned.partitions.size());
   for (const auto& [topic, partitions] : by_topic(assigned.partitions)) {
@@ -205,6 +207,11 @@ void Ingest::on_warning(const kafka::SourceWarning& warning) {
   if (warning.all_brokers_down) parts_.watch.on_brokers_down();
   if (warning.message != kafka_trouble_) spdlog::warn("Kafka: {}", warning.message);
   kafka_trouble_ = warning.message;
+}
+
+void Ingest::on_join_refused(const kafka::JoinRefused& refused) {
+  if (group_trouble_.empty()) spdlog::warn("waiting: {}", refused.reason);
+  group_trouble_ = refused.reason;
 }
 
 void Ingest::housekeeping() {
@@ -401,6 +408,7 @@ void Ingest::say_what_is_waited_for() {
     spdlog::warn("waiting for the store at {}: {}", settings_.store_name,
                  store_trouble_.empty() ? "no answer yet" : store_trouble_);
   }
+  if (!group_trouble_.empty()) spdlog::warn("waiting: {}", group_trouble_);
   const auto answered = parts_.watch.last_answer();
   if (!answered || now - *answered > k_kafka_silence) {
     const std::string& why =

@@ -84,6 +84,7 @@ class Ingest {
   void on_revoked(const kafka::Revoked& revoked);
   void on_offsets_committed(const kafka::OffsetsCommitted& answer);
   void commit_offsets_again();
+  void on_join_refused(const kafka::JoinRefused& refused);
   void on_warning(const kafka::SourceWarning& warning);
   void take_jobs();
   void take_probe(const delta::StoreOutcome& outcome);
@@ -118,6 +119,8 @@ class Ingest {
   SteadyTime probe_again_at_;
   std::string store_trouble_;
   std::string kafka_trouble_;
+  /// Why the group does not take us in; empty = it does, or has not said no.
+  std::string group_trouble_;
   std::string offsets_trouble_;
   std::optional<SteadyTime> offsets_again_at_;
   std::optional<SteadyTime> last_assignment_;

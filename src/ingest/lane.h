@@ -28,6 +28,7 @@ enum class RunMode {
 struct LaneSettings {
   WriterSettings writer;
   StartPolicy start;
+  StartSource start_source = StartSource::kDefault;
   RunMode mode = RunMode::kUntilStopped;
   delta::TableSpec table_spec;
 };

@@ -9,6 +9,7 @@
 
 #include "batch/schema.h"
 #include "ingest/app_id.h"
+#include "ingest/take_over.h"
 
 namespace bronze::ingest {
 namespace {
@@ -49,11 +50,19 @@ std::optional<std::string> schema_difference(const std::string& schema_json) {
   return std::nullopt;
 }
 
-/// An offset committed for another table means that the table lost its state.
+/// An offset that we committed means that a table knew the topic: this one lost its state.
 std::optional<std::string> lost_state(const StartFacts& facts) {
   const std::string ours = commit_metadata(facts.table.shape.id);
   for (const auto& [partition, committed] : facts.group_offsets) {
-    if (committed.metadata.starts_with(k_metadata_prefix) && committed.metadata != ours) {
+    if (committed.metadata == ours) {
+      return "by the offset " + text(committed.offset) + " that group " + facts.group +
+             " committed for partition " + text(partition) +
+             " this table held the progress of the topic, and now it knows nothing of it: somebody "
+             "restored an older version or let transactions expire. Bring the newest version back; "
+             "or, to go on after the rows that are there now, delete the group's offsets of this "
+             "topic and set KAFKA_START";
+    }
+    if (names_a_table(committed.metadata)) {
       return "the offset " + text(committed.offset) + " that group " + facts.group +
              " committed for partition " + text(partition) + " belongs to another table (" +
              committed.metadata.substr(k_metadata_prefix.size()) + "; this one is " +
@@ -84,23 +93,22 @@ std::optional<std::string> unknown_writer_feature(const delta::TableShape& shape
 
 Resolution register_topic(const StartFacts& facts) {
   if (const auto lost = lost_state(facts)) return HaltTopic{*lost};
-  if (facts.table_has_data_files) {
-    return HaltTopic{
-        "the table has rows that were not written by bronze; taking such a table over is not "
-        "supported by this version. Point DELTA_BASE_PATH at an empty place"};
+  return first_numbers(facts);
+}
+
+/// Why the table's progress is where it is, and what does not count against it.
+std::string reason_for(const StartFacts& facts, Partition partition, Offset progress) {
+  const auto origin = facts.origins.find(partition);
+  if (origin != facts.origins.end() && origin->second.offset == progress) {
+    return origin->second.reason;
   }
-  RegisterTopic registration;
-  registration.steps.push_back(
-      {registry_app_id(facts.group, facts.topic), std::nullopt, facts.identity.number});
-  for (const Partition partition : facts.all_partitions) {
-    const auto start = facts.policy.find(partition);
-    if (start == facts.policy.end()) {
-      return HaltTopic{"Kafka does not tell the offsets of partition " + text(partition)};
-    }
-    registration.steps.push_back({partition_app_id(facts.group, facts.identity, partition),
-                                  std::nullopt, start->second.value});
-  }
-  return registration;
+  const auto committed = facts.group_offsets.find(partition);
+  const bool ahead = committed != facts.group_offsets.end() &&
+                     committed->second.offset > progress &&
+                     !names_a_table(committed->second.metadata);
+  if (!ahead) return "the table's progress";
+  return "the table's progress; the group's offset " + text(committed->second.offset) +
+         " is not ours, and the table has no rows of others: it does not count";
 }
 
 std::variant<PartitionStart, PartitionHalt> start_of(const StartFacts& facts, Partition partition) {
@@ -127,7 +135,9 @@ std::variant<PartitionStart, PartitionHalt> start_of(const StartFacts& facts, Pa
                              text(start) + ", but the partition ends at " + text(high->second),
                          true};
   }
-  if (position) return PartitionStart{.offset = start, .reason = "the table's progress"};
+  if (position) {
+    return PartitionStart{.offset = start, .reason = reason_for(facts, partition, start)};
+  }
   return PartitionStart{.offset = start,
                         .progress = PartitionStart::Progress::kAbsent,
                         .reason = "a partition added after the topic was registered"};
@@ -138,6 +148,8 @@ std::variant<PartitionStart, PartitionHalt> start_of(const StartFacts& facts, Pa
 std::string commit_metadata(const std::string& table_id) {
   return std::string(k_metadata_prefix) + table_id;
 }
+
+bool names_a_table(const std::string& metadata) { return metadata.starts_with(k_metadata_prefix); }
 
 std::optional<std::string> refusal_of(const delta::TableShape& shape) {
   if (const auto difference = schema_difference(shape.schema_json)) {
@@ -181,6 +193,7 @@ Resolution resolve(const StartFacts& facts, const std::set<Partition>& assigned)
         "table was written from another topic of this name. Move the table away, or "
         "use another KAFKA_CONSUMER_GROUP"};
   }
+  if (auto numbers = numbers_after_others(facts)) return std::move(*numbers);
   StartDecisions decisions;
   for (const Partition partition : assigned) {
     decisions.partitions.emplace(partition, start_of(facts, partition));

@@ -8,11 +8,18 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/start_policy.h"
 #include "delta/table_sink.h"
 #include "ingest/progress.h"
 #include "kafka/message_source.h"
 
 namespace bronze::ingest {
+
+/// Where a registration lets a partition begin, and for people: why.
+struct Origin {
+  Offset offset;
+  std::string reason;
+};
 
 /// All that decides where reading begins, looked up when partitions are assigned.
 struct StartFacts {
@@ -25,18 +32,30 @@ struct StartFacts {
   OffsetMap latest;
   /// What the start policy says for each partition: KAFKA_START.
   OffsetMap policy;
+  StartSource start_source = StartSource::kDefault;
+  /// As they were before `table` was read: what the table then knew is no older.
   std::map<Partition, kafka::GroupOffset> group_offsets;
   delta::SnapshotView table;
   /// Asked only while the table does not know the topic.
   bool table_has_data_files = false;
+  /// The greatest offset of each partition in the table's live files, whoever wrote them. Looked
+  /// up only while the table does not know the topic, or when others may have written to it since;
+  /// below `offsets_that_matter` it may be lower or absent.
+  OffsetMap last_offsets;
+  /// What the last registration of this process said.
+  std::map<Partition, Origin> origins;
   /// What earlier looks at the table showed; "seen once and now absent" halts.
   std::optional<std::string> known_table_id;
   std::set<std::string> known_app_ids;
 };
 
-/// The table must first learn of the topic: one compare-and-swap commit of these txns.
+/// The table must first learn of the topic, or of what others did since: one compare-and-swap
+/// commit of these txns, which follows the very snapshot that they were worked out from.
 struct RegisterTopic {
   std::vector<TxnStep> steps;
+  std::map<Partition, Origin> origins;
+  /// The table knows the topic already, and what others did is this; empty = it does not.
+  std::string others;
 };
 
 struct PartitionStart {
@@ -75,6 +94,9 @@ using Resolution = std::variant<RegisterTopic, StartDecisions, HaltTopic, WriteR
 
 /// Metadata of our Kafka commits: which table the offset belongs to.
 [[nodiscard]] std::string commit_metadata(const std::string& table_id);
+
+/// Whether such metadata is ours, of this table or another.
+[[nodiscard]] bool names_a_table(const std::string& metadata);
 
 /// Why files of ours must not be written into such a table; nullopt = they may.
 [[nodiscard]] std::optional<std::string> refusal_of(const delta::TableShape& shape);

@@ -8,19 +8,39 @@
 #include "base/kill_point.h"
 #include "base/token.h"
 #include "ingest/app_id.h"
+#include "ingest/take_over.h"
 
 namespace bronze::ingest {
 namespace {
 
-TableLoaded load(delta::TableSink& table, const std::string& registry) {
-  TableLoaded loaded{.outcome = table.load(), .view = {}, .has_data_files = false};
+/// Whether somebody else may have written rows since our last commit. kMissing cannot tell no.
+delta::Lookup others_may_have_written(delta::TableSink& table, const StartFacts& facts) {
+  if (others_moved_the_group(facts)) return {.outcome = {}, .found = true};
+  auto ours = table.log_entry_has_txn(facts.table.version, group_prefix(facts.group));
+  if (ours.outcome.status == delta::StoreStatus::kMissing) ours = {};
+  ours.found = !ours.found;
+  return ours;
+}
+
+/// `facts`: all that is known but the table.
+TableLoaded load(delta::TableSink& table, StartFacts facts) {
+  TableLoaded loaded{
+      .outcome = table.load(), .view = {}, .has_data_files = false, .last_offsets = {}};
   if (!loaded.outcome.ok()) return loaded;
-  loaded.view = table.snapshot();
-  if (!position_in(loaded.view.txns, registry)) {
-    auto lookup = table.has_data_files();
-    loaded.outcome = std::move(lookup.outcome);
-    loaded.has_data_files = lookup.found;
+  loaded.view = facts.table = table.snapshot();
+  if (refusal_of(loaded.view.shape)) return loaded;
+  delta::Lookup look;
+  if (position_in(loaded.view.txns, registry_app_id(facts.group, facts.topic))) {
+    look = others_may_have_written(table, facts);
+  } else {
+    look = table.has_data_files();
+    loaded.has_data_files = look.found;
   }
+  loaded.outcome = std::move(look.outcome);
+  if (!loaded.outcome.ok() || !look.found) return loaded;
+  auto last = table.last_offsets(offsets_that_matter(facts));
+  loaded.outcome = std::move(last.outcome);
+  loaded.last_offsets = std::move(last.offsets);
   return loaded;
 }
 
@@ -38,6 +58,7 @@ Resolver::Resolver(ResolverSettings settings, ResolverParts parts)
       not_before_(parts.clock.now()) {
   facts_.topic = settings_.topic;
   facts_.group = settings_.group;
+  facts_.start_source = settings_.start_source;
 }
 
 void Resolver::begin() {
@@ -47,6 +68,7 @@ void Resolver::begin() {
   job_is_stale_ = job_runs_;
   refusal_.reset();
   registration_.reset();
+  facts_.origins.clear();
   backoff_.reset();
 }
 
@@ -65,6 +87,11 @@ std::optional<Resolution> Resolver::step(const std::set<Partition>& assigned) {
     case Stage::kTopic:
       look_at_topic();
       return std::nullopt;
+    case Stage::kGroup:
+      ask_group();
+      return std::nullopt;
+    case Stage::kWaitingForGroup:
+      return std::nullopt;
     case Stage::kTable:
       load_table_in_turn();
       return std::nullopt;
@@ -72,9 +99,7 @@ std::optional<Resolution> Resolver::step(const std::set<Partition>& assigned) {
       ask_offsets();
       return std::nullopt;
     case Stage::kWaitingForOffsets:
-      if (earliest_request_ || latest_request_ || policy_request_ || group_request_) {
-        return std::nullopt;
-      }
+      if (earliest_request_ || latest_request_ || policy_request_) return std::nullopt;
       return conclude(assigned);
   }
   return std::nullopt;
@@ -90,19 +115,22 @@ void Resolver::look_at_topic() {
   }
   facts_.identity = topic->identity;
   facts_.all_partitions = topic->partitions;
-  stage_ = Stage::kTable;
+  stage_ = Stage::kGroup;
+}
+
+void Resolver::ask_group() {
+  stage_ = Stage::kWaitingForGroup;
+  group_request_ = parts_.source.list_group_offsets(settings_.topic, facts_.all_partitions);
 }
 
 void Resolver::load_table_in_turn() {
   if (job_runs_ || !parts_.turn.try_take()) return;
   job_runs_ = true;
   kill_point("assign_before_read");
-  parts_.executor.submit(
-      settings_.lane, parts_.executor.new_strand(),
-      make_job([&table = parts_.table,
-                registry = registry_app_id(settings_.group, settings_.topic)]() -> JobOutcome {
-        return load(table, registry);
-      }));
+  parts_.executor.submit(settings_.lane, parts_.executor.new_strand(),
+                         make_job([&table = parts_.table, facts = facts_]() -> JobOutcome {
+                           return load(table, facts);
+                         }));
 }
 
 void Resolver::on_job(const JobOutcome& outcome) {
@@ -114,18 +142,7 @@ void Resolver::on_job(const JobOutcome& outcome) {
   const bool stale = std::exchange(job_is_stale_, false) || stage_ == Stage::kNone;
   if (stale) return;
   if (registered != nullptr) {
-    const CommitResult& result = registered->result;
-    if (result.status == CommitStatus::kDone) {
-      kill_point("init_after_put");
-      spdlog::info("{}: topic {} registered in the table at version {}", settings_.topic,
-                   facts_.identity.text, result.version);
-      stage_ = Stage::kTable;
-    } else if (result.status == CommitStatus::kFatal) {
-      refusal_ = WriteRefused{result.message};
-    } else {
-      // Whoever won: the table says what holds.
-      wait_and(Stage::kTable, result.message);
-    }
+    take_registration(registered->result);
     return;
   }
   if (loaded->outcome.status == delta::StoreStatus::kDenied) {
@@ -142,7 +159,22 @@ void Resolver::on_job(const JobOutcome& outcome) {
   }
   facts_.table = loaded->view;
   facts_.table_has_data_files = loaded->has_data_files;
+  facts_.last_offsets = loaded->last_offsets;
   stage_ = Stage::kOffsets;
+}
+
+void Resolver::take_registration(const CommitResult& result) {
+  if (result.status == CommitStatus::kDone) {
+    kill_point("init_after_put");
+    spdlog::info("{}: topic {} registered in the table at version {}", settings_.topic,
+                 facts_.identity.text, result.version);
+    stage_ = Stage::kTable;
+  } else if (result.status == CommitStatus::kFatal) {
+    refusal_ = WriteRefused{result.message};
+  } else {
+    // Whoever won: the table says what holds.
+    wait_and(Stage::kGroup, result.message);
+  }
 }
 
 void Resolver::ask_offsets() {
@@ -156,7 +188,6 @@ void Resolver::ask_offsets() {
   if (const auto* at = std::get_if<StartAtTime>(&settings_.start)) {
     policy_request_ = list(kafka::OffsetSpec::kAtTime, at->unix_ms);
   }
-  group_request_ = parts_.source.list_group_offsets(settings_.topic, facts_.all_partitions);
 }
 
 void Resolver::on_offsets(const kafka::OffsetsListed& answer) {
@@ -176,8 +207,10 @@ void Resolver::on_group_offsets(const kafka::GroupOffsetsListed& answer) {
   if (group_request_ != answer.request) return;
   group_request_.reset();
   facts_.group_offsets = answer.offsets;
-  if (!answer.error.empty() && stage_ == Stage::kWaitingForOffsets) {
-    wait_and(Stage::kOffsets, "Kafka does not tell the group's offsets: " + answer.error);
+  if (stage_ != Stage::kWaitingForGroup) return;
+  stage_ = Stage::kTable;
+  if (!answer.error.empty()) {
+    wait_and(Stage::kGroup, "Kafka does not tell the group's offsets: " + answer.error);
   }
 }
 
@@ -195,6 +228,7 @@ std::optional<Resolution> Resolver::conclude(const std::set<Partition>& assigned
   if (const auto* registration = std::get_if<RegisterTopic>(&resolution)) {
     stage_ = Stage::kRegistering;
     registration_ = *registration;
+    facts_.origins = registration->origins;
     register_topic_in_turn();
     return std::nullopt;
   }
@@ -208,10 +242,16 @@ void Resolver::register_topic_in_turn() {
   if (job_runs_ || !parts_.turn.try_take()) return;
   CommitTask task;
   task.steps = registration_->steps;
-  registration_.reset();
   task.token = new_token();
   task.parameters = {{"bronzeTopic", settings_.topic}, {"bronzeRegisters", facts_.identity.text}};
+  if (!registration_->others.empty()) {
+    task.parameters["bronzeTakesOver"] = registration_->others;
+    spdlog::warn("{}: another program wrote to the table and worked in consumer group {} since: {}",
+                 settings_.topic, settings_.group, registration_->others);
+  }
+  registration_.reset();
   task.shape = facts_.table.shape;
+  task.follows = facts_.table.version;
   job_runs_ = true;
   parts_.executor.submit(
       settings_.lane, parts_.executor.new_strand(),
@@ -237,7 +277,8 @@ void Resolver::wait_and(Stage stage, const std::string& why) {
 }
 
 SteadyTime Resolver::next_deadline() const {
-  const bool acts = stage_ == Stage::kTopic || stage_ == Stage::kTable || stage_ == Stage::kOffsets;
+  const bool acts = stage_ == Stage::kTopic || stage_ == Stage::kGroup || stage_ == Stage::kTable ||
+                    stage_ == Stage::kOffsets;
   return acts && not_before_ > parts_.clock.now() ? not_before_ : SteadyTime::max();
 }
 

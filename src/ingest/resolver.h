@@ -22,6 +22,7 @@ struct ResolverSettings {
   std::size_t lane = 0;
   std::string group;
   StartPolicy start;
+  StartSource start_source = StartSource::kDefault;
 };
 
 /// What a resolver works with; all outlive it.
@@ -63,6 +64,8 @@ class Resolver {
   enum class Stage {
     kNone,
     kTopic,
+    kGroup,
+    kWaitingForGroup,
     kTable,
     kOffsets,
     kWaitingForOffsets,
@@ -71,9 +74,11 @@ class Resolver {
   };
 
   void look_at_topic();
+  void ask_group();
   void load_table_in_turn();
   void ask_offsets();
   void register_topic_in_turn();
+  void take_registration(const CommitResult& result);
   void remember_table();
   void wait_and(Stage stage, const std::string& why);
   [[nodiscard]] std::optional<Resolution> conclude(const std::set<Partition>& assigned);

@@ -119,6 +119,12 @@ struct SourceWarning {
   bool all_brokers_down = false;
 };
 
+/// The group does not take us in while another member is there whose way of sharing partitions
+/// does not go with ours. The source keeps trying.
+struct JoinRefused {
+  std::string reason;
+};
+
 /// The source cannot go on.
 struct SourceFailed {
   std::string message;
@@ -130,7 +136,7 @@ struct Closed {};
 using Event =
     std::variant<Idle, Record, PartitionEnd, Assigned, Revoked, PartitionReset, PartitionUnreadable,
                  TopicError, TopicsDescribed, OffsetsListed, GroupOffsetsListed, OffsetsCommitted,
-                 SourceWarning, SourceFailed, Closed>;
+                 SourceWarning, JoinRefused, SourceFailed, Closed>;
 
 struct StartPosition {
   TopicPartition partition;

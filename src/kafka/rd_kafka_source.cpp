@@ -307,6 +307,12 @@ Event RdKafkaSource::translate_error(rd_kafka_event_t* event) const {
     return TopicError{place->topic,
                       denied ? text + ". Grant this user READ and DESCRIBE on the topic" : text};
   }
+  if (code == RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL) {
+    return JoinRefused{"consumer group " + group_ +
+                       " has a member with an eager assignor, such as the original service: stop "
+                       "it, and reading begins once it has left the group (" +
+                       text + ")"};
+  }
   if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) {
     return SourceWarning{text + ". Grant this user READ on the consumer group " + group_};
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -145,7 +146,39 @@ class FakeTable final : public delta::TableSink {
 
   [[nodiscard]] const delta::SnapshotView& snapshot() const override { return snapshot_; }
 
-  delta::Lookup has_data_files() override { return {}; }
+  delta::Lookup has_data_files() override {
+    const OneCaller caller(*this);
+    hooks_.step();
+    if (hooks_.read_fails()) return {{delta::StoreStatus::kTransient, "time-out"}, false, 0};
+    delta::Lookup lookup;
+    for_each_row([&](const StoredRow&) { lookup.found = true; });
+    return lookup;
+  }
+
+  /// As little as the contract asks for.
+  delta::LastOffsets last_offsets(const OffsetMap& from) override {
+    const OneCaller caller(*this);
+    hooks_.step();
+    delta::LastOffsets last;
+    if (hooks_.read_fails()) last.outcome = {delta::StoreStatus::kTransient, "time-out"};
+    if (!last.outcome.ok()) return last;
+    for_each_row([&](const StoredRow& row) {
+      const auto wanted = from.find(row.partition);
+      if (wanted != from.end() && row.offset < wanted->second) return;
+      Offset& greatest = last.offsets.try_emplace(row.partition, row.offset).first->second;
+      greatest = std::max(greatest, row.offset);
+    });
+    return last;
+  }
+
+  delta::Lookup log_entry_has_txn(std::uint64_t version, const std::string& prefix) override {
+    const OneCaller caller(*this);
+    hooks_.step();
+    if (hooks_.read_fails()) return {{delta::StoreStatus::kTransient, "time-out"}, false, 0};
+    const auto& txns = store_.at(name_).commits.at(version).txns;
+    const auto found = txns.lower_bound(prefix);
+    return {{}, found != txns.end() && found->first.starts_with(prefix), version};
+  }
 
   delta::Lookup find_token(const std::string& token, std::uint64_t after) override {
     const OneCaller caller(*this);
@@ -214,6 +247,15 @@ class FakeTable final : public delta::TableSink {
    private:
     FakeTable& table_;
   };
+
+  /// Of the snapshot.
+  template <typename Function>
+  void for_each_row(Function function) const {
+    const auto& commits = store_.at(name_).commits;
+    for (std::uint64_t version = 0; version <= snapshot_.version; ++version) {
+      for (const auto& row : commits[version].rows) function(row);
+    }
+  }
 
   [[nodiscard]] static delta::PutResult lost(std::uint64_t version) {
     return {{delta::StoreStatus::kTransient, "no answer"}, version};

@@ -77,6 +77,11 @@ class FilesOnlyTable final : public delta::TableSink {
   delta::StoreOutcome create(const delta::TableSpec& /*spec*/) override { return unexpected(); }
   [[nodiscard]] const delta::SnapshotView& snapshot() const override { return view_; }
   delta::Lookup has_data_files() override { return {unexpected(), false, 0}; }
+  delta::LastOffsets last_offsets(const OffsetMap& /*from*/) override { return {unexpected(), {}}; }
+  delta::Lookup log_entry_has_txn(std::uint64_t /*version*/,
+                                  const std::string& /*prefix*/) override {
+    return {unexpected(), false, 0};
+  }
   delta::Lookup find_token(const std::string& /*token*/, std::uint64_t /*after*/) override {
     return {unexpected(), false, 0};
   }

@@ -45,6 +45,15 @@ class ScriptedTable final : public delta::TableSink {
     ADD_FAILURE() << "an attempt never asks for data files";
     return {};
   }
+  delta::LastOffsets last_offsets(const OffsetMap& /*from*/) override {
+    ADD_FAILURE() << "an attempt never asks how far the rows go";
+    return {};
+  }
+  delta::Lookup log_entry_has_txn(std::uint64_t /*version*/,
+                                  const std::string& /*prefix*/) override {
+    ADD_FAILURE() << "an attempt never asks who wrote an entry";
+    return {};
+  }
   delta::Lookup find_token(const std::string& token, std::uint64_t after) override {
     calls.push_back("find " + token + " after " + std::to_string(after));
     return take(lookups);

@@ -121,10 +121,14 @@ TEST(ResolveRegistry, NothingIsRegisteredWhileTheOffsetsOfAPartitionAreUnknown) 
   EXPECT_TRUE(contains(halt_of(facts), "offsets of partition 2"));
 }
 
-TEST(ResolveRegistry, ATableWithForeignRowsIsNotTakenOver) {
+TEST(ResolveRegistry, AGroupOffsetOfThisVeryTableMeansLostStateToo) {
   StartFacts facts = new_topic();
   facts.table_has_data_files = true;
-  EXPECT_TRUE(contains(halt_of(facts), "rows that were not written by bronze"));
+  facts.group_offsets[k_p1] = {Offset{170}, commit_metadata("table-id")};
+  const std::string reason = halt_of(facts);
+  for (const char* part : {"170", "partition 1", "group", "held the progress", "KAFKA_START"}) {
+    EXPECT_TRUE(contains(reason, part));
+  }
 }
 
 TEST(ResolveRegistry, AGroupOffsetOfAnotherTableMeansLostState) {

@@ -46,6 +46,25 @@ pub(super) fn find_token(
     Ok(None)
 }
 
+/// Whether the entry has a txn of an appId that begins with `prefix`.
+pub(super) fn entry_has_txn(
+    store: &StoreInner,
+    log: &Path,
+    version: Version,
+    prefix: &str,
+) -> Result<bool> {
+    let path = entry_path(log, version);
+    let entry = store.wait(async { store.data.get(&path).await?.bytes().await })?;
+    let text = std::str::from_utf8(&entry)
+        .map_err(|e| Fault::new(Status::Corrupt, format!("log entry {path}: {e}")))?;
+    Ok(text
+        .lines()
+        .filter(|line| line.contains("\"txn\""))
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter_map(|action| action["txn"]["appId"].as_str().map(str::to_owned))
+        .any(|app_id| app_id.starts_with(prefix)))
+}
+
 fn entry_has_token(entry: &str, token: &str) -> bool {
     entry
         .lines()
