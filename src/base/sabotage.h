@@ -12,6 +12,7 @@ enum class Sabotage {
   kNextOffByOne,
   kRevokeWithoutFlush,
   kNoUuidCheck,
+  kNoLookAtRows,
 };
 
 #ifdef BRONZE_TEST_HOOKS

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/kill_point.h"
+#include "base/sabotage.h"
 #include "base/token.h"
 #include "ingest/app_id.h"
 #include "ingest/take_over.h"
@@ -38,6 +39,7 @@ TableLoaded load(delta::TableSink& table, StartFacts facts) {
   }
   loaded.outcome = std::move(look.outcome);
   if (!loaded.outcome.ok() || !look.found) return loaded;
+  if (sabotaged(Sabotage::kNoLookAtRows)) return loaded;
   auto last = table.last_offsets(offsets_that_matter(facts));
   loaded.outcome = std::move(last.outcome);
   loaded.last_offsets = std::move(last.offsets);

@@ -146,6 +146,42 @@ TEST_F(DeltaSinkTest, ProgressSurvivesACheckpoint) {
   EXPECT_EQ(fresh->snapshot().txns, table->snapshot().txns);
 }
 
+TEST_F(DeltaSinkTest, TheLastOffsetsOfEachPartitionAreFound) {
+  const auto table = created();
+  EXPECT_TRUE(table->last_offsets({}).offsets.empty());
+  const auto one = table->open_file("2026-03-01");
+  one->append(columns(0, 20));
+  ASSERT_TRUE(append(*table, *one, 20, "token-1").outcome.ok());
+  batch::Columns mixed = columns(20, 5);
+  mixed.append({.raw_value = "other",
+                .partition = Partition{1},
+                .offset = Offset{400},
+                .kafka_timestamp = 1,
+                .ingested_at = 1'772'409'540'000'000});
+  const auto two = table->open_file("2026-03-01");
+  two->append(std::move(mixed));
+  ASSERT_TRUE(append(*table, *two, 25, "token-2").outcome.ok());
+
+  const auto last = table->last_offsets({});
+  EXPECT_TRUE(last.outcome.ok());
+  EXPECT_EQ(last.offsets, (OffsetMap{{Partition{0}, Offset{24}}, {Partition{1}, Offset{400}}}));
+  const OffsetMap from{{Partition{0}, Offset{401}}, {Partition{1}, Offset{401}}};
+  std::filesystem::remove(folder_ / "bronze_t" / two->finish().path);
+  EXPECT_TRUE(table->last_offsets(from).outcome.ok());
+  EXPECT_FALSE(table->last_offsets({}).outcome.ok());
+}
+
+TEST_F(DeltaSinkTest, ALogEntryTellsWhoseProgressItMoves) {
+  const auto table = created();
+  ASSERT_TRUE(
+      table->put({.txns = {{"bronze/g/u/0", 7}}, .parameters = {}, .files = {}}).outcome.ok());
+  EXPECT_TRUE(table->log_entry_has_txn(1, "bronze/g/").found);
+  EXPECT_FALSE(table->log_entry_has_txn(1, "bronze/h/").found);
+  EXPECT_TRUE(table->log_entry_has_txn(0, "bronze/g/").outcome.ok());
+  EXPECT_FALSE(table->log_entry_has_txn(0, "bronze/g/").found);
+  EXPECT_EQ(table->log_entry_has_txn(2, "bronze/g/").outcome.status, StoreStatus::kMissing);
+}
+
 TEST_F(DeltaSinkTest, AMissingLogEntryIsSeen) {
   const auto table = created();
   EXPECT_TRUE(table->log_entry_exists(0).ok());

@@ -39,6 +39,8 @@ TEST_F(ExactlyOnce, HoldsOverRandomScripts) {
       sum.put_faults += outcome.put_faults;
       sum.finished_partitions += outcome.finished_partitions;
       sum.replaced_partitions += outcome.replaced_partitions;
+      sum.foreign_rows += outcome.foreign_rows;
+      sum.take_overs += outcome.take_overs;
     } catch (const Violation& violation) {
       FAIL() << violation.what() << "\nplay it again: BRONZE_SCRIPTS=1 BRONZE_SEED=" << seed;
     }
@@ -46,11 +48,13 @@ TEST_F(ExactlyOnce, HoldsOverRandomScripts) {
   std::cout << scripts << " scripts: " << sum.rows << " rows in " << sum.commits << " commits, "
             << sum.crashes << " crashes, " << sum.rebalances << " rebalances, " << sum.put_faults
             << " failed puts, " << sum.finished_partitions << " partitions finished, "
-            << sum.replaced_partitions << " of replaced topics\n";
+            << sum.replaced_partitions << " of replaced topics, " << sum.foreign_rows
+            << " rows of the original, " << sum.take_overs << " partitions taken over\n";
   // The scripts must not pass because they do nothing.
   EXPECT_GT(sum.rows, scripts * 10);
   EXPECT_GT(sum.crashes, scripts);
   EXPECT_GT(sum.finished_partitions, sum.replaced_partitions);
+  EXPECT_GT(sum.take_overs, scripts / 10);
 }
 
 struct Breach {
@@ -83,7 +87,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Breach{"BlindPutRetry", Sabotage::kBlindPutRetry},
                     Breach{"NextOffByOne", Sabotage::kNextOffByOne},
                     Breach{"RevokeWithoutFlush", Sabotage::kRevokeWithoutFlush},
-                    Breach{"NoUuidCheck", Sabotage::kNoUuidCheck}),
+                    Breach{"NoUuidCheck", Sabotage::kNoUuidCheck},
+                    Breach{"NoLookAtRows", Sabotage::kNoLookAtRows}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace

@@ -42,6 +42,8 @@ ingest::LaneSettings lane_settings(const std::string& topic, std::size_t lane) {
                      .write_retry = 24h,
                      .file_age_max = 30min},
           .start = StartEarliest{},
+          // Or rows of an original that died before it ever committed would halt the topic.
+          .start_source = StartSource::kExplicit,
           .mode = ingest::RunMode::kUntilStopped,
           .table_spec = {}};
 }
@@ -126,7 +128,12 @@ void Simulation::set_up() {
     topics_.push_back("t" + std::to_string(t));
     kafka_.create_topic(topics_.back(), 1 + draw(3));
   }
+  original_works_ = !topics_change_ && chance(40);
   instances_.resize(k_instances);
+  if (original_works_ && chance(60)) {
+    for (int i = 0; i < 5; ++i) produce();
+    run_original();
+  }
   start(0);
   for (int i = 0; i < 5; ++i) produce();
 }
@@ -159,7 +166,8 @@ void Simulation::random_step() {
     return;
   }
   if (kind < 998 && topics_change_) return recreate_topic();
-  if (kind < 999 && topics_change_) return add_partition();
+  if (kind < 999 && (topics_change_ || original_works_)) return add_partition();
+  if (original_works_) return run_original();
 }
 
 void Simulation::run_instance(int index) {
@@ -333,6 +341,60 @@ void Simulation::recreate_topic() {
   }
 }
 
+/// It is only let into the group when no instance is there: their processes have ended.
+void Simulation::run_original() {
+  for (int index = 0; index < k_instances; ++index) crash(index);
+  owners_.clear();
+  for (int writes = 1 + draw(4); writes > 0; --writes) {
+    for (const auto& topic : topics_) write_as_original(topic);
+    if (chance(50)) produce();
+    if (chance(20)) add_partition();
+  }
+}
+
+void Simulation::write_as_original(const std::string& topic) {
+  fakes::StoredTable& table = store_[topic];
+  if (table.commits.empty()) {
+    table.id = "id-of-" + topic;
+    table.commits.emplace_back();
+  }
+  fakes::StoredCommit commit{.txns = {}, .token = "original", .rows = {}};
+  std::map<TopicPartition, kafka::GroupOffset> reached;
+  for (const auto& [partition, log] : kafka_.topic(topic).partitions) {
+    const auto committed = kafka_.group_offsets.find({topic, partition});
+    const std::int64_t first =
+        committed == kafka_.group_offsets.end() ? 0 : committed->second.offset.value;
+    const auto end = std::min<std::int64_t>(first + draw(6), static_cast<std::int64_t>(log.size()));
+    for (std::int64_t offset = first; offset < end; ++offset) {
+      const LogRecord& record = log[static_cast<std::size_t>(offset)];
+      if (record.kind == LogRecord::Kind::kControl) continue;
+      commit.rows.push_back({partition, Offset{offset}, record.value, 0, utc_date(0)});
+    }
+    if (end > first) reached[{topic, partition}] = {Offset{end}, ""};
+  }
+  if (commit.rows.empty()) return;
+  outcome_.foreign_rows += commit.rows.size();
+  table.commits.push_back(std::move(commit));
+  // Killed in between: the next write begins where this one did.
+  if (chance(30)) return;
+  for (const auto& [partition, offset] : reached) kafka_.group_offsets[partition] = offset;
+}
+
+std::set<std::int64_t> Simulation::foreign_offsets(const std::string& identity,
+                                                   Partition partition) const {
+  std::set<std::int64_t> offsets;
+  for (const auto& [name, table] : store_) {
+    if (kafka_.topic(name).identity.text != identity) continue;
+    for (const auto& commit : table.commits) {
+      if (commit.token != "original") continue;
+      for (const auto& row : commit.rows) {
+        if (row.partition == partition) offsets.insert(row.offset.value);
+      }
+    }
+  }
+  return offsets;
+}
+
 void Simulation::finish() {
   for (int index = 0; index < k_instances; ++index) crash(index);
   crash_in_ = -1;
@@ -442,7 +504,7 @@ void Simulation::check_commit(const fakes::StoredTable& /*table*/,
 
 void Simulation::check_partition(const fakes::StoredCommit& commit, const std::string& identity,
                                  Partition partition, std::optional<std::int64_t> before,
-                                 std::int64_t after) const {
+                                 std::int64_t after) {
   const auto& log = kafka_.by_identity(identity).partitions.at(partition);
   const std::int64_t first = before.value_or(0);
   const std::string place = identity + "/" + std::to_string(number(partition)) + " [" +
@@ -452,11 +514,16 @@ void Simulation::check_partition(const fakes::StoredCommit& commit, const std::s
   for (const auto& row : commit.rows) {
     if (row.partition == partition) rows.emplace(row.offset.value, row.value);
   }
+  const auto foreign = foreign_offsets(identity, partition);
+  const bool takes_over = commit.rows.empty() && !foreign.empty();
+  if (takes_over && after > first) ++outcome_.take_overs;
   std::multimap<std::int64_t, std::optional<std::string>> visible;
   for (std::int64_t offset = first; offset < after; ++offset) {
     if (offset >= static_cast<std::int64_t>(log.size())) throw Violation(place + "beyond the end");
     const LogRecord& record = log[static_cast<std::size_t>(offset)];
     if (record.kind == LogRecord::Kind::kControl) continue;
+    if (takes_over && foreign.contains(offset)) continue;
+    if (foreign.contains(offset)) throw Violation(place + "writes again what the original wrote");
     if (record.kind == LogRecord::Kind::kInvalidUtf8) {
       throw Violation(place + "passes a record that cannot be written");
     }

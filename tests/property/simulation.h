@@ -35,14 +35,21 @@ struct Outcome {
   int finished_partitions = 0;
   /// Partitions of a topic that was created anew.
   int replaced_partitions = 0;
+  /// Rows of the original, and commits that took over from it.
+  std::uint64_t foreign_rows = 0;
+  std::uint64_t take_overs = 0;
 };
 
 /// Plays one random script against up to two instances of the real ingest code over a fake Kafka
 /// and a fake store, checks every commit as it lands, and the whole at the end. The same seed
 /// plays the same script. One thread.
 ///
+/// In some scripts the original service works in the group while no instance does: it appends rows
+/// without txns and then commits offsets, or dies in between.
+///
 /// Checked when a commit lands: for each partition its rows are exactly the visible records of
-/// [txn before, txn after), with their values and the date of their `_ingested_at`.
+/// [txn before, txn after), with their values and the date of their `_ingested_at`, and the
+/// original wrote none of them; or it has no rows, and the original wrote all of them.
 /// Checked always: one job at a time uses a table; Kafka's offset never runs ahead of the table; an
 /// instance never claims rows that it did not write. Checked at the end: everything is in the
 /// table, up to the first record that cannot be written.
@@ -80,6 +87,10 @@ class Simulation {
   void land_late_put();
   void append_foreign_commit();
   void add_partition();
+  void run_original();
+  void write_as_original(const std::string& topic);
+  [[nodiscard]] std::set<std::int64_t> foreign_offsets(const std::string& identity,
+                                                       Partition partition) const;
   void recreate_topic();
   void finish();
   [[nodiscard]] bool finished(Outcome& outcome) const;
@@ -89,8 +100,7 @@ class Simulation {
   void check_commit(const fakes::StoredTable& table, const fakes::StoredCommit& commit,
                     const delta::TxnMap& before);
   void check_partition(const fakes::StoredCommit& commit, const std::string& identity,
-                       Partition partition, std::optional<std::int64_t> before,
-                       std::int64_t after) const;
+                       Partition partition, std::optional<std::int64_t> before, std::int64_t after);
   void check_group_offset(int index, const kafka::CommitPosition& position);
   void check_claims(const Instance& instance) const;
   [[nodiscard]] fakes::StoreHooks store_hooks();
@@ -111,6 +121,8 @@ class Simulation {
   std::vector<fakes::PutFault> put_faults_;
   int failing_reads_ = 0;
   bool topics_change_ = false;
+  /// The original works now and then; topics may get partitions, but are not created anew.
+  bool original_works_ = false;
   Outcome outcome_;
 };
 

@@ -4,6 +4,9 @@
 //! its two columns only, and only while it could still raise a maximum. What is known at a time is
 //! one number a partition and at most `PENDING_MAX` files that may have to be read.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -22,8 +25,9 @@ use crate::store::StoreInner;
 const PARTITION: &str = "_kafka_partition";
 const OFFSET: &str = "_kafka_offset";
 const PENDING_MAX: usize = 4_096;
-/// Files asked for together; between two such groups it is looked again which are still needed.
-const READ_TOGETHER: usize = 16;
+/// Most files asked for together. It is one at first; between two such groups it is looked again
+/// which are still needed.
+const READ_TOGETHER_MAX: usize = 16;
 
 /// Kafka partition -> greatest offset.
 type Greatest = HashMap<i32, i64>;
@@ -107,8 +111,10 @@ impl Search<'_> {
     fn read_pending(&mut self) -> KernelResult<()> {
         let mut pending = std::mem::take(&mut self.pending);
         pending.sort_by_key(|(unclear, _)| unclear.greatest_offset);
+        let mut together = 1;
         while !pending.is_empty() {
-            let next = pending.split_off(pending.len().saturating_sub(READ_TOGETHER));
+            let next = pending.split_off(pending.len().saturating_sub(together));
+            together = (together * 2).min(READ_TOGETHER_MAX);
             let files: Vec<FileMeta> = next.into_iter().rev().map(|(_, meta)| meta).collect();
             self.read(&files)?;
             pending.retain(|(unclear, _)| self.may_raise(unclear));
