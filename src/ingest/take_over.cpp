@@ -98,6 +98,21 @@ HaltTopic rows_without_group_offset(const StartFacts& facts,
       "begins there, but never before the table's last offset + 1"};
 }
 
+/// What nobody can have read from this topic must not move our progress: it cannot go back.
+std::optional<HaltTopic> beyond_kafka(const StartFacts& facts, const RegisterTopic& numbers) {
+  for (const auto& [partition, origin] : numbers.origins) {
+    const auto latest = find(facts.latest, partition);
+    if (latest && origin.offset <= *latest) continue;
+    return HaltTopic{
+        "rows of another program in the table, or what it committed, reach to offset " +
+        text(origin.offset) + " of partition " + text(partition) + ", but Kafka ends " +
+        (latest ? "at " + text(*latest) : "somewhere else") +
+        ": they cannot come from this topic, or its log was truncated. Delete those "
+        "rows, or the group's offset, then restart"};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Resolution first_numbers(const StartFacts& facts) {
@@ -164,6 +179,7 @@ std::optional<Resolution> numbers_after_others(const StartFacts& facts) {
                       (committed ? text(*committed) : "ours") + ": going on at " + text(next);
   }
   if (!wrote_rows) return std::nullopt;
+  if (auto beyond = beyond_kafka(facts, numbers)) return std::move(*beyond);
   return numbers;
 }
 

@@ -187,6 +187,19 @@ TEST_F(CommitAttempt, AbsentTxnsAreABaseToo) {
   EXPECT_EQ(table_.requests.front().txns, (delta::TxnMap{{"registry", 77}}));
 }
 
+TEST_F(CommitAttempt, ThatFollowsOneSnapshotOnlyIsNotPutAfterAnother) {
+  task_.follows = 4;
+  table_.entries.push_back({StoreStatus::kMissing, "cleaned up"});
+  table_.loads.push_back({{}, view_at(9, k_at_base)});
+  EXPECT_EQ(attempt().status, CommitStatus::kRewind);
+  EXPECT_EQ(table_.calls, (Calls{"entry 4", "load"}));
+
+  table_.view = view_at(4, k_at_base);
+  table_.entries.emplace_back();
+  table_.puts.emplace_back();
+  EXPECT_EQ(attempt().status, CommitStatus::kDone);
+}
+
 TEST_F(CommitAttempt, AfterAConflictThatWasNotOursPutsOnAFreshSnapshot) {
   const CommitResult first = attempt_answered(StoreStatus::kConflict);
   EXPECT_EQ(first.status, CommitStatus::kRetry);

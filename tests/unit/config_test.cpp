@@ -424,6 +424,12 @@ TEST(ConfigStart, TakesRfc3339Times) {
   EXPECT_TRUE(describes(config, "KAFKA_START=2024-01-15T10:30:00.000Z"));
 }
 
+TEST(ConfigValues, KnowWhetherKafkaStartWasChosen) {
+  EXPECT_EQ(good({}).kafka.start_source, StartSource::kDefault);
+  EXPECT_EQ(good({{"KAFKA_START", ""}}).kafka.start_source, StartSource::kDefault);
+  EXPECT_EQ(good({{"KAFKA_START", "earliest"}}).kafka.start_source, StartSource::kExplicit);
+}
+
 TEST(ConfigBasePath, IsNormalised) {
   const std::string here = std::filesystem::current_path().string();
   const std::vector<std::pair<std::string, std::string>> cases = {

@@ -269,6 +269,21 @@ TEST(AfterOthers, RowsOfAnotherTopicOfThisNameMoveNothing) {
   EXPECT_TRUE(contains(halt_of(facts), "older topic of this name"));
 }
 
+TEST(AfterOthers, WhatReachesBeyondKafkasEndMovesNothing) {
+  StartFacts facts = handed_back();
+  facts.last_offsets[k_p0] = Offset{199};
+  EXPECT_EQ(number_of(facts, k_p0), 200);
+  facts.last_offsets[k_p0] = Offset{200};
+  const std::string reason = halt_of(facts);
+  for (const char* part : {"201", "partition 0", "ends at 200"}) {
+    EXPECT_TRUE(contains(reason, part));
+  }
+  facts = handed_back();
+  facts.last_offsets[k_p1] = Offset{170};
+  facts.latest.erase(k_p1);
+  EXPECT_TRUE(contains(halt_of(facts), "partition 1"));
+}
+
 TEST(AfterOthers, TheReasonIsToldOnceTheTableSaysSo) {
   StartFacts facts = handed_back();
   facts.last_offsets.clear();
