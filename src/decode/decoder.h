@@ -5,8 +5,9 @@
 #include <variant>
 
 #include "base/clock.h"
+#include "base/extra_columns.h"
 #include "base/record.h"
-#include "batch/columns.h"
+#include "batch/row.h"
 
 namespace bronze::decode {
 
@@ -20,8 +21,10 @@ struct RecordError {
 
 using Decoded = std::variant<batch::Row, RecordError>;
 
-/// Bytes to row: the value must be valid UTF-8 and is passed on unaltered. The row's views are
-/// those of the record. Pure.
-[[nodiscard]] Decoded decode(const Record& record, UnixMicros ingested_at);
+/// Bytes to row: the value must be valid UTF-8 and is passed on unaltered. So must the keys of the
+/// headers, if there is a column for them; nothing else is looked at for columns that are not
+/// wanted. The row's views are those of the record.
+[[nodiscard]] Decoded decode(const Record& record, UnixMicros ingested_at,
+                             const ExtraColumns& columns = {});
 
 }  // namespace bronze::decode

@@ -30,6 +30,8 @@ struct LaneSettings {
   StartPolicy start;
   RunMode mode = RunMode::kUntilStopped;
   delta::TableSpec table_spec;
+  /// Those that `table_spec` has after the six.
+  ExtraColumns extra_columns{};
 };
 
 /// What a lane works with. All but the table outlive it; the table is its own.
@@ -148,6 +150,7 @@ class Lane {
   void take_table_opened(const TableOpened& opened);
   void take(const Resolution& resolution);
   void take(const StartDecisions& decisions);
+  void tell_columns();
   void take(const WriterEvent& event);
   void take(const BatchCommitted& committed);
   [[nodiscard]] bool wait_out(PartitionState& state, const PartitionHalt& halt) const;
@@ -186,6 +189,8 @@ class Lane {
   /// The version up to which checkpoints have been seen to.
   std::uint64_t checkpointed_ = 0;
   int foreign_rewinds_ = 0;
+  /// The columns of which `tell_columns` has spoken.
+  std::optional<ExtraColumns> told_columns_;
   std::string trouble_;
   std::optional<std::string> fatal_;
   std::uint64_t rows_committed_ = 0;
