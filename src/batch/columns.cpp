@@ -93,7 +93,7 @@ Columns::Columns(const ExtraColumns& extra) {
 
 bool Columns::has_room_for(const Row& row) const {
   return values_.size() + row.raw_value.value_or("").size() <= k_offset_max &&
-         (!extra_ || extra_->has_room_for(row.extras));
+         (!extra_ || extra_->has_room_for(*row.extras));
 }
 
 void Columns::append(const Row& row) {
@@ -109,7 +109,7 @@ void Columns::append(const Row& row) {
   set_validity(timestamp_validity_, index, row.kafka_timestamp.has_value());
   if (!row.kafka_timestamp) ++timestamp_nulls_;
   ingested_at_.push_back(row.ingested_at);
-  if (extra_) extra_->append(row.extras);
+  if (extra_) extra_->append(*row.extras);
 }
 
 std::size_t Columns::bytes() const {

@@ -22,7 +22,7 @@ class Columns {
   /// REQUIRES: has_room_for(row).
   void append(const Row& row);
 
-  /// Arrow's 32-bit string offsets end at 2 GiB.
+  /// Arrow's 32-bit string offsets end at 2 GiB. REQUIRES: row.extras, if there are extra columns.
   [[nodiscard]] bool has_room_for(const Row& row) const;
 
   [[nodiscard]] std::size_t rows() const { return partitions_.size(); }

@@ -40,11 +40,12 @@ struct Row {
   /// nullopt = NULL.
   std::optional<UnixMicros> kafka_timestamp;
   UnixMicros ingested_at = 0;
-  RowExtras extras{};
+  /// nullptr = the table has no extra columns.
+  const RowExtras* extras = nullptr;
 
   /// Of what the record's sender gave.
   [[nodiscard]] std::size_t payload_bytes() const {
-    return raw_value.value_or("").size() + extras.payload_bytes();
+    return raw_value.value_or("").size() + (extras == nullptr ? 0 : extras->payload_bytes());
   }
 };
 

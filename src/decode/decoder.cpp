@@ -72,31 +72,30 @@ std::optional<RecordError> add_headers(HeaderReader& reader, batch::RowExtras& e
   return std::nullopt;
 }
 
-std::optional<RecordError> add_extras(const Record& record, const ExtraColumns& columns,
-                                      batch::Row& row) {
-  batch::RowExtras& extras = row.extras;
-  if (columns.topic) extras.topic = record.topic;
-  if (columns.key) extras.key = record.key;
-  if (columns.timestamp_type && row.kafka_timestamp) extras.timestamp_type = record.timestamp_type;
-  if (!columns.headers || record.headers == nullptr) return std::nullopt;
-  return add_headers(*record.headers, extras);
-}
-
 }  // namespace
 
-Decoded decode(const Record& record, UnixMicros ingested_at, const ExtraColumns& columns) {
+Decoded decode(const Record& record, UnixMicros ingested_at) {
   if (record.value && !simdjson::validate_utf8(record.value->data(), record.value->size())) {
     return *encoding_error("the value", *record.value);
   }
-  batch::Row row{.raw_value = record.value,
-                 .partition = record.partition,
-                 .offset = record.offset,
-                 .kafka_timestamp = to_micros(record.timestamp_ms),
-                 .ingested_at = ingested_at};
-  if (columns.any()) {
-    if (auto error = add_extras(record, columns, row)) return std::move(*error);
+  return batch::Row{.raw_value = record.value,
+                    .partition = record.partition,
+                    .offset = record.offset,
+                    .kafka_timestamp = to_micros(record.timestamp_ms),
+                    .ingested_at = ingested_at};
+}
+
+DecodedExtras decode_extras(const Record& record, const ExtraColumns& columns) {
+  batch::RowExtras extras;
+  if (columns.topic) extras.topic = record.topic;
+  if (columns.key) extras.key = record.key;
+  if (columns.timestamp_type && to_micros(record.timestamp_ms)) {
+    extras.timestamp_type = record.timestamp_type;
   }
-  return row;
+  if (columns.headers && record.headers != nullptr) {
+    if (auto error = add_headers(*record.headers, extras)) return std::move(*error);
+  }
+  return extras;
 }
 
 }  // namespace bronze::decode

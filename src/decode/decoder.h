@@ -21,10 +21,14 @@ struct RecordError {
 
 using Decoded = std::variant<batch::Row, RecordError>;
 
-/// Bytes to row: the value must be valid UTF-8 and is passed on unaltered. So must the keys of the
-/// headers, if there is a column for them; nothing else is looked at for columns that are not
-/// wanted. The row's views are those of the record.
-[[nodiscard]] Decoded decode(const Record& record, UnixMicros ingested_at,
-                             const ExtraColumns& columns = {});
+/// Bytes to row: the value must be valid UTF-8 and is passed on unaltered. The row's views are
+/// those of the record. Pure.
+[[nodiscard]] Decoded decode(const Record& record, UnixMicros ingested_at);
+
+using DecodedExtras = std::variant<batch::RowExtras, RecordError>;
+
+/// What of a record goes into `columns`: the keys of its headers must be valid UTF-8, if there is a
+/// column for them. What is not wanted is not looked at. The views are those of the record.
+[[nodiscard]] DecodedExtras decode_extras(const Record& record, const ExtraColumns& columns);
 
 }  // namespace bronze::decode

@@ -8,7 +8,6 @@
 
 #include "base/kill_point.h"
 #include "base/sabotage.h"
-#include "decode/decoder.h"
 
 namespace bronze::ingest {
 namespace {
@@ -159,7 +158,7 @@ void Lane::on_record(const Record& record) {
   if (found == partitions_.end() || intake_ended_) return;
   PartitionState& state = found->second;
   if (state.phase != Phase::kReading || record.offset < state.position) return;
-  const auto decoded = decode::decode(record, parts_.clock.wall(), writer_.columns());
+  const auto decoded = decode(record);
   if (const auto* error = std::get_if<decode::RecordError>(&decoded)) {
     halt(record.partition, "the record at offset " + std::to_string(record.offset.value) +
                                " cannot be written (" + error->type + ": " + error->message +
@@ -168,6 +167,17 @@ void Lane::on_record(const Record& record) {
   }
   writer_.add(std::get<batch::Row>(decoded), state.position);
   state.position = record.offset.following();
+}
+
+decode::Decoded Lane::decode(const Record& record) {
+  decode::Decoded decoded = decode::decode(record, parts_.clock.wall());
+  auto* row = std::get_if<batch::Row>(&decoded);
+  if (row == nullptr || !writer_.columns().any()) return decoded;
+  auto extras = decode::decode_extras(record, writer_.columns());
+  if (auto* error = std::get_if<decode::RecordError>(&extras)) return std::move(*error);
+  extras_ = std::get<batch::RowExtras>(extras);
+  row->extras = &extras_;
+  return decoded;
 }
 
 void Lane::on_partition_end(Partition partition, Offset position) {

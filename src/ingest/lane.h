@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/start_policy.h"
+#include "decode/decoder.h"
 #include "ingest/backoff.h"
 #include "ingest/lane_writer.h"
 #include "ingest/resolver.h"
@@ -147,6 +148,8 @@ class Lane {
 
   enum class TableState { kOpening, kWaitingToRetry, kOpen, kUnusable };
 
+  /// The row is good until the next call.
+  [[nodiscard]] decode::Decoded decode(const Record& record);
   void take_table_opened(const TableOpened& opened);
   void take(const Resolution& resolution);
   void take(const StartDecisions& decisions);
@@ -174,6 +177,8 @@ class Lane {
   Backoff open_backoff_;
   Backoff rewind_backoff_;
   std::map<Partition, PartitionState> partitions_;
+  /// What the row in hand points to.
+  batch::RowExtras extras_;
   /// Being revoked, whatever their phase.
   std::set<Partition> leaving_;
   TableState table_state_ = TableState::kOpening;

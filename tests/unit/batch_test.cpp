@@ -137,9 +137,11 @@ TEST_F(BatchTest, CountsKeysAndHeadersAsPayload) {
       .topic = false, .key = true, .headers = true, .timestamp_type = false};
   batch_ = std::make_unique<Batch>(2, table_, executor_, SteadyTime{}, k_columns);
   const std::vector<Header> headers = {{"trace", "0123"}, {"empty", std::nullopt}};
+  batch::RowExtras extras;
+  extras.key = "key";
+  extras.headers = headers;
   auto row = row_at(0);
-  row.extras.key = "key";
-  row.extras.headers = headers;
+  row.extras = &extras;
   batch_->add(row, Offset{0});
   EXPECT_EQ(batch_->payload_bytes(), 5U + 3U + 14U);
 }
@@ -149,9 +151,11 @@ TEST_F(BatchTest, SendsAChunkWhenItHasEnoughBytesOfKeys) {
       .topic = false, .key = true, .headers = false, .timestamp_type = false};
   batch_ = std::make_unique<Batch>(2, table_, executor_, SteadyTime{}, k_columns);
   const std::string key(600'000, 'k');
+  batch::RowExtras extras;
+  extras.key = key;
   for (std::int64_t i = 0; i < 4; ++i) {
     auto row = row_at(i);
-    row.extras.key = key;
+    row.extras = &extras;
     batch_->add(row, Offset{0});
   }
   run();
