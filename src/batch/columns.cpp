@@ -1,5 +1,6 @@
 #include "batch/columns.h"
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <utility>
@@ -94,6 +95,13 @@ Columns::Columns(const ExtraColumns& extra) {
 bool Columns::has_room_for(const Row& row) const {
   return values_.size() + row.raw_value.value_or("").size() <= k_offset_max &&
          (!extra_ || extra_->has_room_for(*row.extras));
+}
+
+std::size_t Columns::width() const {
+  const ExtraColumns extra = extra_ ? extra_->columns() : ExtraColumns{};
+  return k_width + static_cast<std::size_t>(std::count_if(
+                       k_extra_columns.begin(), k_extra_columns.end(),
+                       [&](const ExtraColumn& column) { return extra.*column.member; }));
 }
 
 void Columns::append(const Row& row) {

@@ -25,6 +25,8 @@ class Columns {
   /// Arrow's 32-bit string offsets end at 2 GiB. REQUIRES: row.extras, if there are extra columns.
   [[nodiscard]] bool has_room_for(const Row& row) const;
 
+  /// How many columns are exported.
+  [[nodiscard]] std::size_t width() const;
   [[nodiscard]] std::size_t rows() const { return partitions_.size(); }
   [[nodiscard]] bool empty() const { return partitions_.empty(); }
   /// Memory that the rows occupy, roughly.

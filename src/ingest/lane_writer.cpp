@@ -164,6 +164,9 @@ std::optional<WriterEvent> LaneWriter::step() {
 }
 
 std::optional<WriterEvent> LaneWriter::take_upload(const FilesFinished& finished) {
+  if (finished.outcome.status == delta::StoreStatus::kConflict) {
+    return BatchVoid{finished.outcome.message};
+  }
   if (!finished.outcome.ok()) {
     if (is_permanent(finished.outcome.status)) return WriteFailed{finished.outcome.message};
     return retry_later(Stage::kUploadBackoff, finished.outcome.message);

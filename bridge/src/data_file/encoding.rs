@@ -64,6 +64,10 @@ impl Encoder {
         })
     }
 
+    pub(super) fn width(&self) -> usize {
+        self.schema.fields().len()
+    }
+
     /// Checks the shape of `rows` without encoding anything.
     pub(super) fn rows_of(&self, rows: &StructArray) -> Result<u64> {
         if rows.num_columns() != self.schema.fields().len() {
