@@ -73,9 +73,10 @@ ingest::LaneSettings lane_settings(const config::Config& config, std::size_t lan
           .start = config.kafka.start,
           .start_source = config.kafka.start_source,
           .mode = mode,
-          .table_spec = {.schema_json = batch::table_schema(),
+          .table_spec = {.schema_json = batch::table_schema(config.extra_columns),
                          .partition_columns = {batch::k_partition_column},
-                         .configuration = {{"delta.checkpointInterval", "100"}}}};
+                         .configuration = {{"delta.checkpointInterval", "100"}}},
+          .extra_columns = config.extra_columns};
 }
 
 observe::HealthInputs health_inputs(const ingest::IngestReport& report, SteadyTime now) {

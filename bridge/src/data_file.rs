@@ -35,6 +35,7 @@ pub struct DataFile {
     location: Url,
     object: Path,
     rows: u64,
+    width: usize,
     stage: Stage,
 }
 
@@ -67,14 +68,20 @@ impl DataFile {
             .join(&name)
             .map_err(|e| Fault::contract(format!("{name}: {e}")))?;
         let encoder = Encoder::new(context.physical_data_schema(), context.stats_columns())?;
+        let width = encoder.width();
         Ok(Self {
             object: object_path(&location)?,
             store,
             context,
             location,
             rows: 0,
+            width,
             stage: Stage::Open(Box::new(encoder)),
         })
+    }
+
+    pub fn width(&self) -> usize {
+        self.width
     }
 
     /// # Safety

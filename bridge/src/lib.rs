@@ -221,6 +221,9 @@ pub mod ffi {
         /// A new Parquet file for rows of one value of the partition column. No I/O.
         fn open_file(self: &Table, partition_value: &str) -> Result<Box<DataFile>>;
 
+        /// How many columns `append` must bring: those of the table when the file was opened.
+        fn width(self: &DataFile) -> usize;
+
         /// Encodes rows: a struct array with the table's columns but the partition column, in
         /// order. Takes the contents of both structs (their `release` is called). Returns the
         /// encoded bytes held so far.

@@ -1,17 +1,12 @@
 #include "batch/columns.h"
 
+#include <algorithm>
 #include <array>
-#include <limits>
 #include <memory>
 #include <utility>
 
 namespace bronze::batch {
 namespace {
-
-void set_validity(std::vector<std::uint8_t>& bitmap, std::size_t index, bool valid) {
-  if (index / 8 == bitmap.size()) bitmap.push_back(0);
-  if (valid) bitmap[index / 8] = static_cast<std::uint8_t>(bitmap[index / 8] | (1U << (index % 8)));
-}
 
 bool is_valid(const std::vector<std::uint8_t>& bitmap, std::size_t index) {
   return ((bitmap[index / 8] >> (index % 8)) & 1U) != 0;
@@ -30,26 +25,35 @@ constexpr std::array k_columns{
     ColumnType{"_ingested_at", "tsu:UTC"},
 };
 constexpr std::size_t k_width = k_columns.size();
+constexpr std::size_t k_width_max = k_width + k_extra_columns.size();
 
 struct ExportedSchema {
-  std::array<ArrowSchema, k_width> children{};
-  std::array<ArrowSchema*, k_width> pointers{};
+  std::array<ArrowSchema, k_width_max> children{};
+  std::array<ArrowSchema*, k_width_max> pointers{};
+  NodesOfHeaders<ArrowSchema> headers;
 };
 
 struct ExportedArray {
   explicit ExportedArray(Columns&& rows) : columns(std::move(rows)) {}
 
   Columns columns;
-  std::array<ArrowArray, k_width> children{};
-  std::array<ArrowArray*, k_width> pointers{};
-  std::array<std::array<const void*, 3>, k_width> buffers{};
+  std::array<ArrowArray, k_width_max> children{};
+  std::array<ArrowArray*, k_width_max> pointers{};
+  std::array<Buffers, k_width> buffers{};
+  ExtraBuffers::Exported extra;
   const void* no_validity = nullptr;
 };
 
 /// A consumer may move a child out and release it by itself; the parent's release then finds it
 /// marked as released. The memory goes with the parent.
-void release_child_schema(ArrowSchema* schema) { schema->release = nullptr; }
-void release_child_array(ArrowArray* array) { array->release = nullptr; }
+template <typename Node>
+void release_child(Node* node) {
+  for (std::int64_t i = 0; i < node->n_children; ++i) {
+    Node* child = node->children[i];
+    if (child->release != nullptr) child->release(child);
+  }
+  node->release = nullptr;
+}
 
 void release_schema(ArrowSchema* schema) {
   delete static_cast<ExportedSchema*>(schema->private_data);
@@ -61,20 +65,22 @@ void release_array(ArrowArray* array) {
   array->release = nullptr;
 }
 
-void export_schema(ArrowSchema* schema) {
+void export_schema(ArrowSchema* schema, const ExtraColumns& extra) {
   auto exported = std::make_unique<ExportedSchema>();
   for (std::size_t i = 0; i < k_width; ++i) {
     ArrowSchema& child = exported->children[i];
     child.format = k_columns[i].format;
     child.name = k_columns[i].name;
     child.flags = ARROW_FLAG_NULLABLE;
-    child.release = release_child_schema;
-    exported->pointers[i] = &child;
+    child.release = release_child;
   }
+  const std::size_t width = k_width + export_schemas(extra, &exported->children[k_width],
+                                                     &exported->headers, release_child);
+  for (std::size_t i = 0; i < width; ++i) exported->pointers[i] = &exported->children[i];
   *schema = ArrowSchema{};
   schema->format = "+s";
   schema->name = "";
-  schema->n_children = static_cast<std::int64_t>(k_width);
+  schema->n_children = static_cast<std::int64_t>(width);
   schema->children = exported->pointers.data();
   schema->release = release_schema;
   schema->private_data = exported.release();
@@ -82,9 +88,20 @@ void export_schema(ArrowSchema* schema) {
 
 }  // namespace
 
+Columns::Columns(const ExtraColumns& extra) {
+  if (extra.any()) extra_.emplace(extra);
+}
+
 bool Columns::has_room_for(const Row& row) const {
-  constexpr auto k_limit = static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max());
-  return values_.size() + row.raw_value.value_or("").size() <= k_limit;
+  return values_.size() + row.raw_value.value_or("").size() <= k_offset_max &&
+         (!extra_ || extra_->has_room_for(*row.extras));
+}
+
+std::size_t Columns::width() const {
+  const ExtraColumns extra = extra_ ? extra_->columns() : ExtraColumns{};
+  return k_width + static_cast<std::size_t>(std::count_if(
+                       k_extra_columns.begin(), k_extra_columns.end(),
+                       [&](const ExtraColumn& column) { return extra.*column.member; }));
 }
 
 void Columns::append(const Row& row) {
@@ -100,11 +117,12 @@ void Columns::append(const Row& row) {
   set_validity(timestamp_validity_, index, row.kafka_timestamp.has_value());
   if (!row.kafka_timestamp) ++timestamp_nulls_;
   ingested_at_.push_back(row.ingested_at);
+  if (extra_) extra_->append(*row.extras);
 }
 
 std::size_t Columns::bytes() const {
   constexpr std::size_t k_fixed_row_bytes = 4 + 4 + 8 + 8 + 8;
-  return values_.capacity() + rows() * k_fixed_row_bytes;
+  return values_.capacity() + rows() * k_fixed_row_bytes + (extra_ ? extra_->held_bytes() : 0);
 }
 
 Row Columns::row(std::size_t index) const {
@@ -122,7 +140,8 @@ Row Columns::row(std::size_t index) const {
 }
 
 void Columns::export_to(ArrowArray* array, ArrowSchema* schema) && {
-  export_schema(schema);
+  export_schema(schema, extra_ ? extra_->columns() : ExtraColumns{});
+  const std::int64_t width = schema->n_children;
   auto exported = std::make_unique<ExportedArray>(std::move(*this));
   const Columns& rows = exported->columns;
   const auto length = static_cast<std::int64_t>(rows.rows());
@@ -140,14 +159,17 @@ void Columns::export_to(ArrowArray* array, ArrowSchema* schema) && {
     child.null_count = nulls[i];
     child.n_buffers = i == 0 ? 3 : 2;
     child.buffers = exported->buffers[i].data();
-    child.release = release_child_array;
-    exported->pointers[i] = &child;
+    child.release = release_child;
   }
+  if (rows.extra_) {
+    rows.extra_->export_to(&exported->children[k_width], &exported->extra, release_child);
+  }
+  for (std::size_t i = 0; i < k_width_max; ++i) exported->pointers[i] = &exported->children[i];
   *array = ArrowArray{};
   array->length = length;
   array->n_buffers = 1;
   array->buffers = &exported->no_validity;
-  array->n_children = static_cast<std::int64_t>(k_width);
+  array->n_children = width;
   array->children = exported->pointers.data();
   array->release = release_array;
   array->private_data = exported.release();

@@ -3,40 +3,35 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string_view>
 #include <vector>
 
-#include "base/clock.h"
-#include "base/ids.h"
 #include "batch/arrow_c_data.h"
+#include "batch/extra_buffers.h"
+#include "batch/row.h"
 
 namespace bronze::batch {
-
-/// One accepted record, as it goes into the table. Views are the caller's.
-struct Row {
-  /// nullopt = a tombstone; otherwise valid UTF-8.
-  std::optional<std::string_view> raw_value;
-  Partition partition{};
-  Offset offset;
-  /// nullopt = NULL.
-  std::optional<UnixMicros> kafka_timestamp;
-  UnixMicros ingested_at = 0;
-};
 
 /// Rows of one date in Arrow's memory layout: the table's columns but the partition column, in
 /// order. A value: one owner, one thread at a time.
 class Columns {
  public:
+  Columns() = default;
+  /// For a table that has these columns after the six.
+  explicit Columns(const ExtraColumns& extra);
+
   /// REQUIRES: has_room_for(row).
   void append(const Row& row);
 
-  /// Arrow's 32-bit string offsets end at 2 GiB.
+  /// Arrow's 32-bit string offsets end at 2 GiB. REQUIRES: row.extras, if there are extra columns.
   [[nodiscard]] bool has_room_for(const Row& row) const;
 
+  /// How many columns are exported.
+  [[nodiscard]] std::size_t width() const;
   [[nodiscard]] std::size_t rows() const { return partitions_.size(); }
   [[nodiscard]] bool empty() const { return partitions_.empty(); }
   /// Memory that the rows occupy, roughly.
   [[nodiscard]] std::size_t bytes() const;
+  /// Without what goes into extra columns.
   [[nodiscard]] Row row(std::size_t index) const;
 
   /// Hands the buffers over by the Arrow C Data Interface, without a copy. The receiver calls
@@ -54,6 +49,8 @@ class Columns {
   std::vector<std::uint8_t> timestamp_validity_;
   std::int64_t timestamp_nulls_ = 0;
   std::vector<std::int64_t> ingested_at_;
+  /// nullopt = the table has none.
+  std::optional<ExtraBuffers> extra_;
 };
 
 }  // namespace bronze::batch

@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 
+#include "config/extra_columns_config.h"
 #include "config/kafka_config.h"
 #include "config/reader.h"
 #include "config/store_config.h"
@@ -121,10 +122,6 @@ void refuse_what_comes_later(Reader& reader) {
       reader.fail(name, shown(reader.text(name)) + " " + later + "expected stop");
     }
   }
-  if (reader.given("EXTRA_COLUMNS")) {
-    reader.fail("EXTRA_COLUMNS",
-                shown(reader.text("EXTRA_COLUMNS")) + " " + later + "expected to be unset");
-  }
   (void)reader.boolean("DLQ_ENABLED");
   for (const std::string_view name : {"DLQ_VALIDATE_JSON", "DLQ_VALIDATE_SCHEMA"}) {
     if (reader.boolean(name)) {
@@ -161,6 +158,7 @@ LoadResult load_config(const EnvLookup& env, std::optional<std::uint64_t> cgroup
   config.kafka = read_kafka_config(reader);
   config.batch = read_batch(reader);
   config.store = read_store_config(reader);
+  config.extra_columns = read_extra_columns(reader);
   config.health = read_health(reader);
   config.http = read_http(reader);
   config.log = read_log(reader);

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/extra_columns.h"
 #include "base/start_policy.h"
 
 namespace bronze::config {
@@ -76,6 +77,8 @@ struct Config {
   KafkaConfig kafka;
   BatchConfig batch;
   StoreConfig store;
+  /// Of the tables that are created.
+  ExtraColumns extra_columns;
   HealthConfig health;
   HttpConfig http;
   LogConfig log;

@@ -16,20 +16,6 @@ constexpr std::size_t k_group_bytes_max = 255;
 /// librdkafka's default for max.poll.interval.ms, below which the session time-out must stay.
 constexpr std::uint64_t k_poll_interval_ms_default = 300'000;
 
-std::vector<std::string> split_at_commas(const std::string& text) {
-  std::vector<std::string> parts;
-  std::size_t begin = 0;
-  while (begin <= text.size()) {
-    const std::size_t comma = std::min(text.find(',', begin), text.size());
-    std::string part = text.substr(begin, comma - begin);
-    part.erase(0, std::min(part.find_first_not_of(' '), part.size()));
-    part.erase(part.find_last_not_of(' ') + 1);
-    parts.push_back(std::move(part));
-    begin = comma + 1;
-  }
-  return parts;
-}
-
 bool is_topic_name(const std::string& name) {
   return !name.empty() && name.size() <= k_topic_chars_max && name != "." && name != ".." &&
          std::ranges::all_of(name, [](char c) {

@@ -80,6 +80,9 @@ class Reader {
 /// A value as it may appear in a message: quoted, shortened, anything unprintable escaped.
 [[nodiscard]] std::string shown(std::string_view value);
 
+/// The parts between commas, without the spaces around them; an empty text is one empty part.
+[[nodiscard]] std::vector<std::string> split_at_commas(const std::string& text);
+
 /// The whole text as a number without sign; nullopt = other characters, nothing, or overflow.
 [[nodiscard]] std::optional<std::uint64_t> parse_whole_number(std::string_view text);
 

@@ -127,7 +127,10 @@ constexpr auto k_variables = std::to_array<Variable>({
      store_option<"aws_container_authorization_token_file">},
     {"AWS_PROFILE", "", "not read; when set, the default keys do not hold"},
     {"AWS_CA_BUNDLE", "", "not read (SSL_CERT_FILE is); refused with an http endpoint"},
-    {"EXTRA_COLUMNS", "", k_later},
+    {"EXTRA_COLUMNS", "",
+     "more columns of new tables: all, or a comma list out of _kafka_topic, _kafka_key,"
+     " _kafka_headers, _kafka_timestamp_type",
+     k_public, [](const Config& c) -> Effective { return if_any(names_of(c.extra_columns)); }},
     {"WRITE_RETRY_SECONDS", "300",
      "how long transient write faults are retried before the service stops; 0 = not at all",
      k_public, [](const Config& c) -> Effective { return seconds_text(c.write_retry); }},

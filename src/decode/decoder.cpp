@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <limits>
+#include <utility>
 
 namespace bronze::decode {
 namespace {
@@ -51,18 +52,50 @@ std::optional<UnixMicros> to_micros(std::optional<std::int64_t> milliseconds) {
   return *milliseconds * 1000;
 }
 
+std::optional<RecordError> encoding_error(const std::string& what, std::string_view text) {
+  if (simdjson::validate_utf8(text.data(), text.size())) return std::nullopt;
+  return RecordError{"ENCODING_ERROR", what + " is not valid UTF-8 at byte " +
+                                           std::to_string(first_invalid_byte(text))};
+}
+
+std::optional<RecordError> add_headers(HeaderReader& reader, batch::RowExtras& extras) {
+  const Headers headers = reader.read();
+  if (const auto* unreadable = std::get_if<HeadersUnreadable>(&headers)) {
+    return RecordError{"ENCODING_ERROR", unreadable->reason};
+  }
+  extras.headers = std::get<std::span<const Header>>(headers);
+  for (std::size_t i = 0; i < extras.headers.size(); ++i) {
+    auto error =
+        encoding_error("the key of header " + std::to_string(i + 1), extras.headers[i].key);
+    if (error) return error;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Decoded decode(const Record& record, UnixMicros ingested_at) {
   if (record.value && !simdjson::validate_utf8(record.value->data(), record.value->size())) {
-    return RecordError{"ENCODING_ERROR", "the value is not valid UTF-8 at byte " +
-                                             std::to_string(first_invalid_byte(*record.value))};
+    return *encoding_error("the value", *record.value);
   }
   return batch::Row{.raw_value = record.value,
                     .partition = record.partition,
                     .offset = record.offset,
                     .kafka_timestamp = to_micros(record.timestamp_ms),
                     .ingested_at = ingested_at};
+}
+
+DecodedExtras decode_extras(const Record& record, const ExtraColumns& columns) {
+  batch::RowExtras extras;
+  if (columns.topic) extras.topic = record.topic;
+  if (columns.key) extras.key = record.key;
+  if (columns.timestamp_type && to_micros(record.timestamp_ms)) {
+    extras.timestamp_type = record.timestamp_type;
+  }
+  if (columns.headers && record.headers != nullptr) {
+    if (auto error = add_headers(*record.headers, extras)) return std::move(*error);
+  }
+  return extras;
 }
 
 }  // namespace bronze::decode

@@ -64,6 +64,8 @@ StoreOutcome from_bridge(const bridge::Outcome& outcome) {
 }
 
 std::uint64_t DeltaFile::append(batch::Columns columns) {
+  misfit_ = misfit_ || columns.width() != file_->width();
+  if (misfit_) return 0;
   ArrowArray array{};
   ArrowSchema schema{};
   std::move(columns).export_to(&array, &schema);
@@ -71,8 +73,15 @@ std::uint64_t DeltaFile::append(batch::Columns columns) {
 }
 
 FileResult DeltaFile::finish() {
+  if (misfit_) {
+    return {
+        {StoreStatus::kConflict, "the table's columns changed since the batch began"}, "", 0, 0};
+  }
   const auto result = file_->finish();
-  return {from_bridge(result.outcome), std::string(result.path), result.rows, result.bytes};
+  auto outcome = from_bridge(result.outcome);
+  // Nobody else has this name: the store was only busy with it.
+  if (outcome.status == StoreStatus::kConflict) outcome.status = StoreStatus::kTransient;
+  return {std::move(outcome), std::string(result.path), result.rows, result.bytes};
 }
 
 StoreOutcome DeltaFile::discard() { return from_bridge(file_->discard()); }

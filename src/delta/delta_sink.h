@@ -23,6 +23,8 @@ class DeltaFile final : public FileSink {
 
  private:
   rust::Box<bridge::DataFile> file_;
+  /// Somebody changed the table's columns before the file was opened: it cannot take the rows.
+  bool misfit_ = false;
 };
 
 /// The TableSink over the Delta kernel. Keeps the map of txns itself: read once for each loaded

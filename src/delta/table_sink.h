@@ -92,7 +92,8 @@ class FileSink {
   virtual ~FileSink() = default;
   /// Returns the encoded bytes held in memory so far. Throws when encoding fails.
   virtual std::uint64_t append(batch::Columns columns) = 0;
-  /// Uploads. kTransient: may be called again. After kOk the same result again.
+  /// Uploads. kTransient: may be called again. kConflict: when the file was opened, the table had
+  /// other columns than the rows already. After kOk the same result again.
   virtual FileResult finish() = 0;
   /// Deletes what was uploaded; the file will not be committed.
   virtual StoreOutcome discard() = 0;

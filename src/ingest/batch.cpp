@@ -20,13 +20,16 @@ std::int64_t day_of(UnixMicros time) {
 
 }  // namespace
 
-Batch::Batch(std::size_t lane, delta::TableSink& table, Executor& executor, SteadyTime opened_at)
+Batch::Batch(std::size_t lane, delta::TableSink& table, Executor& executor, SteadyTime opened_at,
+             const ExtraColumns& columns)
     : lane_(lane),
       executor_(executor),
       id_(executor.new_strand()),
       token_(new_token()),
       opened_at_(opened_at),
-      files_(std::make_unique<BatchFiles>(table)) {}
+      columns_(columns),
+      files_(std::make_unique<BatchFiles>(table)),
+      chunk_(columns) {}
 
 Batch::~Batch() {
   executor_.submit(
@@ -54,7 +57,7 @@ void Batch::add(const batch::Row& row, Offset base) {
   if (!chunk_.has_room_for(row)) send_chunk();
   chunk_.append(row);
   ++rows_;
-  payload_bytes_ += row.raw_value.value_or("").size();
+  payload_bytes_ += row.payload_bytes();
   advance(row.partition, base, row.offset.following());
   if (chunk_.rows() >= k_chunk_rows || chunk_.bytes() >= k_chunk_bytes) send_chunk();
 }
@@ -67,11 +70,12 @@ void Batch::send_chunk() {
   if (chunk_.empty()) return;
   const std::uint64_t bytes = chunk_.bytes();
   bytes_on_the_way_ += bytes;
-  executor_.submit(lane_, id_,
-                   make_job([files = files_.get(), id = id_, date = date_, bytes,
-                             columns = std::exchange(chunk_, {})]() mutable -> JobOutcome {
-                     return ColumnsEncoded{id, bytes, files->append(date, std::move(columns))};
-                   }));
+  executor_.submit(
+      lane_, id_,
+      make_job([files = files_.get(), id = id_, date = date_, bytes,
+                columns = std::exchange(chunk_, batch::Columns(columns_))]() mutable -> JobOutcome {
+        return ColumnsEncoded{id, bytes, files->append(date, std::move(columns))};
+      }));
 }
 
 void Batch::seal() { send_chunk(); }

@@ -18,7 +18,9 @@ namespace bronze::ingest {
 /// Owned by LaneWriter; ingest thread. Rows leave in chunks for the batch's files as they come.
 class Batch {
  public:
-  Batch(std::size_t lane, delta::TableSink& table, Executor& executor, SteadyTime opened_at);
+  /// `columns`: those that the table has after the six.
+  Batch(std::size_t lane, delta::TableSink& table, Executor& executor, SteadyTime opened_at,
+        const ExtraColumns& columns = {});
   ~Batch();
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
@@ -59,6 +61,7 @@ class Batch {
   const BatchId id_;
   const std::string token_;
   const SteadyTime opened_at_;
+  const ExtraColumns columns_;
   /// Jobs hold a plain pointer; the last job of the strand takes the object over.
   std::unique_ptr<BatchFiles> files_;
   RangeMap ranges_;

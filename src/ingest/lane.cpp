@@ -8,7 +8,6 @@
 
 #include "base/kill_point.h"
 #include "base/sabotage.h"
-#include "decode/decoder.h"
 
 namespace bronze::ingest {
 namespace {
@@ -160,7 +159,7 @@ void Lane::on_record(const Record& record) {
   if (found == partitions_.end() || intake_ended_) return;
   PartitionState& state = found->second;
   if (state.phase != Phase::kReading || record.offset < state.position) return;
-  const auto decoded = decode::decode(record, parts_.clock.wall());
+  const auto decoded = decode(record);
   if (const auto* error = std::get_if<decode::RecordError>(&decoded)) {
     halt(record.partition, "the record at offset " + std::to_string(record.offset.value) +
                                " cannot be written (" + error->type + ": " + error->message +
@@ -169,6 +168,17 @@ void Lane::on_record(const Record& record) {
   }
   writer_.add(std::get<batch::Row>(decoded), state.position);
   state.position = record.offset.following();
+}
+
+decode::Decoded Lane::decode(const Record& record) {
+  decode::Decoded decoded = decode::decode(record, parts_.clock.wall());
+  auto* row = std::get_if<batch::Row>(&decoded);
+  if (row == nullptr || !writer_.columns().any()) return decoded;
+  auto extras = decode::decode_extras(record, writer_.columns());
+  if (auto* error = std::get_if<decode::RecordError>(&extras)) return std::move(*error);
+  extras_ = std::get<batch::RowExtras>(extras);
+  row->extras = &extras_;
+  return decoded;
 }
 
 void Lane::on_partition_end(Partition partition, Offset position) {
@@ -255,8 +265,26 @@ void Lane::take(const Resolution& resolution) {
       return;
     }
     writer_.begin(resolver_.facts().identity, resolver_.facts().table.shape);
+    tell_columns();
     if (checkpointed_ == 0) checkpointed_ = resolver_.facts().table.version;
     take(*decisions);
+  }
+}
+
+void Lane::tell_columns() {
+  const ExtraColumns& columns = writer_.columns();
+  if (std::exchange(told_columns_, columns) == columns) return;
+  const std::string missing = names_of(without(settings_.extra_columns, columns));
+  if (!missing.empty()) {
+    spdlog::warn(
+        "{}: the table does not have the columns {} and goes on without them: EXTRA_COLUMNS holds "
+        "for new tables. To have them, add them to the table by ALTER TABLE, or begin a new table "
+        "under another DELTA_BASE_PATH",
+        topic(), missing);
+  }
+  const std::string surplus = names_of(without(columns, settings_.extra_columns));
+  if (!surplus.empty()) {
+    spdlog::info("{}: the table also has the columns {}, which are written too", topic(), surplus);
   }
 }
 

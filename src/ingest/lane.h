@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/start_policy.h"
+#include "decode/decoder.h"
 #include "ingest/backoff.h"
 #include "ingest/lane_writer.h"
 #include "ingest/resolver.h"
@@ -31,6 +32,8 @@ struct LaneSettings {
   StartSource start_source = StartSource::kDefault;
   RunMode mode = RunMode::kUntilStopped;
   delta::TableSpec table_spec;
+  /// Those that `table_spec` has after the six.
+  ExtraColumns extra_columns{};
 };
 
 /// What a lane works with. All but the table outlive it; the table is its own.
@@ -146,9 +149,12 @@ class Lane {
 
   enum class TableState { kOpening, kWaitingToRetry, kOpen, kUnusable };
 
+  /// The row is good until the next call.
+  [[nodiscard]] decode::Decoded decode(const Record& record);
   void take_table_opened(const TableOpened& opened);
   void take(const Resolution& resolution);
   void take(const StartDecisions& decisions);
+  void tell_columns();
   void take(const WriterEvent& event);
   void take(const BatchCommitted& committed);
   [[nodiscard]] bool wait_out(PartitionState& state, const PartitionHalt& halt) const;
@@ -172,6 +178,8 @@ class Lane {
   Backoff open_backoff_;
   Backoff rewind_backoff_;
   std::map<Partition, PartitionState> partitions_;
+  /// What the row in hand points to.
+  batch::RowExtras extras_;
   /// Being revoked, whatever their phase.
   std::set<Partition> leaving_;
   TableState table_state_ = TableState::kOpening;
@@ -187,6 +195,8 @@ class Lane {
   /// The version up to which checkpoints have been seen to.
   std::uint64_t checkpointed_ = 0;
   int foreign_rewinds_ = 0;
+  /// The columns of which `tell_columns` has spoken.
+  std::optional<ExtraColumns> told_columns_;
   std::string trouble_;
   std::optional<std::string> fatal_;
   std::uint64_t rows_committed_ = 0;

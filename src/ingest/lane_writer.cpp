@@ -43,6 +43,7 @@ LaneWriter::LaneWriter(WriterSettings settings, WriterParts parts)
 void LaneWriter::begin(TopicIdentity identity, delta::TableShape shape) {
   identity_ = std::move(identity);
   shape_ = std::move(shape);
+  columns_ = extra_columns_of(shape_);
   fresh_at_ = parts_.clock.now();
 }
 
@@ -56,8 +57,8 @@ void LaneWriter::set_progress(Partition partition, PartitionStart::Progress prog
 
 Batch& LaneWriter::open_batch() {
   if (!open_) {
-    open_ =
-        std::make_unique<Batch>(settings_.lane, parts_.table, parts_.executor, parts_.clock.now());
+    open_ = std::make_unique<Batch>(settings_.lane, parts_.table, parts_.executor,
+                                    parts_.clock.now(), columns_);
     open_->note_arrival(parts_.watch.sent());
   }
   return *open_;
@@ -163,6 +164,9 @@ std::optional<WriterEvent> LaneWriter::step() {
 }
 
 std::optional<WriterEvent> LaneWriter::take_upload(const FilesFinished& finished) {
+  if (finished.outcome.status == delta::StoreStatus::kConflict) {
+    return BatchVoid{finished.outcome.message};
+  }
   if (!finished.outcome.ok()) {
     if (is_permanent(finished.outcome.status)) return WriteFailed{finished.outcome.message};
     return retry_later(Stage::kUploadBackoff, finished.outcome.message);

@@ -72,9 +72,11 @@ class LaneWriter {
   LaneWriter(WriterSettings settings, WriterParts parts);
 
   /// What batches from now on are written for.
-  /// REQUIRES: empty(), or the same as before.
+  /// REQUIRES: empty(), or the same as before; !refusal_of(shape).
   void begin(TopicIdentity identity, delta::TableShape shape);
   [[nodiscard]] const delta::TableShape& shape() const { return shape_; }
+  /// What rows must bring for that shape.
+  [[nodiscard]] const ExtraColumns& columns() const { return columns_; }
   /// Whether the table has progress of this partition, before anything of it is added.
   void set_progress(Partition partition, PartitionStart::Progress progress);
 
@@ -132,6 +134,7 @@ class LaneWriter {
   Backoff backoff_;
   TopicIdentity identity_;
   delta::TableShape shape_;
+  ExtraColumns columns_;
   /// Partitions without a txn in the table: nothing of them has been committed yet.
   std::set<Partition> without_progress_;
   std::unique_ptr<Batch> open_;

@@ -19,8 +19,54 @@ constexpr std::string_view k_metadata_prefix = "bronze:";
 std::string text(Offset offset) { return std::to_string(offset.value); }
 std::string text(Partition partition) { return std::to_string(number(partition)); }
 
+/// What a table's schema lacks or has too much; otherwise its extra columns.
+using SchemaReading = std::variant<ExtraColumns, std::string>;
+
+/// Comments on nested fields do not matter.
+nlohmann::json plain_type(nlohmann::json type) {
+  const auto fields = nlohmann::json::json_pointer("/elementType/fields");
+  if (!type.is_object() || !type.contains(fields) || !type[fields].is_array()) return type;
+  for (auto& field : type[fields]) {
+    if (field.is_object()) field["metadata"] = nlohmann::json::object();
+  }
+  return type;
+}
+
+std::optional<std::string> not_nullable(const nlohmann::json& field) {
+  if (field.value("nullable", nlohmann::json(true)) != nlohmann::json(false)) return std::nullopt;
+  return "column " + field["name"].get<std::string>() + " must be nullable";
+}
+
+/// REQUIRES: the first columns of `have`, before `begin`, are the six.
+SchemaReading read_extra_columns(const nlohmann::json& have, std::size_t begin) {
+  ExtraColumns found;
+  const auto* next = k_extra_columns.begin();
+  for (std::size_t i = begin; i < have.size(); ++i) {
+    const auto name = have[i]["name"].get<std::string>();
+    const auto is_named = [&](const ExtraColumn& column) { return column.name == name; };
+    if (std::none_of(k_extra_columns.begin(), k_extra_columns.end(), is_named)) {
+      return "it has the additional column " + name;
+    }
+    next = std::find_if(next, k_extra_columns.end(), is_named);
+    if (next == k_extra_columns.end()) {
+      constexpr ExtraColumns k_all{
+          .topic = true, .key = true, .headers = true, .timestamp_type = true};
+      return fmt::format("column {} is {}, but after the six columns the order is {}, each once",
+                         i + 1, name, names_of(k_all));
+    }
+    const auto type = nlohmann::json::parse(batch::type_of(*next));
+    if (plain_type(have[i]["type"]) != type) {
+      return fmt::format("column {} should be {} {}", i + 1, name,
+                         type.is_string() ? type.get<std::string>() : type.dump());
+    }
+    if (const auto difference = not_nullable(have[i])) return *difference;
+    found.*(next++)->member = true;
+  }
+  return found;
+}
+
 /// Names, types and order of the columns, and that each may be null.
-std::optional<std::string> schema_difference(const std::string& schema_json) {
+SchemaReading read_schema(const std::string& schema_json) {
   const auto wanted = nlohmann::json::parse(batch::table_schema());
   const auto found = nlohmann::json::parse(schema_json, nullptr, false);
   const auto is_field = [](const nlohmann::json& field) {
@@ -40,14 +86,9 @@ std::optional<std::string> schema_difference(const std::string& schema_json) {
     if (i >= have.size() || have[i]["name"] != name || have[i]["type"] != type) {
       return fmt::format("column {} should be {} {}", i + 1, name, type);
     }
-    if (have[i].value("nullable", nlohmann::json(true)) == nlohmann::json(false)) {
-      return "column " + name + " must be nullable";
-    }
+    if (const auto difference = not_nullable(have[i])) return *difference;
   }
-  if (have.size() > want.size()) {
-    return "it has the additional column " + have[want.size()]["name"].get<std::string>();
-  }
-  return std::nullopt;
+  return read_extra_columns(have, want.size());
 }
 
 /// An offset that we committed means that a table knew the topic: this one lost its state.
@@ -152,7 +193,8 @@ std::string commit_metadata(const std::string& table_id) {
 bool names_a_table(const std::string& metadata) { return metadata.starts_with(k_metadata_prefix); }
 
 std::optional<std::string> refusal_of(const delta::TableShape& shape) {
-  if (const auto difference = schema_difference(shape.schema_json)) {
+  const auto reading = read_schema(shape.schema_json);
+  if (const auto* difference = std::get_if<std::string>(&reading)) {
     return "the table's schema is not that of a bronze table: " + *difference;
   }
   if (shape.partition_columns != std::vector<std::string>{batch::k_partition_column}) {
@@ -170,6 +212,10 @@ std::optional<std::string> refusal_of(const delta::TableShape& shape) {
     return "the table uses column mapping, which is not supported";
   }
   return std::nullopt;
+}
+
+ExtraColumns extra_columns_of(const delta::TableShape& shape) {
+  return std::get<ExtraColumns>(read_schema(shape.schema_json));
 }
 
 Resolution resolve(const StartFacts& facts, const std::set<Partition>& assigned) {

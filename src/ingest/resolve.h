@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/extra_columns.h"
 #include "base/ids.h"
 #include "base/start_policy.h"
 #include "delta/table_sink.h"
@@ -100,5 +101,9 @@ using Resolution = std::variant<RegisterTopic, StartDecisions, HaltTopic, WriteR
 
 /// Why files of ours must not be written into such a table; nullopt = they may.
 [[nodiscard]] std::optional<std::string> refusal_of(const delta::TableShape& shape);
+
+/// What the table has beyond the six columns: it decides what is written.
+/// REQUIRES: !refusal_of(shape).
+[[nodiscard]] ExtraColumns extra_columns_of(const delta::TableShape& shape);
 
 }  // namespace bronze::ingest

@@ -247,7 +247,7 @@ Event RdKafkaSource::translate(rd_kafka_event_t* event) {
   }
 }
 
-Event RdKafkaSource::translate_message(rd_kafka_event_t* event) const {
+Event RdKafkaSource::translate_message(rd_kafka_event_t* event) {
   const rd_kafka_message_t* message = rd_kafka_event_message_next(event);
   if (message == nullptr) return Idle{};
   if (is_stopping(rd_kafka_topic_name(message->rkt), message->partition)) return Idle{};
@@ -259,9 +259,17 @@ Event RdKafkaSource::translate_message(rd_kafka_event_t* event) const {
   rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
   const std::int64_t timestamp = rd_kafka_message_timestamp(message, &type);
   if (type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && timestamp != -1) record.timestamp_ms = timestamp;
+  if (type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME) {
+    record.timestamp_type = TimestampType::kLogAppendTime;
+  }
   if (message->payload != nullptr) {
     record.value = std::string_view(static_cast<const char*>(message->payload), message->len);
   }
+  if (message->key != nullptr) {
+    record.key = std::string_view(static_cast<const char*>(message->key), message->key_len);
+  }
+  headers_.set(message);
+  record.headers = &headers_;
   return record;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kafka/handles.h"
+#include "kafka/message_headers.h"
 #include "kafka/message_source.h"
 
 namespace bronze::kafka {
@@ -65,7 +66,7 @@ class RdKafkaSource final : public MessageSource {
 
  private:
   [[nodiscard]] Event translate(rd_kafka_event_t* event);
-  [[nodiscard]] Event translate_message(rd_kafka_event_t* event) const;
+  [[nodiscard]] Event translate_message(rd_kafka_event_t* event);
   [[nodiscard]] Event translate_rebalance(rd_kafka_event_t* event);
   [[nodiscard]] Event translate_error(rd_kafka_event_t* event) const;
   [[nodiscard]] bool is_stopping(const char* topic, std::int32_t partition) const;
@@ -82,6 +83,7 @@ class RdKafkaSource final : public MessageSource {
   QueueHandle queue_;
   /// What the record handed out last points into.
   EventHandle current_;
+  MessageHeaders headers_;
   RequestId last_request_ = 0;
   bool revoke_pending_ = false;
   bool warned_of_missing_ids_ = false;

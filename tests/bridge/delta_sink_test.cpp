@@ -5,7 +5,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "batch/schema.h"
 #include "delta/delta_store.h"
@@ -196,6 +198,55 @@ TEST_F(DeltaSinkTest, ADanglingCheckpointHintIsCorruptAndSaysWhatToDo) {
   const auto outcome = store_.table("bronze_t")->load();
   EXPECT_EQ(outcome.status, StoreStatus::kCorrupt);
   EXPECT_NE(outcome.message.find("_last_checkpoint"), std::string::npos) << outcome.message;
+}
+
+/// As ALTER TABLE ADD COLUMNS of another engine does it, as version 1.
+void add_extra_columns(const std::filesystem::path& log, const ExtraColumns& extra) {
+  std::ifstream first(log / "00000000000000000000.json");
+  std::string line;
+  while (std::getline(first, line)) {
+    auto action = nlohmann::json::parse(line);
+    if (!action.contains("metaData")) continue;
+    action["metaData"]["schemaString"] = batch::table_schema(extra);
+    std::ofstream(log / "00000000000000000001.json") << action.dump() << "\n";
+  }
+}
+
+TEST_F(DeltaSinkTest, RowsWithExtraColumnsGoIntoATableThatHasThem) {
+  constexpr ExtraColumns k_all{.topic = true, .key = true, .headers = true, .timestamp_type = true};
+  const auto table = store_.table("bronze_t");
+  ASSERT_TRUE(table
+                  ->create({.schema_json = batch::table_schema(k_all),
+                            .partition_columns = {batch::k_partition_column},
+                            .configuration = {}})
+                  .ok());
+  const std::vector<Header> headers = {{"a", "1"}, {"b", std::nullopt}};
+  const batch::RowExtras full{
+      .topic = "t", .key = "k", .headers = headers, .timestamp_type = TimestampType::kCreateTime};
+  const batch::RowExtras empty;
+  batch::Columns rows(k_all);
+  for (const auto* extras : {&empty, &full, &empty}) {
+    batch::Row row;
+    row.extras = extras;
+    rows.append(row);
+  }
+  const auto file = table->open_file("2026-03-01");
+  file->append(std::move(rows));
+  EXPECT_TRUE(append(*table, *file, 3, "token").outcome.ok());
+}
+
+TEST_F(DeltaSinkTest, AFileThatIsOpenedAfterTheColumnsChangedIsAConflict) {
+  const auto table = created();
+  const auto before = table->open_file("2026-03-01");
+  add_extra_columns(folder_ / "bronze_t" / "_delta_log",
+                    {.topic = false, .key = true, .headers = false, .timestamp_type = false});
+  ASSERT_TRUE(table->load().ok());
+  ASSERT_EQ(table->snapshot().version, 1U);
+  const auto after = table->open_file("2026-03-01");
+  for (auto* file : {before.get(), after.get()}) file->append(columns(0, 5));
+  EXPECT_TRUE(before->finish().outcome.ok()) << "the shape of the table is looked at by its commit";
+  EXPECT_EQ(after->finish().outcome.status, StoreStatus::kConflict);
+  EXPECT_TRUE(after->discard().ok());
 }
 
 TEST_F(DeltaSinkTest, ADiscardedFileIsGone) {

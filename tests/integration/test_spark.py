@@ -44,3 +44,29 @@ def test_spark_reads_rows_history_and_a_checkpoint(
     detail = spark.sql(f"DESCRIBE DETAIL delta.`{path}`").collect()[0]
     assert (detail["minReaderVersion"], detail["minWriterVersion"]) == (1, 2)
     assert detail["partitionColumns"] == ["_ingestion_date"]
+
+
+def test_spark_reads_keys_and_headers(spark, broker, new_topic, folder, environment, start):
+    topic = new_topic(1)
+    producer = broker.producer()
+    headers = [("a", b"\xff"), ("b", None), ("a", b"")]
+    producer.produce(topic, b"with", b"\x00key", headers=headers)
+    producer.produce(topic, b"without")
+    producer.flush(10)
+    instance = start(environment(topic, store=folder, EXTRA_COLUMNS="all"), "run", "--once")
+    assert instance.wait_exit(60) == 0, instance.tail()
+
+    path = f"{folder.path}/bronze_{topic}"
+    frame = spark.read.format("delta").load(path).orderBy("_kafka_offset")
+    log = folder.path / f"bronze_{topic}" / "_delta_log" / f"{0:020}.json"
+    actions = [json.loads(line) for line in log.read_text().splitlines()]
+    schema = next(action["metaData"]["schemaString"] for action in actions if "metaData" in action)
+    assert schema == frame._jdf.schema().json()
+    rows = [row.asDict(recursive=True) for row in frame.collect()]
+    assert [row["_kafka_headers"] for row in rows] == [
+        [{"key": name, "value": value} for name, value in headers],
+        None,
+    ]
+    assert [row["_kafka_key"] for row in rows] == [b"\x00key", None]
+    assert [row["_kafka_topic"] for row in rows] == [topic, topic]
+    assert frame.where("exists(_kafka_headers, h -> h.key = 'b')").count() == 1

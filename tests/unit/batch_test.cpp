@@ -137,6 +137,36 @@ class BatchTest : public testing::Test {
   std::unique_ptr<Batch> batch_;
 };
 
+TEST_F(BatchTest, CountsKeysAndHeadersAsPayload) {
+  constexpr ExtraColumns k_columns{
+      .topic = false, .key = true, .headers = true, .timestamp_type = false};
+  batch_ = std::make_unique<Batch>(2, table_, executor_, SteadyTime{}, k_columns);
+  const std::vector<Header> headers = {{"trace", "0123"}, {"empty", std::nullopt}};
+  batch::RowExtras extras;
+  extras.key = "key";
+  extras.headers = headers;
+  auto row = row_at(0);
+  row.extras = &extras;
+  batch_->add(row, Offset{0});
+  EXPECT_EQ(batch_->payload_bytes(), 5U + 3U + 14U);
+}
+
+TEST_F(BatchTest, SendsAChunkWhenItHasEnoughBytesOfKeys) {
+  constexpr ExtraColumns k_columns{
+      .topic = false, .key = true, .headers = false, .timestamp_type = false};
+  batch_ = std::make_unique<Batch>(2, table_, executor_, SteadyTime{}, k_columns);
+  const std::string key(600'000, 'k');
+  batch::RowExtras extras;
+  extras.key = key;
+  for (std::int64_t i = 0; i < 4; ++i) {
+    auto row = row_at(i);
+    row.extras = &extras;
+    batch_->add(row, Offset{0});
+  }
+  run();
+  EXPECT_EQ(log_.chunks["2026-03-01"].size(), 2U);
+}
+
 TEST_F(BatchTest, SendsAChunkWhenItHasEnoughRows) {
   for (std::int64_t i = 0; i < 8191; ++i) batch_->add(row_at(i), Offset{0});
   EXPECT_EQ(executor_.strands(), 0U);

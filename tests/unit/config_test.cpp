@@ -284,7 +284,15 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"MEMORY_LIMIT_MB", "18446744073709551615", "'18446744073709551615'"},
         BadValue{"ON_DATA_LOSS", "skip", "'skip' is not supported by this version yet"},
         BadValue{"ON_TOPIC_RECREATED", "new_epoch", "not supported by this version yet"},
-        BadValue{"EXTRA_COLUMNS", "all", "'all' is not supported by this version yet"},
+        BadValue{"EXTRA_COLUMNS", "key",
+                 "'key' is no extra column; expected all, or, separated by commas and each once, "
+                 "any of _kafka_topic, _kafka_key, _kafka_headers, _kafka_timestamp_type"},
+        BadValue{"EXTRA_COLUMNS", "_kafka_key,_kafka_key", "'_kafka_key' is listed twice"},
+        BadValue{"EXTRA_COLUMNS", "all,_kafka_key", "'all' is no extra column"},
+        BadValue{"EXTRA_COLUMNS", "_KAFKA_KEY", "any of _kafka_topic, _kafka_key"},
+        BadValue{"EXTRA_COLUMNS", "_kafka_offset", "'_kafka_offset' is no extra column"},
+        BadValue{"EXTRA_COLUMNS", "_kafka_key,", "'' is no extra column"},
+        BadValue{"EXTRA_COLUMNS", " ", "'' is no extra column"},
         BadValue{"DLQ_ENABLED", "maybe", "true or false; it is 'maybe'"},
         BadValue{"DLQ_VALIDATE_JSON", "true", "not supported by this version yet"},
         BadValue{"DLQ_VALIDATE_SCHEMA", "TRUE", "'TRUE' is not supported by this version yet"}));

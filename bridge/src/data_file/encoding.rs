@@ -25,6 +25,16 @@ const ROW_GROUP_BYTES_MAX: usize = 16 << 20;
 const BLOCK_BYTES: usize = 256 << 10;
 /// Message bodies: large, hardly ever equal, never filtered by range.
 const PAYLOAD_COLUMNS: [&str; 3] = ["_raw_value", "original_payload", "_original_bytes"];
+/// They may well repeat, but no range of them tells anything.
+const OPAQUE_COLUMNS: [&str; 2] = ["_kafka_key", "_kafka_headers"];
+/// What Parquet makes of them.
+const OPAQUE_LEAVES: [&[&str]; 3] = [
+    &["_kafka_key"],
+    &["_kafka_headers", "list", "element", "key"],
+    &["_kafka_headers", "list", "element", "value"],
+];
+/// Hardly more than one value in a table: nothing is left of them after the dictionary.
+const CONSTANT_COLUMNS: [&str; 2] = ["_kafka_topic", "_kafka_timestamp_type"];
 
 pub(super) struct Encoder {
     schema: SchemaRef,
@@ -39,12 +49,7 @@ impl Encoder {
         let arrow = Arc::new(arrow);
         let stats_columns: Vec<ColumnName> = stats_columns
             .iter()
-            .filter(|column| {
-                !column
-                    .path()
-                    .first()
-                    .is_some_and(|name| PAYLOAD_COLUMNS.contains(&name.as_str()))
-            })
+            .filter(|column| column.path().first().is_some_and(|name| has_range(name)))
             .cloned()
             .collect();
         let writer = ArrowWriter::try_new_with_options(
@@ -57,6 +62,10 @@ impl Encoder {
             writer,
             stats: FileStatsAccumulator::new(&stats_columns, table),
         })
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.schema.fields().len()
     }
 
     /// Checks the shape of `rows` without encoding anything.
@@ -118,10 +127,19 @@ fn conform(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
     )))
 }
 
+/// Whether the least and the greatest value of a column help to find rows.
+fn has_range(name: &str) -> bool {
+    !PAYLOAD_COLUMNS.contains(&name) && !OPAQUE_COLUMNS.contains(&name)
+}
+
 fn properties(schema: &Schema) -> Result<WriterProperties> {
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES_MAX));
+    for leaf in OPAQUE_LEAVES {
+        let path = ColumnPath::from(leaf.iter().map(|&part| part.to_owned()).collect::<Vec<_>>());
+        builder = builder.set_column_statistics_enabled(path, EnabledStatistics::None);
+    }
     for field in schema.fields() {
         let column = || ColumnPath::from(field.name().as_str());
         if PAYLOAD_COLUMNS.contains(&field.name().as_str()) {
@@ -129,7 +147,8 @@ fn properties(schema: &Schema) -> Result<WriterProperties> {
                 .set_column_dictionary_enabled(column(), false)
                 .set_column_statistics_enabled(column(), EnabledStatistics::None);
         }
-        if field.data_type().is_primitive() {
+        let is_constant = CONSTANT_COLUMNS.contains(&field.name().as_str());
+        if field.data_type().is_primitive() || is_constant {
             // Packed already. Each compressed column would hold a codec of its own, half of the
             // memory of a file with few rows, to make files 1.5 % smaller.
             builder = builder.set_column_compression(column(), Compression::UNCOMPRESSED);

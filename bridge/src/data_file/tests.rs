@@ -68,6 +68,58 @@ fn rows_come_back_in_order_with_tombstones() {
 }
 
 #[test]
+fn keys_and_headers_come_back_and_have_no_statistics() {
+    let (directory, store) = local();
+    let table = store.table("bronze_a").unwrap();
+    expect(table.create(&spec_with_extras()).unwrap(), Status::Ok);
+    let mut file = table.open_file(DAY).unwrap();
+    let sent = rows_with_extras(10);
+    append(&mut file, sent.clone()).unwrap();
+    let result = file.finish().unwrap();
+    let stats = stats_of(&file);
+    for name in ["_kafka_topic", "_kafka_timestamp_type", "_kafka_offset"] {
+        assert!(stats.contains(&name.to_owned()), "{stats:?}");
+    }
+    for name in ["_raw_value", "_kafka_key", "_kafka_headers"] {
+        assert!(!stats.contains(&name.to_owned()), "{stats:?}");
+    }
+
+    let path = directory.path().join("base/bronze_a").join(result.path);
+    let reader =
+        ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap()).unwrap();
+    let group = reader.metadata().row_group(0).clone();
+    for column in group.columns() {
+        let path = column.column_path().string();
+        let opaque = path.starts_with("_kafka_key") || path.starts_with("_kafka_headers");
+        assert_eq!(
+            column.statistics().is_none(),
+            opaque || path == "_raw_value",
+            "{path}"
+        );
+    }
+    assert_eq!(group.num_columns(), 5 + 1 + 1 + 2 + 1);
+    let read = reader.build().unwrap().next().unwrap().unwrap();
+    for name in EXTRA_COLUMNS {
+        let sent = sent.column_by_name(name).unwrap();
+        assert_eq!(&read[name].to_data(), &sent.to_data(), "{name}");
+    }
+}
+
+/// The columns of which the finished file's statistics tell the least value.
+fn stats_of(file: &DataFile) -> Vec<String> {
+    let Stage::Uploaded { add, .. } = &file.stage else {
+        panic!("the file is not finished");
+    };
+    let stats = add["stats"].as_struct();
+    let least = stats.column_by_name("minValues").unwrap().as_struct();
+    least
+        .column_names()
+        .into_iter()
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
 fn finish_may_be_called_again() {
     let (_directory, store) = local();
     let table = created(&store, "bronze_a");

@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use delta_kernel::arrow::array::{
-    Array, ArrayRef, Int32Array, Int64Array, StringArray, StructArray, TimestampMicrosecondArray,
+    Array, ArrayRef, BinaryArray, BinaryBuilder, Int32Array, Int64Array, ListBuilder, StringArray,
+    StringBuilder, StructArray, StructBuilder, TimestampMicrosecondArray,
 };
-use delta_kernel::arrow::datatypes::{Field, Fields};
+use delta_kernel::arrow::datatypes::{DataType, Field, Fields};
 use delta_kernel::arrow::ffi::{to_ffi, FFI_ArrowArray, FFI_ArrowSchema};
 use delta_kernel::object_store::memory::InMemory;
 use delta_kernel::object_store::path::Path;
@@ -162,6 +163,70 @@ pub(crate) fn rows(partition: i32, first: i64, count: i64) -> StructArray {
         ("_kafka_timestamp", time(1_001)),
         ("_ingested_at", time(1_003)),
     ];
+    struct_of(columns)
+}
+
+pub(crate) const EXTRA_COLUMNS: [&str; 4] = [
+    "_kafka_topic",
+    "_kafka_key",
+    "_kafka_headers",
+    "_kafka_timestamp_type",
+];
+
+/// A table with all columns that may follow the six.
+pub(crate) fn spec_with_extras() -> TableSpec {
+    let extra = concat!(
+        r#",{"name":"_kafka_topic","type":"string","nullable":true,"metadata":{}},"#,
+        r#"{"name":"_kafka_key","type":"binary","nullable":true,"metadata":{}},"#,
+        r#"{"name":"_kafka_headers","type":{"type":"array","elementType":{"type":"struct","fields":["#,
+        r#"{"name":"key","type":"string","nullable":true,"metadata":{}},"#,
+        r#"{"name":"value","type":"binary","nullable":true,"metadata":{}}]},"containsNull":true},"#,
+        r#""nullable":true,"metadata":{}},"#,
+        r#"{"name":"_kafka_timestamp_type","type":"string","nullable":true,"metadata":{}}]}"#
+    );
+    TableSpec {
+        schema_json: SCHEMA.strip_suffix("]}").unwrap().to_owned() + extra,
+        ..spec()
+    }
+}
+
+/// Every second row has headers, as many as its offset; every third has a key.
+pub(crate) fn rows_with_extras(count: i64) -> StructArray {
+    let plain = rows(0, 0, count);
+    let (keys, values) = (StringBuilder::new(), BinaryBuilder::new());
+    let fields = Fields::from(vec![
+        Field::new("key", DataType::Utf8, true),
+        Field::new("value", DataType::Binary, true),
+    ]);
+    let element = Field::new("element", DataType::Struct(fields.clone()), true);
+    let header = StructBuilder::new(fields, vec![Box::new(keys), Box::new(values)]);
+    let mut headers = ListBuilder::new(header).with_field(element);
+    for row in 0..count {
+        for i in 0..if row % 2 == 0 { row } else { 0 } {
+            let header = headers.values();
+            let key = header.field_builder::<StringBuilder>(0).unwrap();
+            key.append_value(format!("h{}", i % 3));
+            let value = header.field_builder::<BinaryBuilder>(1).unwrap();
+            value.append_option((i % 4 != 3).then(|| vec![0xff_u8; (i % 4) as usize]));
+            header.append(true);
+        }
+        headers.append(row % 2 == 0 && row > 0);
+    }
+    let texts = |text: &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values((0..count).map(|_| text)))
+    };
+    let key: ArrayRef = Arc::new(BinaryArray::from_iter(
+        (0..count).map(|row| (row % 3 == 0).then(|| vec![0xfe_u8, row as u8])),
+    ));
+    let mut columns: Vec<(&str, ArrayRef)> = plain
+        .column_names()
+        .into_iter()
+        .zip(plain.columns().iter().cloned())
+        .collect();
+    columns.push((EXTRA_COLUMNS[0], texts("a")));
+    columns.push((EXTRA_COLUMNS[1], key));
+    columns.push((EXTRA_COLUMNS[2], Arc::new(headers.finish())));
+    columns.push((EXTRA_COLUMNS[3], texts("create_time")));
     struct_of(columns)
 }
 

@@ -1,0 +1,134 @@
+#include "ingest/lane_writer.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "batch/schema.h"
+#include "fakes/fake_clock.h"
+#include "fakes/fake_kafka.h"
+#include "fakes/manual_executor.h"
+
+namespace bronze::ingest {
+namespace {
+
+using namespace std::chrono_literals;
+using delta::StoreStatus;
+
+/// A file that cannot be finished, and a table of which only such files are wanted.
+class BadFile final : public delta::FileSink {
+ public:
+  explicit BadFile(StoreStatus answer) : answer_(answer) {}
+  std::uint64_t append(batch::Columns columns) override {
+    width = columns.width();
+    return 0;
+  }
+  delta::FileResult finish() override { return {{answer_, "the answer"}, "", 0, 0}; }
+  delta::StoreOutcome discard() override { return {}; }
+
+  static inline std::size_t width = 0;
+
+ private:
+  const StoreStatus answer_;
+};
+
+class TableOfBadFiles final : public delta::TableSink {
+ public:
+  [[nodiscard]] std::unique_ptr<delta::FileSink> open_file(const std::string& /*date*/) override {
+    return std::make_unique<BadFile>(answer);
+  }
+  StoreStatus answer = StoreStatus::kOk;
+
+  delta::StoreOutcome load() override { return {}; }
+  delta::StoreOutcome create(const delta::TableSpec& /*spec*/) override { return {}; }
+  [[nodiscard]] const delta::SnapshotView& snapshot() const override { return view_; }
+  delta::Lookup has_data_files() override { return {}; }
+  delta::Lookup find_token(const std::string& /*token*/, std::uint64_t /*after*/) override {
+    return {};
+  }
+  delta::StoreOutcome log_entry_exists(std::uint64_t /*version*/) override { return {}; }
+  delta::PutResult put(const delta::CommitRequest& /*request*/) override { return {}; }
+  delta::StoreOutcome checkpoint() override { return {}; }
+
+ private:
+  delta::SnapshotView view_;
+};
+
+class LaneWriterTest : public testing::Test {
+ protected:
+  LaneWriterTest() {
+    kafka_.create_topic("t", 1);
+    writer_.begin(kafka_.topic("t").identity, shape_of({}));
+  }
+
+  static delta::TableShape shape_of(const ExtraColumns& extra) {
+    delta::TableShape shape;
+    shape.schema_json = batch::table_schema(extra);
+    return shape;
+  }
+
+  /// Adds a row and has its batch uploaded; what the writer makes of the answer.
+  std::optional<WriterEvent> write_a_row() {
+    const batch::RowExtras extras;
+    batch::Row row;
+    row.raw_value = "value";
+    row.extras = &extras;
+    writer_.add(row, Offset{0});
+    writer_.flush();
+    EXPECT_FALSE(writer_.step());
+    executor_.run_all();
+    for (const auto& job : executor_.take_done()) writer_.on_job(job.outcome);
+    return writer_.step();
+  }
+
+  fakes::FakeKafka kafka_;
+  fakes::FakeClock clock_;
+  fakes::ManualExecutor executor_;
+  fakes::FakeSource source_{kafka_, {}, 1};
+  TopicWatch watch_{source_, clock_, {.topics = {"t"}, .refresh = 10s}};
+  TableTurn turn_;
+  TableOfBadFiles table_;
+  LaneWriter writer_{
+      {.topic = "t",
+       .lane = 0,
+       .group = "group",
+       .flush = {.interval = 1s, .max_bytes = 0, .max_rows = 0},
+       .write_retry = 300s,
+       .file_age_max = 30min},
+      {.table = table_, .turn = turn_, .executor = executor_, .clock = clock_, .watch = watch_}};
+};
+
+TEST_F(LaneWriterTest, ABatchWhoseTableGotOtherColumnsMustStartOver) {
+  table_.answer = StoreStatus::kConflict;
+  const auto event = write_a_row();
+  ASSERT_TRUE(event);
+  const auto* voided = std::get_if<BatchVoid>(&*event);
+  ASSERT_NE(voided, nullptr);
+  EXPECT_EQ(voided->reason, "the answer");
+  EXPECT_FALSE(voided->foreign) << "nobody moved our progress";
+}
+
+TEST_F(LaneWriterTest, AnUploadThatFailsForNowIsTriedAgain) {
+  table_.answer = StoreStatus::kTransient;
+  EXPECT_FALSE(write_a_row());
+  EXPECT_EQ(writer_.failures(), 1U);
+}
+
+TEST_F(LaneWriterTest, WritesTheColumnsOfItsTable) {
+  EXPECT_FALSE(writer_.columns().any());
+  write_a_row();
+  EXPECT_EQ(BadFile::width, 5U);
+  writer_.drop();
+  writer_.begin(kafka_.topic("t").identity,
+                shape_of({.topic = false, .key = true, .headers = true, .timestamp_type = false}));
+  EXPECT_EQ(names_of(writer_.columns()), "_kafka_key,_kafka_headers");
+  write_a_row();
+  EXPECT_EQ(BadFile::width, 7U);
+}
+
+}  // namespace
+}  // namespace bronze::ingest
