@@ -264,7 +264,7 @@ TableReport describe_table(const TopicFacts& facts) {
 
 PartitionReport describe_partition(const TopicFacts& facts, Partition partition) {
   PartitionReport report{.partition = partition,
-                         .level = Level::kOk,
+                         .level = Level::kUnknown,
                          .progress = {},
                          .earliest = value_in(facts.kafka.earliest, partition),
                          .latest = value_in(facts.kafka.latest, partition),
@@ -311,7 +311,8 @@ std::string advice_on(const PartitionReport& partition) {
       "To go on without them, move the table away and use another KAFKA_CONSUMER_GROUP";
   if (!partition.progress || !partition.earliest || !partition.latest) return "";
   if (*partition.progress < *partition.earliest) {
-    return std::string("Keep records longer than the service may stand still. ") + k_anew;
+    return std::string("Kafka has the lost records no more; a longer retention prevents it. ") +
+           k_anew;
   }
   if (*partition.progress > *partition.latest) {
     return std::string(
@@ -329,6 +330,7 @@ void take_decision(const ingest::StartDecisions& decisions, TopicReport& report)
     if (const auto* start = std::get_if<ingest::PartitionStart>(&found->second)) {
       partition.start = start->offset;
       partition.reason = start->reason;
+      partition.level = Level::kOk;
       continue;
     }
     partition.reason = std::get<ingest::PartitionHalt>(found->second).reason;
@@ -348,6 +350,7 @@ void take_decision(const ingest::RegisterTopic& registration, const TopicFacts& 
       if (step.app_id == app_id) partition.start = Offset{step.next};
     }
     partition.reason = "KAFKA_START";
+    partition.level = Level::kOk;
   }
   report.findings.push_back({Level::kOk, "start",
                              "the table does not know the topic yet: every partition begins where "
@@ -355,11 +358,15 @@ void take_decision(const ingest::RegisterTopic& registration, const TopicFacts& 
                              ""});
 }
 
-void halt(const std::string& reason, TopicReport& report) {
+void halt_all(Level level, const std::string& reason, TopicReport& report) {
   for (PartitionReport& partition : report.partitions) {
-    partition.level = Level::kProblem;
+    partition.level = level;
     partition.reason = reason;
   }
+}
+
+void halt(const std::string& reason, TopicReport& report) {
+  halt_all(Level::kProblem, reason, report);
   report.findings.push_back({Level::kProblem, "start", reason, ""});
 }
 
@@ -382,9 +389,11 @@ bool judge_offsets(const TopicFacts& facts, TopicReport& report) {
   return !look.offsets_trouble.any() && !look.group_offsets_trouble.any();
 }
 
+/// REQUIRES: the last finding is that of the table.
 void judge_start(const TopicFacts& facts, TopicReport& report) {
-  const bool usable = report.findings.back().level == Level::kOk;  // the table's
-  if (!facts.topic_is_known() || !judge_offsets(facts, report) || !usable) return;
+  const Finding table = report.findings.back();
+  if (!facts.topic_is_known() || !judge_offsets(facts, report)) return;
+  if (table.level != Level::kOk) return halt_all(table.level, table.message, report);
   const std::set<Partition> all(facts.kafka.partitions.begin(), facts.kafka.partitions.end());
   const auto resolution = ingest::resolve(start_facts(facts), all);
   if (const auto* decisions = std::get_if<ingest::StartDecisions>(&resolution)) {

@@ -189,6 +189,7 @@ void ClusterInspector::take_cluster(rd_kafka_event_t* event) {
   look_.trouble = trouble_of(event);
   if (look_.trouble.any()) return;
   cluster_answered_ = true;
+  connection_ = {};
   const auto* result = rd_kafka_event_DescribeCluster_result(event);
   const char* id = rd_kafka_DescribeCluster_result_cluster_id(result);
   look_.cluster_id = id == nullptr ? "" : id;
@@ -356,27 +357,27 @@ void ClusterInspector::take_group_offsets(rd_kafka_event_t* event) {
 }
 
 void ClusterInspector::take_error(rd_kafka_event_t* event) {
-  Trouble trouble = trouble_of(event);
-  const bool says_why = rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
-  // What happens to a single broker while another one answers shows where an answer is missing.
-  if (says_why && (!cluster_answered_ || trouble.kind == Kind::kUnreachable)) {
-    connection_ = std::move(trouble);
-  }
+  // It says only that no broker is left; what came before says why.
+  if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) return;
+  connection_ = trouble_of(event);
+  if (connection_.kind != Kind::kDenied) connection_.kind = Kind::kUnreachable;
 }
 
 void ClusterInspector::give_up() {
   Trouble silence{Kind::kUnreachable, "no answer in time"};
   if (connection_.any()) silence = connection_;
-  // Of two reasons the one of the connection says more than "timed out".
   const auto explain = [&](Trouble& trouble, bool answered) {
-    if (trouble.any() ? trouble.kind == Kind::kUnreachable && connection_.any() : !answered) {
-      trouble = silence;
-    }
+    if (!trouble.any() && !answered) trouble = silence;
   };
+  // Why there is no connection says more than that the request timed out.
+  if (look_.trouble.kind == Kind::kUnreachable) look_.trouble = silence;
   explain(look_.trouble, cluster_answered_);
   if (look_.trouble.any()) {
-    for (TopicLook& look : look_.topics) look.trouble = look_.trouble;
-    look_.group.trouble = look_.trouble;
+    for (TopicLook& look : look_.topics) {
+      TopicLook nothing;
+      nothing.topic = std::move(look.topic);
+      look = std::move(nothing);
+    }
     return;
   }
   explain(look_.group.trouble, !look_.group.state.empty());

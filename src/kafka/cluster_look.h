@@ -69,7 +69,7 @@ struct TopicLook {
 };
 
 struct ClusterLook {
-  /// Of reaching any broker; the rest is empty then.
+  /// Of reaching any broker; nothing is known of the topics and the group then.
   Trouble trouble;
   /// Empty = not told.
   std::string cluster_id;
