@@ -1,7 +1,9 @@
 #include "check_app.h"
 
 #include <exception>
+#include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
