@@ -9,9 +9,7 @@
 
 #include "base/clock.h"
 #include "batch/schema.h"
-#include "delta/delta_store.h"
 #include "ingest/worker_pool.h"
-#include "kafka/rd_kafka_source.h"
 #include "observe/health.h"
 #include "observe/http_server.h"
 #include "version.h"
@@ -27,6 +25,8 @@ constexpr std::chrono::seconds k_store_request_timeout{30};
 constexpr std::chrono::seconds k_revoke_budget{5};
 constexpr std::chrono::milliseconds k_topic_refresh_max{10'000};
 constexpr std::size_t k_workers_max = 8;
+
+}  // namespace
 
 kafka::SourceSettings source_settings(const config::Config& config) {
   const config::KafkaConfig& kafka = config.kafka;
@@ -49,6 +49,16 @@ kafka::SourceSettings source_settings(const config::Config& config) {
   settings.properties.insert(settings.properties.end(), kafka.extra.begin(), kafka.extra.end());
   return settings;
 }
+
+delta::StoreSettings store_settings(const config::Config& config) {
+  return {.base_uri = config.store.base_uri,
+          .options = config.store.options,
+          .engine_info = std::string("bronze/") + k_version,
+          .connect_timeout = k_store_connect_timeout,
+          .request_timeout = k_store_request_timeout};
+}
+
+namespace {
 
 ingest::IngestSettings ingest_settings(const config::Config& config, ingest::RunMode mode) {
   return {.mode = mode,
@@ -140,12 +150,7 @@ App::App(const config::Config& config, ingest::RunMode mode, const Clock& clock)
       config.http.host, config.http.port, [&parts, &clock, rules = config.health] {
         return observe::evaluate_health(health_inputs(parts.board.latest(), clock.now()), rules);
       });
-  parts.store = std::make_unique<delta::DeltaStore>(
-      delta::StoreSettings{.base_uri = config.store.base_uri,
-                           .options = config.store.options,
-                           .engine_info = std::string("bronze/") + k_version,
-                           .connect_timeout = k_store_connect_timeout,
-                           .request_timeout = k_store_request_timeout});
+  parts.store = std::make_unique<delta::DeltaStore>(store_settings(config));
   parts.source = std::make_unique<kafka::RdKafkaSource>(source_settings(config));
   parts.watch = std::make_unique<ingest::TopicWatch>(
       *parts.source, clock,

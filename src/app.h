@@ -5,12 +5,17 @@
 
 #include "base/clock.h"
 #include "config/config.h"
+#include "delta/delta_store.h"
 #include "ingest/ingest.h"
+#include "kafka/rd_kafka_source.h"
 
 namespace bronze {
 
 /// What only the libraries can judge of a configuration.
 [[nodiscard]] std::vector<config::ConfigError> refused_settings(const config::Config& config);
+
+[[nodiscard]] kafka::SourceSettings source_settings(const config::Config& config);
+[[nodiscard]] delta::StoreSettings store_settings(const config::Config& config);
 
 /// The service: builds the parts and owns them in the order of destruction.
 class App {

@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
@@ -18,6 +20,8 @@
 
 #include "app.h"
 #include "base/kill_point.h"
+#include "check_app.h"
+#include "commands/check_output.h"
 #include "commands/healthcheck.h"
 #include "config/config.h"
 #include "kafka/rd_kafka_source.h"
@@ -92,19 +96,26 @@ int exit_code(bronze::ingest::IngestEnd end) {
   return k_failed;
 }
 
-std::optional<Config> configuration() {
+bronze::config::LoadResult load_configuration() {
   auto loaded = bronze::config::load_config(bronze::config::process_environment(),
                                             bronze::config::cgroup_memory_limit("/"));
-  std::vector<bronze::config::ConfigError> errors;
-  if (auto* config = std::get_if<Config>(&loaded)) {
-    errors = bronze::refused_settings(*config);
-    if (errors.empty()) return std::move(*config);
-  } else {
-    errors = std::get<std::vector<bronze::config::ConfigError>>(loaded);
+  if (const auto* config = std::get_if<Config>(&loaded)) {
+    auto errors = bronze::refused_settings(*config);
+    if (!errors.empty()) return errors;
   }
+  return loaded;
+}
+
+void say(const std::vector<bronze::config::ConfigError>& errors) {
   for (const auto& error : errors) {
     std::cerr << error.variable << ": " << error.message << '\n';
   }
+}
+
+std::optional<Config> configuration() {
+  auto loaded = load_configuration();
+  if (auto* config = std::get_if<Config>(&loaded)) return std::move(*config);
+  say(std::get<std::vector<bronze::config::ConfigError>>(loaded));
   return std::nullopt;
 }
 
@@ -139,6 +150,48 @@ int healthcheck() {
   return bronze::commands::healthcheck(config->http, std::cout);
 }
 
+int check(bronze::CheckOptions options) {
+  const bool json = options.format == bronze::CheckFormat::kJson;
+  const auto refuse = [&](const std::vector<bronze::config::ConfigError>& errors) {
+    say(errors);
+    if (json) bronze::commands::print_json(errors, std::cout);
+    return k_bad_usage;
+  };
+  const auto loaded = load_configuration();
+  if (const auto* errors = std::get_if<std::vector<bronze::config::ConfigError>>(&loaded)) {
+    return refuse(*errors);
+  }
+  bronze::observe::set_up_quiet_log();
+  std::optional<bronze::CheckApp> app;
+  try {
+    app.emplace(std::get<Config>(loaded), options);
+  } catch (const bronze::kafka::SettingsRefused& refused) {
+    return refuse({{"KAFKA_*", std::string("librdkafka refuses the settings: ") + refused.what()}});
+  }
+  const int code = app->run(std::cout);
+  // As in run: a call that got no answer in time is not waited for.
+  std::_Exit(code);
+}
+
+void add_check_options(CLI::App& command, bronze::CheckOptions& options) {
+  command.add_flag_callback(
+      "--json", [&options] { options.format = bronze::CheckFormat::kJson; },
+      "Write one JSON object instead of text");
+  command
+      .add_option_function<double>(
+          "--timeout",
+          [&options](double seconds) {
+            options.timeout = std::chrono::milliseconds(std::llround(seconds * 1000));
+          },
+          "Seconds that Kafka and the store may take to answer [10]")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.1, 600.0));
+  command.footer(
+      "Exit codes: 0 all well (there may be warnings), 1 something is wrong, 2 bad configuration "
+      "or usage,\n3 nothing is known to be wrong, but something could not be told: Kafka or the "
+      "store did not answer.\nWith both, 1 wins.");
+}
+
 int command_line(int argc, char** argv) {
   CLI::App cli("Copies Kafka topics into Delta Lake tables, every record exactly once.", "bronze");
   cli.footer([] {
@@ -154,12 +207,17 @@ int command_line(int argc, char** argv) {
                         "Read to the end offsets as they stand now, write, commit, exit");
   auto* healthcheck_command =
       cli.add_subcommand("healthcheck", "Ask the running service's /health: exit code 0 or 1");
+  auto* check_command = cli.add_subcommand(
+      "check", "Say whether Kafka, the store and the tables are ready; changes nothing");
+  bronze::CheckOptions check_options;
+  add_check_options(*check_command, check_options);
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return cli.exit(error) == 0 ? k_done : k_bad_usage;
   }
   if (healthcheck_command->parsed()) return healthcheck();
+  if (check_command->parsed()) return check(check_options);
   return run(once ? bronze::ingest::RunMode::kOnce : bronze::ingest::RunMode::kUntilStopped);
 }
 

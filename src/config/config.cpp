@@ -87,6 +87,10 @@ std::uint64_t read_memory_limit(Reader& reader, std::optional<std::uint64_t> cgr
   constexpr std::string_view k_name = "MEMORY_LIMIT_MB";
   const std::string minimum = std::to_string(k_memory_mb_min);
   if (!reader.given(k_name)) {
+    if (cgroup_limit_bytes.value_or(k_memory_mb_default_max * k_mb) <
+        k_memory_mb_default_max * k_mb) {
+      reader.derive(k_name, "cgroup");
+    }
     const std::uint64_t bytes =
         std::min(cgroup_limit_bytes.value_or(k_memory_mb_default_max * k_mb),
                  k_memory_mb_default_max * k_mb);
@@ -171,6 +175,7 @@ LoadResult load_config(const EnvLookup& env, std::optional<std::uint64_t> cgroup
   check_together(reader, config);
   if (!reader.errors().empty()) return reader.errors();
   config.warnings = reader.warnings();
+  config.sources = reader.sources();
   return config;
 }
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -88,6 +89,9 @@ struct Config {
   std::uint64_t memory_limit_bytes = 0;
   /// Things that are allowed but worth saying at start, e.g. two variables that differ.
   std::vector<std::string> warnings;
+  /// Where the value of each variable comes from: `environment`, `default`, another variable's
+  /// name, or `cgroup`.
+  std::map<std::string, std::string, std::less<>> sources;
 };
 
 /// One thing wrong with the environment: which variable, what it holds (never a secret), what
@@ -107,6 +111,21 @@ using LoadResult = std::variant<Config, std::vector<ConfigError>>;
 /// The memory limit of this process's cgroup (v1 or v2), nullopt = unlimited.
 /// `root` is `/` outside tests.
 [[nodiscard]] std::optional<std::uint64_t> cgroup_memory_limit(const std::string& root);
+
+/// One variable as it is in effect.
+struct Setting {
+  std::string variable;
+  /// `***` when it is a secret.
+  std::string value;
+  /// See Config::sources.
+  std::string source;
+
+  friend bool operator==(const Setting&, const Setting&) = default;
+};
+
+/// The effective configuration in the order of the table of variables, secrets masked. Variables
+/// that this configuration does not use are absent.
+[[nodiscard]] std::vector<Setting> effective_settings(const Config& config);
 
 /// The effective configuration as `VARIABLE=value` lines in the order of the table of variables,
 /// secrets masked.

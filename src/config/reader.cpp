@@ -131,6 +131,18 @@ void Reader::fail(std::string_view name, std::string message) {
   errors_.push_back({std::string(name), std::move(message)});
 }
 
+void Reader::derive(std::string_view name, std::string_view source) {
+  derived_.insert_or_assign(std::string(name), std::string(source));
+}
+
+std::map<std::string, std::string, std::less<>> Reader::sources() const {
+  auto sources = derived_;
+  for (const Variable& row : variables()) {
+    sources.emplace(row.name, given(row.name) ? "environment" : "default");
+  }
+  return sources;
+}
+
 std::string Reader::lower_case(std::string_view text) {
   std::string out(text);
   for (char& c : out) {

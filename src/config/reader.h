@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -65,9 +66,14 @@ class Reader {
   /// `message` must not hold a secret.
   void fail(std::string_view name, std::string message);
   void warn(std::string message) { warnings_.push_back(std::move(message)); }
+  /// The value in effect of `name` comes from `source`, which is not what `name` itself says.
+  void derive(std::string_view name, std::string_view source);
 
   [[nodiscard]] const std::vector<ConfigError>& errors() const { return errors_; }
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
+
+  /// See Config::sources; every variable of the table.
+  [[nodiscard]] std::map<std::string, std::string, std::less<>> sources() const;
 
   [[nodiscard]] static std::string lower_case(std::string_view text);
 
@@ -75,6 +81,7 @@ class Reader {
   const EnvLookup& env_;
   std::vector<ConfigError> errors_;
   std::vector<std::string> warnings_;
+  std::map<std::string, std::string, std::less<>> derived_;
 };
 
 /// A value as it may appear in a message: quoted, shortened, anything unprintable escaped.

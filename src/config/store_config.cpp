@@ -105,7 +105,10 @@ BasePath read_base_path(Reader& reader) {
     reader.fail_value("BRONZE_BUCKET", "a bucket of 3 to 63 characters out of a-z 0-9 . -");
     if (!given_path) return {};
   }
-  if (!given_path) return s3_base(bucket);
+  if (!given_path) {
+    if (reader.given("BRONZE_BUCKET")) reader.derive("DELTA_BASE_PATH", "BRONZE_BUCKET");
+    return s3_base(bucket);
+  }
 
   BasePath base = parse_base_path(*given_path);
   if (!base.expected.empty()) {
@@ -146,6 +149,9 @@ Endpoint read_endpoint(Reader& reader) {
   const std::string_view name = reader.is_set("S3_ENDPOINT_URL") || !reader.is_set("S3_ENDPOINT")
                                     ? "S3_ENDPOINT_URL"
                                     : "S3_ENDPOINT";
+  if (reader.is_set(name)) {
+    reader.derive("S3_ENDPOINT_URL", name == "S3_ENDPOINT" ? name : "environment");
+  }
   if (reader.is_set(name) && !reader.given(name)) {
     if (name == "S3_ENDPOINT_URL" && reader.given("S3_ENDPOINT")) {
       reader.warn(

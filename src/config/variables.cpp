@@ -173,14 +173,25 @@ const Variable& variable(std::string_view name) {
   return *row;
 }
 
-std::vector<std::string> describe(const Config& config) {
-  std::vector<std::string> lines;
+std::vector<Setting> effective_settings(const Config& config) {
+  std::vector<Setting> settings;
   for (const Variable& row : k_variables) {
     if (row.effective == nullptr) continue;
-    if (const auto value = row.effective(config)) {
-      const bool secret = row.secrecy == Secrecy::kSecret;
-      lines.push_back(std::string(row.name) + "=" + (secret ? "***" : *value));
-    }
+    auto value = row.effective(config);
+    if (!value) continue;
+    if (row.secrecy == Secrecy::kSecret) value = "***";
+    const auto source = config.sources.find(row.name);
+    settings.push_back({.variable = std::string(row.name),
+                        .value = *std::move(value),
+                        .source = source == config.sources.end() ? "" : source->second});
+  }
+  return settings;
+}
+
+std::vector<std::string> describe(const Config& config) {
+  std::vector<std::string> lines;
+  for (const Setting& setting : effective_settings(config)) {
+    lines.push_back(setting.variable + "=" + setting.value);
   }
   return lines;
 }

@@ -8,6 +8,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "ingest/store_probe.h"
+
 namespace bronze::ingest {
 namespace {
 
@@ -258,8 +260,9 @@ void Ingest::submit_probe() {
 void Ingest::take_probe(const delta::StoreOutcome& outcome) {
   probe_runs_ = false;
   if (phase_ != Phase::kProbing) return;
-  switch (outcome.status) {
-    case delta::StoreStatus::kOk: {
+  const ProbeVerdict verdict = judge_probe(outcome, settings_.store_name);
+  switch (verdict.kind) {
+    case ProbeVerdict::Kind::kUsable: {
       store_trouble_.clear();
       phase_ = Phase::kRunning;
       std::vector<std::string> topics;
@@ -270,25 +273,12 @@ void Ingest::take_probe(const delta::StoreOutcome& outcome) {
       parts_.source.subscribe(topics);
       return;
     }
-    case delta::StoreStatus::kTransient:
-    case delta::StoreStatus::kConflict:
-    case delta::StoreStatus::kCorrupt:
-      store_trouble_ = outcome.message;
+    case ProbeVerdict::Kind::kNoAnswer:
+      store_trouble_ = verdict.message;
       probe_again_at_ = parts_.clock.now() + k_probe_again;
       return;
-    case delta::StoreStatus::kMissing:
-      fail("the bucket or folder of " + settings_.store_name +
-           " does not exist: create it, or correct DELTA_BASE_PATH or BRONZE_BUCKET (" +
-           outcome.message + ")");
-      return;
-    case delta::StoreStatus::kDenied:
-      fail("the store denies access to " + settings_.store_name +
-           ": check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the rights to write there (" +
-           outcome.message + ")");
-      return;
-    case delta::StoreStatus::kUnsupported:
-    case delta::StoreStatus::kFailed:
-      fail("the store " + settings_.store_name + " cannot be used: " + outcome.message);
+    case ProbeVerdict::Kind::kRefused:
+      fail(verdict.message);
       return;
   }
 }

@@ -10,6 +10,7 @@
 #include "base/token.h"
 #include "ingest/app_id.h"
 #include "ingest/take_over.h"
+#include "ingest/start_offsets.h"
 
 namespace bronze::ingest {
 namespace {
@@ -217,15 +218,9 @@ void Resolver::on_group_offsets(const kafka::GroupOffsetsListed& answer) {
 }
 
 std::optional<Resolution> Resolver::conclude(const std::set<Partition>& assigned) {
-  if (std::holds_alternative<StartEarliest>(settings_.start)) {
-    facts_.policy = facts_.earliest;
-  } else if (std::holds_alternative<StartLatest>(settings_.start)) {
-    facts_.policy = facts_.latest;
-  } else {
-    for (auto& [partition, offset] : facts_.policy) {
-      if (offset < Offset{0}) offset = facts_.latest[partition];
-    }
-  }
+  facts_.policy = policy_offsets(
+      settings_.start,
+      {.earliest = facts_.earliest, .latest = facts_.latest, .at_time = facts_.policy});
   Resolution resolution = resolve(facts_, assigned);
   if (const auto* registration = std::get_if<RegisterTopic>(&resolution)) {
     stage_ = Stage::kRegistering;

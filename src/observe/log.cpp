@@ -113,4 +113,12 @@ void set_up_log(const config::LogConfig& config) {
   spdlog::set_default_logger(std::move(logger));
 }
 
+void set_up_quiet_log() {
+  auto logger =
+      std::make_shared<spdlog::logger>("bronze", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_formatter(make_log_formatter(config::LogFormat::kText));
+  logger->set_level(spdlog::level::warn);
+  spdlog::set_default_logger(std::move(logger));
+}
+
 }  // namespace bronze::observe

@@ -12,6 +12,10 @@ namespace bronze::observe {
 /// any other thread logs. Afterwards every thread may log.
 void set_up_log(const config::LogConfig& config);
 
+/// The same for commands whose standard output is their result: warnings and errors only, as text
+/// on standard error.
+void set_up_quiet_log();
+
 /// Text: `2024-01-15T10:30:00.123Z info message`, control characters escaped, so that an event
 /// stays one line. JSON: an object with `ts`, `level` and `msg`; bytes that are not UTF-8 become
 /// the replacement character.

@@ -661,6 +661,54 @@ TEST(ConfigSecrets, NeverAppearInErrors) {
   EXPECT_EQ(to_text(errors).find("hunter2"), std::string::npos) << to_text(errors);
 }
 
+std::string source_of(const Config& config, std::string_view variable) {
+  for (const Setting& setting : effective_settings(config)) {
+    if (setting.variable == variable) return setting.source;
+  }
+  return "(not in effect)";
+}
+
+TEST(ConfigSources, TellTheEnvironmentFromTheDefault) {
+  const Config config =
+      good({{"KAFKA_TOPICS", "a"}, {"KAFKA_CONSUMER_GROUP", ""}, {"KAFKA_START", "earliest"}});
+  EXPECT_EQ(source_of(config, "KAFKA_TOPICS"), "environment");
+  EXPECT_EQ(source_of(config, "KAFKA_CONSUMER_GROUP"), "default");
+  EXPECT_EQ(source_of(config, "KAFKA_START"), "environment");
+  EXPECT_EQ(source_of(config, "KAFKA_SASL_PASSWORD"), "(not in effect)");
+}
+
+TEST(ConfigSources, NameTheRuleThatDerivedAValue) {
+  EXPECT_EQ(source_of(good({}), "DELTA_BASE_PATH"), "default");
+  EXPECT_EQ(source_of(good({{"BRONZE_BUCKET", "mine"}}), "DELTA_BASE_PATH"), "BRONZE_BUCKET");
+  EXPECT_EQ(source_of(good({{"BRONZE_BUCKET", "mine"}, {"DELTA_BASE_PATH", "s3a://mine"}}),
+                      "DELTA_BASE_PATH"),
+            "environment");
+  EXPECT_EQ(source_of(good({}), "S3_ENDPOINT_URL"), "default");
+  EXPECT_EQ(source_of(good({{"S3_ENDPOINT", "http://a"}}), "S3_ENDPOINT_URL"), "S3_ENDPOINT");
+  EXPECT_EQ(source_of(good({{"S3_ENDPOINT", "http://a"}, {"S3_ENDPOINT_URL", "http://b"}}),
+                      "S3_ENDPOINT_URL"),
+            "environment");
+  EXPECT_EQ(source_of(good({{"S3_ENDPOINT_URL", ""}}), "S3_ENDPOINT_URL"), "environment");
+}
+
+TEST(ConfigSources, OfTheMemoryLimitMayBeTheCgroup) {
+  EXPECT_EQ(source_of(good({}), "MEMORY_LIMIT_MB"), "default");
+  EXPECT_EQ(source_of(good({}, 100 * k_mib), "MEMORY_LIMIT_MB"), "cgroup");
+  EXPECT_EQ(source_of(good({}, 1000 * k_mib), "MEMORY_LIMIT_MB"), "default");
+  EXPECT_EQ(source_of(good({{"MEMORY_LIMIT_MB", "80"}}, 100 * k_mib), "MEMORY_LIMIT_MB"),
+            "environment");
+}
+
+TEST(ConfigSources, ComeWithMaskedSecrets) {
+  for (const Setting& setting : effective_settings(good(all_secrets()))) {
+    EXPECT_EQ(setting.value.find("hunter2"), std::string::npos) << setting.variable;
+    if (setting.variable == "AWS_SECRET_ACCESS_KEY") {
+      EXPECT_EQ(setting.value, "***");
+      EXPECT_EQ(setting.source, "environment");
+    }
+  }
+}
+
 TEST(ConfigVariables, AreUniqueAndInHelp) {
   std::set<std::string_view> names;
   const std::string help = variables_help();

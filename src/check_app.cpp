@@ -1,0 +1,78 @@
+#include "check_app.h"
+
+#include <exception>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "app.h"
+#include "commands/check.h"
+#include "commands/check_output.h"
+#include "commands/store_inspector.h"
+#include "delta/delta_store.h"
+#include "kafka/cluster_inspector.h"
+
+namespace bronze {
+namespace {
+
+commands::StoreAccess access_to(const delta::DeltaStore& store) {
+  return {.probe = [&store] { return store.probe(); },
+          .table = [&store](const std::string& directory) { return store.table(directory); }};
+}
+
+/// For a store whose settings the store library refuses.
+commands::StoreAccess access_refused(const std::string& why) {
+  return {.probe =
+              [why] {
+                return delta::StoreOutcome{delta::StoreStatus::kFailed, why};
+              },
+          .table = [why](const std::string&) -> std::unique_ptr<delta::TableSink> {
+            throw std::runtime_error(why);
+          }};
+}
+
+}  // namespace
+
+struct CheckApp::Parts {
+  Parts(const config::Config& configuration, CheckOptions check_options)
+      : config(configuration), options(check_options), cluster(source_settings(configuration)) {}
+
+  const config::Config& config;
+  const CheckOptions options;
+  kafka::ClusterInspector cluster;
+  std::unique_ptr<delta::DeltaStore> store;
+  std::optional<commands::StoreInspector> inspector;
+};
+
+CheckApp::CheckApp(const config::Config& config, CheckOptions options)
+    : parts_(std::make_unique<Parts>(config, options)) {}
+
+CheckApp::~CheckApp() = default;
+
+int CheckApp::run(std::ostream& out) {
+  Parts& parts = *parts_;
+  commands::StoreAccess access;
+  try {
+    parts.store = std::make_unique<delta::DeltaStore>(store_settings(parts.config));
+    access = access_to(*parts.store);
+  } catch (const std::exception& refused) {
+    access = access_refused(refused.what());
+  }
+  parts.inspector.emplace(std::move(access), parts.config.kafka.consumer_group,
+                          commands::topics_to_check(parts.config.kafka));
+  const auto report = commands::check(
+      parts.config, parts.options.timeout,
+      [&parts](const kafka::LookRequest& request) { return parts.cluster.look(request); },
+      *parts.inspector);
+  if (parts.options.format == CheckFormat::kJson) {
+    commands::print_json(report, out);
+  } else {
+    commands::print_text(report, out);
+  }
+  out.flush();
+  return commands::exit_code(report);
+}
+
+}  // namespace bronze

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "commands/check_report.h"
+#include "commands/store_inspector.h"
+#include "config/config.h"
+#include "kafka/cluster_look.h"
+
+namespace bronze::commands {
+
+/// Which topics are looked at.
+[[nodiscard]] std::vector<std::string> topics_to_check(const config::KafkaConfig& kafka);
+
+using LookAtCluster = std::function<kafka::ClusterLook(const kafka::LookRequest&)>;
+
+/// `bronze check`: what the service would find were it started now. Asks Kafka on this thread,
+/// while `store` asks the store; both for at most `timeout`. `store` looks at the tables of
+/// topics_to_check.
+[[nodiscard]] CheckReport check(const config::Config& config, std::chrono::milliseconds timeout,
+                                const LookAtCluster& look_at_cluster, StoreInspector& store);
+
+}  // namespace bronze::commands

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "base/start_policy.h"
+#include "commands/check_report.h"
+#include "commands/store_inspector.h"
+#include "config/config.h"
+#include "kafka/cluster_look.h"
+
+namespace bronze::commands {
+
+/// Everything that was found out.
+struct CheckFacts {
+  std::vector<config::Setting> settings;
+  /// Of the configuration.
+  std::vector<std::string> warnings;
+  std::string bootstrap_servers;
+  std::string group;
+  StartPolicy start;
+  std::string base_uri;
+  std::chrono::milliseconds timeout{};
+  std::vector<std::string> topics;
+  kafka::ClusterLook kafka;
+  StoreLook store;
+};
+
+/// What the facts mean for the service, were it started now. Pure.
+/// REQUIRES: kafka.topics and store.tables match topics one by one.
+[[nodiscard]] CheckReport judge(const CheckFacts& facts);
+
+}  // namespace bronze::commands

@@ -1,0 +1,90 @@
+#include "commands/store_inspector.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "ingest/app_id.h"
+
+namespace bronze::commands {
+namespace {
+
+constexpr std::size_t k_threads_max = 8;
+
+delta::StoreOutcome failed(const std::exception& error) {
+  return {delta::StoreStatus::kFailed, error.what()};
+}
+
+}  // namespace
+
+std::string table_directory(const std::string& topic) { return "bronze_" + topic; }
+
+StoreInspector::StoreInspector(StoreAccess access, std::string group,
+                               std::vector<std::string> topics)
+    : access_(std::move(access)), group_(std::move(group)), topics_(std::move(topics)) {
+  look_.tables.resize(topics_.size());
+  for (std::size_t i = 0; i < std::min(jobs(), k_threads_max); ++i) {
+    threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
+  }
+}
+
+StoreInspector::~StoreInspector() {
+  for (auto& thread : threads_) thread.request_stop();
+}
+
+StoreLook StoreInspector::wait_until(SteadyTime deadline) {
+  std::unique_lock lock(mutex_);
+  done_changed_.wait_until(lock, deadline, [&] { return done_ == jobs(); });
+  return look_;
+}
+
+void StoreInspector::work(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    std::size_t job = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      if (next_ == jobs()) return;
+      job = next_++;
+    }
+    if (job == 0) {
+      auto outcome = probe();
+      const std::lock_guard lock(mutex_);
+      look_.probe = std::move(outcome);
+      ++done_;
+    } else {
+      auto table = look_at(topics_[job - 1]);
+      const std::lock_guard lock(mutex_);
+      look_.tables[job - 1] = std::move(table);
+      ++done_;
+    }
+    done_changed_.notify_all();
+  }
+}
+
+delta::StoreOutcome StoreInspector::probe() const {
+  try {
+    return access_.probe();
+  } catch (const std::exception& error) {
+    return failed(error);
+  }
+}
+
+TableLook StoreInspector::look_at(const std::string& topic) const {
+  TableLook look;
+  try {
+    const auto table = access_.table(table_directory(topic));
+    look.loaded = table->load();
+    if (!look.loaded->ok()) return look;
+    look.view = table->snapshot();
+    if (!look.view.txns.contains(ingest::registry_app_id(group_, topic))) {
+      auto lookup = table->has_data_files();
+      look.loaded = std::move(lookup.outcome);
+      look.has_data_files = lookup.found;
+    }
+  } catch (const std::exception& error) {
+    look.loaded = failed(error);
+  }
+  return look;
+}
+
+}  // namespace bronze::commands

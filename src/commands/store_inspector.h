@@ -1,0 +1,77 @@
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "delta/table_sink.h"
+
+namespace bronze::commands {
+
+/// What a table said of itself.
+struct TableLook {
+  /// nullopt = no answer in time. kMissing: there is no table.
+  std::optional<delta::StoreOutcome> loaded;
+  delta::SnapshotView view;
+  /// Looked up only while the table does not know the topic.
+  bool has_data_files = false;
+};
+
+struct StoreLook {
+  /// Of the put-if-absent probe; nullopt = no answer in time.
+  std::optional<delta::StoreOutcome> probe;
+  /// One for each topic, in the order of the topics.
+  std::vector<TableLook> tables;
+};
+
+/// The store as calls that block; from any thread.
+struct StoreAccess {
+  std::function<delta::StoreOutcome()> probe;
+  std::function<std::unique_ptr<delta::TableSink>(const std::string& directory)> table;
+};
+
+/// `bronze_{topic}`
+[[nodiscard]] std::string table_directory(const std::string& topic);
+
+/// Probes a store and reads the tables of the topics, several at the same time, on threads of its
+/// own. Writes nothing but the object of the probe. The destructor waits for calls under way.
+class StoreInspector {
+ public:
+  /// Begins at once.
+  StoreInspector(StoreAccess access, std::string group, std::vector<std::string> topics);
+  ~StoreInspector();
+  StoreInspector(const StoreInspector&) = delete;
+  StoreInspector& operator=(const StoreInspector&) = delete;
+
+  /// What is known as soon as everything is, or at `deadline`.
+  [[nodiscard]] StoreLook wait_until(SteadyTime deadline);
+
+ private:
+  /// The probe, then the tables.
+  [[nodiscard]] std::size_t jobs() const { return topics_.size() + 1; }
+  void work(const std::stop_token& stop);
+  [[nodiscard]] delta::StoreOutcome probe() const;
+  [[nodiscard]] TableLook look_at(const std::string& topic) const;
+
+  const StoreAccess access_;
+  const std::string group_;
+  const std::vector<std::string> topics_;
+
+  std::mutex mutex_;
+  std::condition_variable done_changed_;
+  // Guarded by mutex_.
+  std::size_t next_ = 0;
+  std::size_t done_ = 0;
+  StoreLook look_;
+
+  std::vector<std::jthread> threads_;
+};
+
+}  // namespace bronze::commands

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "kafka/cluster_look.h"
+#include "kafka/handles.h"
+#include "kafka/rd_kafka_source.h"
+
+namespace bronze::kafka {
+
+/// Asks a cluster, once, what there is: brokers, topics, offsets, the group. Changes nothing: it
+/// does not join the group and reads no records. Used by one thread.
+class ClusterInspector {
+ public:
+  /// Throws SettingsRefused when librdkafka refuses the settings as a whole.
+  /// REQUIRES: refused_properties(settings) is empty.
+  explicit ClusterInspector(const SourceSettings& settings);
+
+  /// Blocks until everything is answered, or credentials are refused, or `timeout` has passed.
+  /// Call once.
+  [[nodiscard]] ClusterLook look(const LookRequest& request);
+
+ private:
+  using TakeAnswer = std::function<void(rd_kafka_event_t*)>;
+
+  void ask_cluster();
+  void ask_group();
+  void ask_topics();
+  void ask_offsets();
+  void ask_offsets_at(std::int64_t spec, OffsetMap TopicLook::*place);
+  void ask_group_offsets();
+  void take_cluster(rd_kafka_event_t* event);
+  void take_group(rd_kafka_event_t* event);
+  void take_topics(rd_kafka_event_t* event);
+  void take_offsets(rd_kafka_event_t* event, OffsetMap TopicLook::*place);
+  void take_group_offsets(rd_kafka_event_t* event);
+  void take_error(rd_kafka_event_t* event);
+  /// Options for one request, whose answer goes to `take`.
+  [[nodiscard]] AdminOptionsHandle expect(rd_kafka_admin_op_t operation, TakeAnswer take);
+  [[nodiscard]] std::chrono::milliseconds left() const;
+  [[nodiscard]] TopicLook* topic(const std::string& name);
+  /// Every partition of every topic that exists.
+  [[nodiscard]] PartitionListHandle all_partitions(std::int64_t offset) const;
+  /// Says of what got no answer that it got none.
+  void give_up();
+
+  const std::string group_;
+  ConsumerHandle consumer_;
+  QueueHandle queue_;
+  LookRequest request_;
+  SteadyTime deadline_;
+  ClusterLook look_;
+  std::size_t last_request_ = 0;
+  std::map<std::size_t, TakeAnswer> waiting_;
+  bool cluster_answered_ = false;
+  bool group_offsets_answered_ = false;
+  /// Why connections fail, for people.
+  Trouble connection_;
+};
+
+}  // namespace bronze::kafka

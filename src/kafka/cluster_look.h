@@ -1,0 +1,89 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "kafka/message_source.h"
+
+namespace bronze::kafka {
+
+/// Why Kafka did not tell something, by what can be done about it.
+struct Trouble {
+  enum class Kind {
+    kNone,
+    /// No answer, or one that may change by itself.
+    kUnreachable,
+    /// Credentials or rights.
+    kDenied,
+    kUnknownTopic,
+    /// None of the above.
+    kOther,
+  };
+  Kind kind = Kind::kNone;
+  /// Empty = kNone.
+  std::string message;
+
+  [[nodiscard]] bool any() const { return kind != Kind::kNone; }
+};
+
+/// Whether we may do something, by what the brokers say; kUnknown = they do not say.
+enum class Right { kUnknown, kGranted, kMissing };
+
+struct Broker {
+  std::int32_t id = 0;
+  std::string address;
+};
+
+struct GroupLook {
+  Trouble trouble;
+  /// As Kafka names it: Stable, Empty, Dead (= there is no such group yet), ...
+  std::string state;
+  /// Empty = no members.
+  std::string assignor;
+  std::size_t members = 0;
+  Right may_read = Right::kUnknown;
+};
+
+struct TopicLook {
+  std::string topic;
+  Trouble trouble;
+  TopicIdentity identity;
+  /// The brokers are too old to know topic ids.
+  bool without_id = false;
+  std::vector<Partition> partitions;
+  Right may_read = Right::kUnknown;
+  /// Why some of the three below lack partitions.
+  Trouble offsets_trouble;
+  OffsetMap earliest;
+  /// What a read_committed consumer can reach.
+  OffsetMap latest;
+  /// Only when a time was asked for; negative = no record that young.
+  OffsetMap at_time;
+  Trouble group_offsets_trouble;
+  std::map<Partition, GroupOffset> group_offsets;
+};
+
+struct ClusterLook {
+  /// Of reaching any broker; nothing is known of the topics and the group then.
+  Trouble trouble;
+  /// Empty = not told.
+  std::string cluster_id;
+  std::vector<Broker> brokers;
+  GroupLook group;
+  /// One for each topic asked for, in that order.
+  std::vector<TopicLook> topics;
+};
+
+struct LookRequest {
+  std::vector<std::string> topics;
+  /// Also list the offsets of this time.
+  std::optional<std::int64_t> unix_ms;
+  std::chrono::milliseconds timeout{};
+};
+
+}  // namespace bronze::kafka
