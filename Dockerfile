@@ -32,7 +32,7 @@ RUN apt-get update \
         ca-certificates curl \
         libcpp-httplib0.11 libcurl4 libfmt9 liblz4-1 libsasl2-2 libsimdjson14 libspdlog1.10 libssl3 \
         libstdc++6 libzstd1 zlib1g \
-    && rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/* /var/log/apt /var/log/dpkg.log \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log \
     && groupadd --gid 10001 bronze \
     && useradd --uid 10001 --gid bronze --home-dir /app --no-create-home --shell /usr/sbin/nologin \
         bronze \

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from buildah import Buildah
 from harness.processes import Process, wait_until
+from harness.stack import children_of
 
 ENTER = """\
 set -eu
@@ -132,7 +133,3 @@ class Container:
     def _environment(self, environment: Mapping[str, str]) -> list[str]:
         given = [f"{name}={value}" for name, value in environment.items()]
         return [f"--chdir={self._config.directory}", *self._config.environment, *given]
-
-
-def children_of(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from container import Config
+from container import Config, Container
 from harness.processes import ROOT, wait_until
-from stack import COMPOSE, Stack, services
+from harness.stack import COMPOSE, Stack, services
 
 TOPICS = [
     *("gps_pings", "trips", "driver_status", "surge_updates"),
@@ -94,14 +94,17 @@ def test_docker_compose_reads_it():
 
 
 @pytest.mark.timeout(1800)
-def test_the_services_work_together(stack: Stack, root: Path, config: Config, volume: Path):
+def test_the_services_work_together(
+    stack: Stack, root: Path, config: Config, volume: Path, tmp_path: Path
+):
     stack.start_minio()
     stack.start_kafka()
     wait_until(lambda: stack.is_healthy("kafka"), 90, "Kafka is healthy", 1)
     stack.run_script("topics")
     stack.run_script("topics")
-    create_bucket(stack)
-    bronze = stack.start_bronze(root, config, volume)
+    stack.create_bucket()
+    bronze = Container(root, config, volume, tmp_path / "bronze.log", prefix=stack.enter())
+    bronze.start(**stack.services["bronze"]["environment"])
     stack.run_script("producer", ROUNDS="2", EVENTS_PER_ROUND=str(ROUND))
 
     def all_written() -> bool:
@@ -121,22 +124,6 @@ def store_options(stack: Stack) -> dict[str, str]:
     environment = stack.services["bronze"]["environment"]
     options = {name: value for name, value in environment.items() if name.startswith("AWS_")}
     return {**options, "AWS_ENDPOINT_URL": environment["S3_ENDPOINT_URL"]}
-
-
-def create_bucket(stack: Stack) -> None:
-    (command,) = stack.services["bucket"]["command"]
-    name = re.search(r"mc mb --ignore-existing store/([\w-]+)", command)
-    address = re.fullmatch(
-        r"http://(\w+):(\w+)@([\w:]+)", stack.services["bucket"]["environment"]["MC_HOST_store"]
-    )
-    assert name and address
-    script = (
-        "import sys, pyarrow.fs as fs\n"
-        "key, secret, endpoint, bucket = sys.argv[1:]\n"
-        "fs.S3FileSystem(access_key=key, secret_key=secret, endpoint_override=endpoint,\n"
-        "    scheme='http', allow_bucket_creation=True).create_dir(bucket)\n"
-    )
-    stack.run([sys.executable, "-c", script, *address.groups(), name[1]])
 
 
 def read_tables(stack: Stack) -> dict[str, int]:

@@ -1,13 +1,14 @@
 """The services of docker-compose.yml without an engine, in a network and host names of their own.
 
 Kafka, its tools, MinIO and bronze are the real ones and get the commands and variables of the file.
-What the images of others add to them is not run: Kafka's image keeps its program `setup` in the jars,
-which is; the MinIO client is not there, so the bucket is created by another S3 client.
+Of Kafka's image the program runs that makes a configuration of the variables; it is in the jars.
+The MinIO client is not there, so another S3 client creates the bucket.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -15,9 +16,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
-from container import Config, Container, children_of
-from harness.kafka import JARS, JVM
-from harness.processes import DEPS, ROOT, Process, wait_until
+
+from .kafka import JARS, JVM
+from .processes import DEPS, ROOT, Process, wait_until
 
 COMPOSE = ROOT / "docker-compose.yml"
 
@@ -30,12 +31,20 @@ print("ready", flush=True)
 time.sleep(3600)
 """
 
-# The scripts of Kafka's image, by the names under which the compose file's scripts call them.
+CREATE_BUCKET = """\
+import sys, pyarrow.fs
+key, secret, endpoint, bucket = sys.argv[1:]
+store = pyarrow.fs.S3FileSystem(access_key=key, secret_key=secret, endpoint_override=endpoint,
+    scheme="http", allow_bucket_creation=True)
+store.create_dir(bucket)
+"""
+
+# Kafka's own scripts, by the names under which the compose file and the README call them.
 TOOLS = {
     "kafka-topics.sh": "org.apache.kafka.tools.TopicCommand",
     "kafka-console-producer.sh": "org.apache.kafka.tools.ConsoleProducer",
     "kafka-broker-api-versions.sh": "org.apache.kafka.tools.BrokerApiVersionsCommand",
-    "kafka-get-offsets.sh": "org.apache.kafka.tools.GetOffsetShell",
+    "kafka-consumer-groups": "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
 }
 
 
@@ -43,7 +52,13 @@ def services() -> dict[str, dict]:
     return yaml.safe_load(COMPOSE.read_text())["services"]
 
 
+def children_of(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
 class Stack:
+    """Ends with stop(). Takes root, for the namespaces."""
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.services = services()
@@ -52,13 +67,28 @@ class Stack:
         self._write_tools()
         hosts = directory / "hosts"
         hosts.write_text(f"127.0.0.1 localhost {socket.gethostname()} {' '.join(self.services)}\n")
-        namespace = [*("unshare", "--net", "--mount", "--fork", sys.executable, "-c", NAMESPACE)]
+        namespace = [
+            *(
+                "unshare",
+                "--net",
+                "--mount",
+                "--fork",
+                "--kill-child",
+                sys.executable,
+                "-c",
+                NAMESPACE,
+            )
+        ]
         self._holder = Process([*namespace, hosts], directory / "namespace.log")
         wait_until(lambda: "ready" in self._holder.log(), 10, "the namespace is there")
         self._inside = children_of(self._holder.pid)[0]
 
     def enter(self, *command: str | Path) -> list[str]:
-        return ["nsenter", "--target", self._inside, "--net", "--mount", "--", *map(str, command)]
+        """Without a word on it, the working directory would be the root of the file system."""
+        return [
+            *("nsenter", "--target", self._inside, "--net", "--mount"),
+            *(f"--wdns={self.directory}", "--", *map(str, command)),
+        ]
 
     def environment(self, service: str, **more: str) -> dict[str, str]:
         return {
@@ -67,6 +97,15 @@ class Stack:
             **self.services[service].get("environment", {}),
             **more,
         }
+
+    def start(
+        self, name: str, command: list[str | Path], environment: Mapping[str, str]
+    ) -> Process:
+        log = self.directory / f"{name}.log"
+        environment = {**environment, "HOME": str(self.directory)}
+        process = Process(self.enter(*command), log, environment, self.directory)
+        self._processes.append(process)
+        return process
 
     # --- services -----------------------------------------------------------------------------
 
@@ -91,19 +130,23 @@ class Stack:
         java = [*JVM, "-cp", f"{JARS}/*"]
         self.run([*java, "kafka.docker.KafkaDockerWrapper", "setup", *arguments], environment)
         properties = folders["final"] / "server.properties"
-        self._start("kafka", [*java, "kafka.Kafka", properties], environment)
+        self.start("kafka", [*java, "kafka.Kafka", properties], environment)
 
     def start_minio(self) -> None:
         service = self.services["minio"]
         data = self.directory / "minio-data"
         arguments = [str(data) if word == "/data" else word for word in service["command"]]
-        self._start("minio", [DEPS / "bin" / "minio", *arguments], self.environment("minio"))
+        self.start("minio", [DEPS / "bin" / "minio", *arguments], self.environment("minio"))
 
-    def start_bronze(self, root: Path, config: Config, folder: Path) -> Container:
-        log = self.directory / "bronze.log"
-        container = Container(root, config, folder, log, prefix=self.enter())
-        container.start(**self.services["bronze"]["environment"])
-        return container
+    def create_bucket(self) -> None:
+        """What the service `bucket` says, by another client."""
+        service = self.services["bucket"]
+        (command,) = service["command"]
+        name = re.search(r"mc mb --ignore-existing store/([\w-]+)", command)
+        address = service["environment"]["MC_HOST_store"]
+        parts = re.fullmatch(r"http://(\w+):(\w+)@([\w:]+)", address)
+        assert name and parts
+        self.run([sys.executable, "-c", CREATE_BUCKET, *parts.groups(), name[1]])
 
     def is_healthy(self, service: str) -> bool:
         """Runs the service's health check; that of Kafka's image with the tools of the jars."""
@@ -123,13 +166,18 @@ class Stack:
         local = script.replace(target, str(ROOT / source))
         return self.run([shell, local], self.environment(service, **more))
 
-    def run(self, command: list[str | Path], environment: Mapping[str, str] | None = None) -> str:
+    def run(
+        self,
+        command: list[str | Path],
+        environment: Mapping[str, str] | None = None,
+        timeout: float = 120,
+    ) -> str:
         done = subprocess.run(
             self.enter(*command),
             env=None if environment is None else dict(environment),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=timeout,
             cwd=self.directory,
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -139,12 +187,6 @@ class Stack:
         for process in reversed(self._processes):
             process.end(15)
         self._holder.kill()
-
-    def _start(self, name: str, command: list[str | Path], environment: Mapping[str, str]) -> None:
-        log = self.directory / f"{name}.log"
-        self._processes.append(
-            Process(self.enter(*command), log, {**environment, "HOME": str(self.directory)})
-        )
 
     def _write_tools(self) -> None:
         self.tools.mkdir(parents=True)
