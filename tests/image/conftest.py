@@ -28,7 +28,10 @@ def buildah() -> Buildah:
     if os.geteuid() != 0:
         pytest.skip("building an image without an engine takes root")
     assert shutil.which("buildah") and shutil.which("mmdebstrap"), "run scripts/bootstrap test"
-    return Buildah()
+    made = Buildah()
+    # What a run that was killed has left mounted.
+    made.run("rm", "--all")
+    return made
 
 
 @pytest.fixture(scope="session")
