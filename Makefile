@@ -13,8 +13,8 @@ targets_tsan := unit_tests
 cargo := cargo
 bridge := --locked --manifest-path bridge/Cargo.toml --target-dir build/bridge
 cpp_files = $(shell git ls-files -co --exclude-standard -- 'src/*.cpp' 'src/*.h' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp')
-shell_files := $(shell grep -lE '^\#!.*bash' scripts/* .ci/run) scripts/newer_suites.sh
-python_files := scripts/run_tests tests/integration
+shell_files := $(shell grep -lE '^\#!.*bash' scripts/* deploy/docker/* .ci/run) scripts/newer_suites.sh
+python_files := scripts/run_tests tests/integration tests/image
 tools := .deps/venv/bin
 
 # $(call build,PRESET)
@@ -30,7 +30,7 @@ build: ## build/release/bronze
 	cmake --preset release
 	cmake --build build/release --target bronze
 
-test: ## all tests: unit, property, bridge, integration with a real Kafka and MinIO
+test: ## all tests: unit, property, bridge, integration with a real Kafka and MinIO, the image
 	scripts/bootstrap test
 	$(call build,release)
 	$(call build,debug)
