@@ -16,6 +16,7 @@ CheckReport check(const config::Config& config, std::chrono::milliseconds timeou
                    .bootstrap_servers = config.kafka.bootstrap_servers,
                    .group = config.kafka.consumer_group,
                    .start = config.kafka.start,
+                   .start_source = config.kafka.start_source,
                    .base_uri = config.store.base_uri,
                    .timeout = timeout,
                    .topics = topics_to_check(config.kafka),

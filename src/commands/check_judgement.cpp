@@ -300,6 +300,8 @@ ingest::StartFacts start_facts(const TopicFacts& facts) {
   start.group_offsets = facts.kafka.group_offsets;
   start.table = facts.table.view;
   start.table_has_data_files = facts.table.has_data_files;
+  start.last_offsets = facts.table.last_offsets;
+  start.start_source = facts.all.start_source;
   if (facts.table_is_absent()) {
     start.table.shape.id = "not created yet";
     start.table.shape.schema_json = batch::table_schema();

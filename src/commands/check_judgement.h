@@ -20,6 +20,7 @@ struct CheckFacts {
   std::string bootstrap_servers;
   std::string group;
   StartPolicy start;
+  StartSource start_source = StartSource::kDefault;
   std::string base_uri;
   std::chrono::milliseconds timeout{};
   std::vector<std::string> topics;

@@ -81,6 +81,11 @@ TableLook StoreInspector::look_at(const std::string& topic) const {
       look.loaded = std::move(lookup.outcome);
       look.has_data_files = lookup.found;
     }
+    if (look.loaded->ok() && look.has_data_files) {
+      auto last = table->last_offsets({});
+      look.loaded = std::move(last.outcome);
+      look.last_offsets = std::move(last.offsets);
+    }
   } catch (const std::exception& error) {
     look.loaded = failed(error);
   }

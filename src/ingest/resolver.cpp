@@ -9,8 +9,8 @@
 #include "base/sabotage.h"
 #include "base/token.h"
 #include "ingest/app_id.h"
-#include "ingest/take_over.h"
 #include "ingest/start_offsets.h"
+#include "ingest/take_over.h"
 
 namespace bronze::ingest {
 namespace {

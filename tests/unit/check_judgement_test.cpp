@@ -64,7 +64,8 @@ TableLook& table_of(CheckFacts& facts) { return facts.store.tables.front(); }
 void remove_table(CheckFacts& facts) {
   table_of(facts) = {.loaded = delta::StoreOutcome{StoreStatus::kMissing, "no table"},
                      .view = {},
-                     .has_data_files = false};
+                     .has_data_files = false,
+                     .last_offsets = {}};
 }
 
 /// What the findings of a level say, one a line, with their advice.
@@ -304,8 +305,10 @@ TEST(CheckJudgement, ATableMayBeUnreadableForGoodOrForNow) {
   };
   for (const auto& [status, code] : codes) {
     CheckFacts facts = healthy();
-    table_of(facts) = {
-        .loaded = delta::StoreOutcome{status, "why"}, .view = {}, .has_data_files = false};
+    table_of(facts) = {.loaded = delta::StoreOutcome{status, "why"},
+                       .view = {},
+                       .has_data_files = false,
+                       .last_offsets = {}};
     EXPECT_EQ(exit_code(judge(facts)), code) << static_cast<int>(status);
   }
   CheckFacts facts = healthy();
