@@ -20,6 +20,7 @@
 #include "base/kill_point.h"
 #include "commands/healthcheck.h"
 #include "config/config.h"
+#include "demo_app.h"
 #include "kafka/rd_kafka_source.h"
 #include "observe/log.h"
 #include "version.h"
@@ -139,6 +140,47 @@ int healthcheck() {
   return bronze::commands::healthcheck(config->http, std::cout);
 }
 
+int demo(const bronze::DemoOptions& options) {
+  const bronze::SystemClock clock;
+  SignalWatch signals;
+  bronze::DemoApp app(options, bronze::config::process_environment(), clock);
+  signals.start([&app] { app.request_stop(); });
+  int code = k_failed;
+  try {
+    code = app.run(std::cout);
+  } catch (const std::exception& error) {
+    // The log may already be a file that nobody looks at.
+    std::cerr << error.what() << '\n';
+  }
+  std::cout.flush();
+  spdlog::shutdown();
+  // The thread that waits for signals ends with the process.
+  std::_Exit(code);
+}
+
+void add_demo_options(CLI::App& command, bronze::DemoOptions& options) {
+  constexpr std::int64_t k_seconds_max = 86'400;
+  constexpr std::uint64_t k_rate_max = 1'000'000;
+  command
+      .add_option_function<std::int64_t>(
+          "--seconds",
+          [&options](std::int64_t seconds) { options.duration = std::chrono::seconds(seconds); },
+          "How long events are produced, 1 to 86400 [30]")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{1}, k_seconds_max).description(""));
+  command
+      .add_option("--rate", options.rate,
+                  "Events a second over all topics, 1 to 1000000, as far as the service follows "
+                  "[5000]")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint64_t{1}, k_rate_max).description(""));
+  command.footer(
+      "Needs nothing: Kafka runs inside the process, the tables go to ./bronze-demo/<run>/. Of the "
+      "environment\nonly HTTP_PORT counts; if that port is taken, the next free one is used.\n\n"
+      "Exit codes: 0 every table has as many rows as were produced, also after Ctrl-C; 1 not so; "
+      "2 bad usage;\n130/143 second SIGINT/SIGTERM.");
+}
+
 int command_line(int argc, char** argv) {
   CLI::App cli("Copies Kafka topics into Delta Lake tables, every record exactly once.", "bronze");
   cli.footer([] {
@@ -154,12 +196,17 @@ int command_line(int argc, char** argv) {
                         "Read to the end offsets as they stand now, write, commit, exit");
   auto* healthcheck_command =
       cli.add_subcommand("healthcheck", "Ask the running service's /health: exit code 0 or 1");
+  auto* demo_command =
+      cli.add_subcommand("demo", "Show the service at work, with a Kafka of its own, for 30 s");
+  bronze::DemoOptions demo_options;
+  add_demo_options(*demo_command, demo_options);
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return cli.exit(error) == 0 ? k_done : k_bad_usage;
   }
   if (healthcheck_command->parsed()) return healthcheck();
+  if (demo_command->parsed()) return demo(demo_options);
   return run(once ? bronze::ingest::RunMode::kOnce : bronze::ingest::RunMode::kUntilStopped);
 }
 
