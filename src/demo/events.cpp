@@ -90,7 +90,7 @@ class Dice {
   /// [0, count)
   std::size_t below(std::size_t count) { return static_cast<std::size_t>(bits_() % count); }
   int between(int low, int high) {
-    return low + static_cast<int>(below(static_cast<std::size_t>(high - low + 1)));
+    return low + static_cast<int>(below(static_cast<std::size_t>(high - low) + 1));
   }
   template <typename T, std::size_t N>
   const T& of(const std::array<T, N>& choices) {

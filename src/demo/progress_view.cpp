@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <ostream>
 
 #include "demo/events.h"
@@ -37,7 +38,9 @@ std::string block_row(std::string_view name, const TopicCount& count) {
                      with_commas(count.written), age(count.behind));
 }
 
-std::uint64_t whole(double rate) { return static_cast<std::uint64_t>(std::max(rate, 0.0) + 0.5); }
+std::uint64_t whole(double rate) {
+  return static_cast<std::uint64_t>(std::llround(std::max(rate, 0.0)));
+}
 
 }  // namespace
 
