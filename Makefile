@@ -20,15 +20,19 @@ tools := .deps/venv/bin
 # $(call build,PRESET)
 build = cmake --preset $(1) && cmake --build build/$(1) --target $(targets_$(1))
 
-.PHONY: help build test bench check-fast format lint coverage clean
+.PHONY: help build demo test bench check-fast format lint coverage clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 build: ## build/release/bronze
+	@[ -x build/release/bronze ] || echo "first build: about 7 minutes on two cores; its progress follows"
 	scripts/bootstrap build
 	cmake --preset release
 	cmake --build build/release --target bronze
+
+demo: build ## shows the service at work for 30 s: no Kafka, JVM or MinIO needed
+	build/release/bronze demo
 
 test: ## all tests: unit, property, bridge, integration with a real Kafka and MinIO, the image
 	scripts/bootstrap test

@@ -24,6 +24,7 @@
 #include "commands/check_output.h"
 #include "commands/healthcheck.h"
 #include "config/config.h"
+#include "demo_app.h"
 #include "kafka/rd_kafka_source.h"
 #include "observe/log.h"
 #include "version.h"
@@ -192,6 +193,47 @@ void add_check_options(CLI::App& command, bronze::CheckOptions& options) {
       "store did not answer.\nWith both, 1 wins.");
 }
 
+int demo(const bronze::DemoOptions& options) {
+  const bronze::SystemClock clock;
+  SignalWatch signals;
+  bronze::DemoApp app(options, bronze::config::process_environment(), clock);
+  signals.start([&app] { app.request_stop(); });
+  int code = k_failed;
+  try {
+    code = app.run(std::cout);
+  } catch (const std::exception& error) {
+    // The log may already be a file that nobody looks at.
+    std::cerr << error.what() << '\n';
+  }
+  std::cout.flush();
+  spdlog::shutdown();
+  // The thread that waits for signals ends with the process.
+  std::_Exit(code);
+}
+
+void add_demo_options(CLI::App& command, bronze::DemoOptions& options) {
+  constexpr std::int64_t k_seconds_max = 86'400;
+  constexpr std::uint64_t k_rate_max = 1'000'000;
+  command
+      .add_option_function<std::int64_t>(
+          "--seconds",
+          [&options](std::int64_t seconds) { options.duration = std::chrono::seconds(seconds); },
+          "How long events are produced, 1 to 86400 [30]")
+      ->type_name("N")
+      ->check(CLI::Range(std::int64_t{1}, k_seconds_max).description(""));
+  command
+      .add_option("--rate", options.rate,
+                  "Events a second over all topics, 1 to 1000000, as far as the service follows "
+                  "[5000]")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint64_t{1}, k_rate_max).description(""));
+  command.footer(
+      "Needs nothing: Kafka runs inside the process, the tables go to ./bronze-demo/<run>/. Of the "
+      "environment\nonly HTTP_PORT counts; if that port is taken, the next free one is used.\n\n"
+      "Exit codes: 0 every table has as many rows as were produced, also after Ctrl-C; 1 not so; "
+      "2 bad usage;\n130/143 second SIGINT/SIGTERM.");
+}
+
 int command_line(int argc, char** argv) {
   CLI::App cli("Copies Kafka topics into Delta Lake tables, every record exactly once.", "bronze");
   cli.footer([] {
@@ -211,6 +253,10 @@ int command_line(int argc, char** argv) {
       "check", "Say whether Kafka, the store and the tables are ready; changes nothing");
   bronze::CheckOptions check_options;
   add_check_options(*check_command, check_options);
+  auto* demo_command =
+      cli.add_subcommand("demo", "Show the service at work, with a Kafka of its own, for 30 s");
+  bronze::DemoOptions demo_options;
+  add_demo_options(*demo_command, demo_options);
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -218,6 +264,7 @@ int command_line(int argc, char** argv) {
   }
   if (healthcheck_command->parsed()) return healthcheck();
   if (check_command->parsed()) return check(check_options);
+  if (demo_command->parsed()) return demo(demo_options);
   return run(once ? bronze::ingest::RunMode::kOnce : bronze::ingest::RunMode::kUntilStopped);
 }
 

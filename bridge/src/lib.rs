@@ -130,6 +130,15 @@ pub mod ffi {
         found: bool,
     }
 
+    /// What the live data files of a table add up to.
+    struct TableTotals {
+        outcome: Outcome,
+        files: u64,
+        /// By the statistics of the files, less what deletion vectors remove.
+        rows: u64,
+        bytes: u64,
+    }
+
     struct FinishResult {
         outcome: Outcome,
         /// Relative to the table, e.g. `_ingestion_date=2026-01-31/part-....parquet`.
@@ -203,6 +212,9 @@ pub mod ffi {
         /// Whether the log entry of `version`, read from the store, has a txn action of an appId
         /// that begins with `prefix`. Missing: there is no such entry.
         fn log_entry_has_txn(self: &Table, version: u64, prefix: &str) -> Result<TxnLookup>;
+
+        /// Of the cached snapshot. Unsupported: a live file does not say how many rows it has.
+        fn totals(self: &Table) -> Result<TableTotals>;
 
         /// Looks for commitInfo.operationParameters.bronzeToken == `token` in the log entries of
         /// versions `(after, cached snapshot's version]`, read from the store.

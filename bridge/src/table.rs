@@ -22,7 +22,7 @@ use crate::data_file::{DataFile, FileSet};
 use crate::errors::{guarded, ok, outcome, Fault, Result};
 use crate::ffi::{
     CommitRequest, DataFilesLookup, KeyValue, LastOffsets, Outcome, PartitionOffset, PutResult,
-    Status, TableSpec, TableState, TokenLookup, TxnList, TxnLookup,
+    Status, TableSpec, TableState, TableTotals, TokenLookup, TxnList, TxnLookup,
 };
 use crate::store::StoreInner;
 use diagnosis::Listing;
@@ -141,6 +141,28 @@ impl Table {
             Ok(TxnLookup {
                 found: *found.as_ref().unwrap_or(&false),
                 outcome: outcome(found.map(|_| ())),
+            })
+        })
+    }
+
+    pub fn totals(&self) -> Result<TableTotals> {
+        guarded("totals", || {
+            let snapshot = self.snapshot()?;
+            let live = replay::live_files(&self.store, &snapshot)
+                .map_err(|error| self.explain(error))
+                .and_then(|live| match live.uncounted {
+                    None => Ok(live),
+                    Some(path) => Err(Fault::new(
+                        Status::Unsupported,
+                        format!("{}: no row count for {path}", self.root),
+                    )),
+                });
+            let totals = live.as_ref().cloned().unwrap_or_default();
+            Ok(TableTotals {
+                files: totals.files,
+                rows: totals.rows,
+                bytes: totals.bytes,
+                outcome: outcome(live.map(|_| ())),
             })
         })
     }

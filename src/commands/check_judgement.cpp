@@ -353,13 +353,17 @@ void take_decision(const ingest::RegisterTopic& registration, const TopicFacts& 
     for (const auto& step : registration.steps) {
       if (step.app_id == app_id) partition.start = Offset{step.next};
     }
-    partition.reason = "KAFKA_START";
+    const auto origin = registration.origins.find(partition.partition);
+    partition.reason = origin == registration.origins.end() ? "KAFKA_START" : origin->second.reason;
     partition.level = Level::kOk;
   }
-  report.findings.push_back({Level::kOk, "start",
-                             "the table does not know the topic yet: every partition begins where "
-                             "KAFKA_START says",
-                             ""});
+  report.findings.push_back(
+      {Level::kOk, "start",
+       facts.table.has_data_files
+           ? "the table has rows of another program and is taken over: each partition begins where "
+             "its line says"
+           : "the table does not know the topic yet: every partition begins where KAFKA_START says",
+       ""});
 }
 
 void halt_all(Level level, const std::string& reason, TopicReport& report) {

@@ -29,4 +29,16 @@ std::unique_ptr<TableSink> DeltaStore::table(const std::string& directory) const
   return std::make_unique<DeltaSink>(impl_->store->table(directory));
 }
 
+TableTotals DeltaStore::totals(const std::string& directory) const {
+  const auto table = impl_->store->table(directory);
+  TableTotals totals{.outcome = from_bridge(table->load())};
+  if (!totals.outcome.ok()) return totals;
+  const auto added = table->totals();
+  return {.outcome = from_bridge(added.outcome),
+          .version = table->state().version,
+          .files = added.files,
+          .rows = added.rows,
+          .bytes = added.bytes};
+}
+
 }  // namespace bronze::delta

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "delta/table_sink.h"
+#include "delta/table_totals.h"
 
 namespace bronze::delta {
 
@@ -37,6 +38,10 @@ class DeltaStore {
 
   /// A handle on `{base}/{directory}/`; no I/O.
   [[nodiscard]] std::unique_ptr<TableSink> table(const std::string& directory) const;
+
+  /// Reads the latest snapshot of `{base}/{directory}/` from the store and adds it up. kMissing:
+  /// there is no table. kUnsupported: a file does not say how many rows it has.
+  [[nodiscard]] TableTotals totals(const std::string& directory) const;
 
  private:
   struct Impl;

@@ -16,6 +16,7 @@ using Handle = std::unique_ptr<T, HandleDeleter<T, Destroy>>;
 
 using ConfHandle = Handle<rd_kafka_conf_t, rd_kafka_conf_destroy>;
 using ConsumerHandle = Handle<rd_kafka_t, rd_kafka_destroy>;
+using ClientHandle = Handle<rd_kafka_t, rd_kafka_destroy>;
 using QueueHandle = Handle<rd_kafka_queue_t, rd_kafka_queue_destroy>;
 using EventHandle = Handle<rd_kafka_event_t, rd_kafka_event_destroy>;
 using ErrorHandle = Handle<rd_kafka_error_t, rd_kafka_error_destroy>;

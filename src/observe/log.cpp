@@ -2,6 +2,7 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -102,6 +103,15 @@ spdlog::level::level_enum level_from(std::string_view name) {
 std::unique_ptr<spdlog::formatter> make_log_formatter(config::LogFormat format) {
   if (format == config::LogFormat::kJson) return std::make_unique<JsonFormatter>();
   return std::make_unique<TextFormatter>();
+}
+
+void set_up_log_file(const std::string& path) {
+  auto logger = std::make_shared<spdlog::logger>(
+      "bronze", std::make_shared<spdlog::sinks::basic_file_sink_mt>(path));
+  logger->set_formatter(make_log_formatter(config::LogFormat::kText));
+  logger->set_level(spdlog::level::info);
+  logger->flush_on(spdlog::level::trace);
+  spdlog::set_default_logger(std::move(logger));
 }
 
 void set_up_log(const config::LogConfig& config) {

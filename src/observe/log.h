@@ -3,6 +3,7 @@
 #include <spdlog/formatter.h>
 
 #include <memory>
+#include <string>
 
 #include "config/config.h"
 
@@ -15,6 +16,10 @@ void set_up_log(const config::LogConfig& config);
 /// The same for commands whose standard output is their result: warnings and errors only, as text
 /// on standard error.
 void set_up_quiet_log();
+
+/// The same, but into a file, as text from level info on: for a command whose standard output shows
+/// something else. Throws spdlog::spdlog_ex when it cannot be opened.
+void set_up_log_file(const std::string& path);
 
 /// Text: `2024-01-15T10:30:00.123Z info message`, control characters escaped, so that an event
 /// stays one line. JSON: an object with `ts`, `level` and `msg`; bytes that are not UTF-8 become

@@ -124,6 +124,24 @@ TEST_F(DeltaSinkTest, OfTwoCommitsAtOneVersionOneLosesAndFindsTheOthersToken) {
   EXPECT_EQ(second->find_token("loser", 0).version, 2U);
 }
 
+TEST_F(DeltaSinkTest, TotalsAreReadFromTheStore) {
+  EXPECT_EQ(store_.totals("bronze_t").outcome.status, StoreStatus::kMissing);
+  const auto table = created();
+  std::uint64_t bytes = 0;
+  for (std::int64_t commit = 0; commit < 3; ++commit) {
+    const auto file = table->open_file("2026-03-01");
+    file->append(columns(commit * 10, 10));
+    bytes += file->finish().bytes;
+    ASSERT_TRUE(append(*table, *file, commit * 10 + 10, "token").outcome.ok());
+  }
+  const auto totals = store_.totals("bronze_t");
+  ASSERT_TRUE(totals.outcome.ok()) << totals.outcome.message;
+  EXPECT_EQ(totals.version, 3U);
+  EXPECT_EQ(totals.files, 3U);
+  EXPECT_EQ(totals.rows, 30U);
+  EXPECT_EQ(totals.bytes, bytes);
+}
+
 TEST_F(DeltaSinkTest, ACommitWithoutFilesMovesProgressOnly) {
   const auto table = created();
   ASSERT_TRUE(

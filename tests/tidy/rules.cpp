@@ -42,6 +42,7 @@ const std::map<std::string, std::vector<std::string>>& allowed_includes() {
       {"delta", {"base", "batch", "bronze-bridge"}},
       {"ingest", {"base", "batch", "decode", "delta/table_sink.h", "kafka/message_source.h"}},
       {"observe", {"base", "config"}},
+      {"demo", {"base", "config", "kafka/group_offsets.h", "kafka/producer.h"}},
       {"commands",
        {"base", "config", "observe", "batch/schema.h", "delta/table_sink.h", "ingest/app_id.h",
         "ingest/progress.h", "ingest/resolve.h", "ingest/start_offsets.h", "ingest/store_probe.h",

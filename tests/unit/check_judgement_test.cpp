@@ -142,13 +142,18 @@ TEST(CheckJudgement, AnAbsentTableWhoseGroupHasOffsetsOfAnotherTableIsAProblem) 
   EXPECT_EQ(report.topics.front().partitions[0].group_offset, Offset{150});
 }
 
-TEST(CheckJudgement, RowsWithoutOurProgressAreAProblem) {
+TEST(CheckJudgement, RowsOfAnotherProgramAreTakenOverIfTheGroupHasOffsets) {
   CheckFacts facts = healthy();
   table_of(facts).view.txns.clear();
   table_of(facts).has_data_files = true;
+  table_of(facts).last_offsets = {{k_p0, Offset{150}}};
+  topic_of(facts).group_offsets.clear();
   EXPECT_EQ(exit_code(judge(facts)), 1);
-  table_of(facts).has_data_files = false;
-  EXPECT_EQ(exit_code(judge(facts)), 0);
+  topic_of(facts).group_offsets[k_p0] = {Offset{120}, ""};
+  const auto report = judge(facts);
+  EXPECT_EQ(exit_code(report), 0) << said(report, Level::kProblem);
+  EXPECT_EQ(report.topics.front().partitions[0].start, Offset{151});
+  EXPECT_TRUE(contains(said(report, Level::kOk), "taken over"));
 }
 
 TEST(CheckJudgement, AReCreatedTopicIsAProblem) {

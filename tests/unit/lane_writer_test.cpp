@@ -47,6 +47,11 @@ class TableOfBadFiles final : public delta::TableSink {
   delta::StoreOutcome create(const delta::TableSpec& /*spec*/) override { return {}; }
   [[nodiscard]] const delta::SnapshotView& snapshot() const override { return view_; }
   delta::Lookup has_data_files() override { return {}; }
+  delta::LastOffsets last_offsets(const OffsetMap& /*from*/) override { return {}; }
+  delta::Lookup log_entry_has_txn(std::uint64_t /*version*/,
+                                  const std::string& /*prefix*/) override {
+    return {};
+  }
   delta::Lookup find_token(const std::string& /*token*/, std::uint64_t /*after*/) override {
     return {};
   }

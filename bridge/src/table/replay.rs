@@ -6,6 +6,7 @@ use std::sync::Arc;
 use delta_kernel::arrow::array::{Array, AsArray};
 use delta_kernel::arrow::datatypes::Int64Type;
 use delta_kernel::engine::arrow_data::EngineDataArrowExt;
+use delta_kernel::scan::state::ScanFile;
 use delta_kernel::schema::{DataType, StructField, StructType};
 use delta_kernel::{KernelError, KernelResult, Snapshot, SnapshotRef};
 
@@ -74,4 +75,40 @@ pub(super) fn has_data_files(store: &StoreInner, snapshot: &SnapshotRef) -> Kern
         }
     }
     Ok(false)
+}
+
+/// The live files of a snapshot, added up.
+#[derive(Default, Clone)]
+pub(super) struct LiveFiles {
+    pub(super) files: u64,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+    /// A file whose rows nobody stated.
+    pub(super) uncounted: Option<String>,
+}
+
+impl LiveFiles {
+    fn add(&mut self, file: ScanFile) {
+        let stated = file.stats.as_ref().map(|stats| stats.num_records);
+        let removed = file
+            .dv_info
+            .cardinality()
+            .ok()
+            .map(Option::unwrap_or_default);
+        match stated.zip(removed) {
+            Some((stated, removed)) => self.rows += stated.saturating_sub(removed),
+            None => self.uncounted = Some(file.path),
+        }
+        self.files += 1;
+        self.bytes += u64::try_from(file.size).unwrap_or_default();
+    }
+}
+
+pub(super) fn live_files(store: &StoreInner, snapshot: &SnapshotRef) -> KernelResult<LiveFiles> {
+    let scan = snapshot.clone().scan_builder().build()?;
+    let mut live = LiveFiles::default();
+    for files in scan.scan_metadata(store.engine.as_ref())? {
+        live = files?.visit_scan_files(live, LiveFiles::add)?;
+    }
+    Ok(live)
 }

@@ -70,6 +70,72 @@ fn rows_and_txns_come_back() {
 }
 
 #[test]
+fn totals_add_up_the_live_files() {
+    let (directory, store) = local();
+    let table = created(&store, "bronze_a");
+    let empty = table.totals().unwrap();
+    expect(empty.outcome, Status::Ok);
+    assert_eq!((empty.files, empty.rows, empty.bytes), (0, 0, 0));
+
+    let files = [
+        finished(&table, DAY, rows(0, 0, 10)),
+        finished(&table, NEXT_DAY, rows(1, 100, 5)),
+    ];
+    for (number, file) in files.iter().enumerate() {
+        let txns = [("bronze/g/t/0", 10 + i64::try_from(number).unwrap())];
+        let put = table.put(&request(&txns, "tok"), &set(&[file])).unwrap();
+        expect(put.outcome, Status::Ok);
+    }
+    let added: u64 = (1..=2)
+        .map(|version| {
+            actions(&entry(&directory, "bronze_a", version), "add")[0]["size"]
+                .as_u64()
+                .unwrap()
+        })
+        .sum();
+    for table in [&table, &loaded(&store, "bronze_a")] {
+        let totals = table.totals().unwrap();
+        expect(totals.outcome, Status::Ok);
+        assert_eq!((totals.files, totals.rows, totals.bytes), (2, 15, added));
+    }
+
+    let first = actions(&entry(&directory, "bronze_a", 1), "add")[0].clone();
+    let without_the_first = serde_json::json!({"remove": {
+        "path": first["path"], "deletionTimestamp": 1, "dataChange": true,
+        "partitionValues": first["partitionValues"], "size": first["size"],
+    }});
+    let third = log_file(&directory, "bronze_a", "00000000000000000003.json");
+    fs::write(third, without_the_first.to_string()).unwrap();
+    let totals = loaded(&store, "bronze_a").totals().unwrap();
+    assert_eq!((totals.files, totals.rows), (1, 5));
+}
+
+#[test]
+fn a_file_that_does_not_state_its_rows_has_no_totals() {
+    let (directory, store) = local();
+    let table = created(&store, "bronze_a");
+    let file = finished(&table, DAY, rows(0, 0, 10));
+    let put = table
+        .put(&request(&[("bronze/g/t/0", 10)], "tok"), &set(&[&file]))
+        .unwrap();
+    expect(put.outcome, Status::Ok);
+    let path = log_file(&directory, "bronze_a", "00000000000000000001.json");
+    let lines: Vec<String> = entry(&directory, "bronze_a", 1)
+        .into_iter()
+        .map(|mut action| {
+            if let Some(add) = action.get_mut("add") {
+                add.as_object_mut().unwrap().remove("stats");
+            }
+            action.to_string()
+        })
+        .collect();
+    fs::write(path, lines.join("\n")).unwrap();
+    let totals = loaded(&store, "bronze_a").totals().unwrap();
+    let message = expect(totals.outcome, Status::Unsupported);
+    assert!(message.contains("no row count for _ingestion_date="));
+}
+
+#[test]
 fn statistics_cover_every_column_but_the_payload() {
     let (directory, store) = local();
     let table = created(&store, "bronze_a");

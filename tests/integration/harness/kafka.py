@@ -184,8 +184,17 @@ class Broker:
         wait_until(lambda: not self.partitions(topic), 15, f"topic {topic} is gone")
 
     def partitions(self, topic: str) -> list[int]:
-        found = self.admin.list_topics(topic, timeout=10).topics[topic]
-        return sorted(found.partitions) if found.error is None else []
+        """None of a topic that is not there; any other error of the answer is no such answer."""
+
+        def ask() -> list[int]:
+            found = self.admin.list_topics(topic, timeout=10).topics[topic]
+            if found.error is None:
+                return sorted(found.partitions)
+            if found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                return []
+            raise KafkaException(found.error)
+
+        return ask_until_ready(ask, f"the partitions of {topic}")
 
     def topic_uuid(self, topic: str) -> str:
         """URL-safe base64 of the topic id's 16 bytes, without padding."""
