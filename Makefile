@@ -26,7 +26,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 build: ## build/release/bronze
-	@[ -x build/release/bronze ] || echo "first build: about 7 minutes on two cores; its progress follows"
+	@[ -x build/release/bronze ] || echo "first build: 10 to 15 minutes on two cores; its progress follows"
 	scripts/bootstrap build
 	cmake --preset release
 	cmake --build build/release --target bronze
