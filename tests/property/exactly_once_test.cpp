@@ -39,6 +39,7 @@ TEST_F(ExactlyOnce, HoldsOverRandomScripts) {
       sum.put_faults += outcome.put_faults;
       sum.finished_partitions += outcome.finished_partitions;
       sum.replaced_partitions += outcome.replaced_partitions;
+      sum.deleted_topics += outcome.deleted_topics;
     } catch (const Violation& violation) {
       FAIL() << violation.what() << "\nplay it again: BRONZE_SCRIPTS=1 BRONZE_SEED=" << seed;
     }
@@ -46,7 +47,8 @@ TEST_F(ExactlyOnce, HoldsOverRandomScripts) {
   std::cout << scripts << " scripts: " << sum.rows << " rows in " << sum.commits << " commits, "
             << sum.crashes << " crashes, " << sum.rebalances << " rebalances, " << sum.put_faults
             << " failed puts, " << sum.finished_partitions << " partitions finished, "
-            << sum.replaced_partitions << " of replaced topics\n";
+            << sum.replaced_partitions << " of replaced topics, " << sum.deleted_topics
+            << " topics deleted\n";
   // The scripts must not pass because they do nothing.
   EXPECT_GT(sum.rows, scripts * 10);
   EXPECT_GT(sum.crashes, scripts);

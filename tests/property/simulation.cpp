@@ -209,6 +209,7 @@ void Simulation::run_job_beside() {
 void Simulation::produce() {
   const std::string& topic =
       topics_[static_cast<std::size_t>(draw(static_cast<int>(topics_.size())))];
+  if (!kafka_.has_topic(topic)) return;
   const auto partitions = static_cast<int>(kafka_.topic(topic).partitions.size());
   const Partition partition{draw(partitions)};
   const int count = 1 + draw(5);
@@ -241,6 +242,7 @@ void Simulation::rebalance() {
   const int kind = draw(10);
   if (kind < 5) {
     for (const auto& topic : topics_) {
+      if (!kafka_.has_topic(topic)) continue;
       for (const auto& [partition, log] : kafka_.topic(topic).partitions) {
         if (!owners_.contains({topic, partition}) && chance(70)) give({topic, partition}, index);
       }
@@ -319,17 +321,38 @@ void Simulation::append_foreign_commit() {
 
 void Simulation::add_partition() {
   const auto& topic = topics_[static_cast<std::size_t>(draw(static_cast<int>(topics_.size())))];
-  if (kafka_.topic(topic).partitions.size() < 5) kafka_.add_partition(topic);
+  if (kafka_.has_topic(topic) && kafka_.topic(topic).partitions.size() < 5)
+    kafka_.add_partition(topic);
 }
 
 void Simulation::recreate_topic() {
   const auto& topic = topics_[static_cast<std::size_t>(draw(static_cast<int>(topics_.size())))];
-  kafka_.recreate_topic(topic);
+  if (!kafka_.has_topic(topic)) {
+    kafka_.create_topic(topic, 1 + draw(3));
+  } else if (chance(50)) {
+    return delete_topic(topic);
+  } else {
+    kafka_.recreate_topic(topic);
+  }
   const auto& created = kafka_.topic(topic);
   for (const auto& [partition, log] : created.partitions) {
     const int count = draw(20);
     for (int i = 0; i < count; ++i) kafka_.produce(topic, partition, LogRecord::Kind::kValue);
     kafka_.group_offsets.erase({topic, partition});
+  }
+}
+
+void Simulation::delete_topic(const std::string& topic) {
+  kafka_.delete_topic(topic);
+  ++outcome_.deleted_topics;
+  // Its owners are told with the next rebalance, or when it has been created again.
+  if (chance(30)) return;
+  for (const auto& [partition, owner] : std::map(owners_)) {
+    if (partition.topic != topic) continue;
+    if (auto& instance = instances_[static_cast<std::size_t>(owner)]) {
+      instance->lost.push_back(partition);
+    }
+    owners_.erase(partition);
   }
 }
 
@@ -339,6 +362,9 @@ void Simulation::finish() {
   put_faults_.clear();
   failing_reads_ = 0;
   owners_.clear();
+  for (const auto& topic : topics_) {
+    if (!kafka_.has_topic(topic)) kafka_.create_topic(topic, 1);
+  }
   start(0);
   Instance& last = *instances_[0];
   constexpr int k_rounds_max = 400;

@@ -35,6 +35,7 @@ struct Outcome {
   int finished_partitions = 0;
   /// Partitions of a topic that was created anew.
   int replaced_partitions = 0;
+  int deleted_topics = 0;
 };
 
 /// Plays one random script against up to two instances of the real ingest code over a fake Kafka
@@ -81,6 +82,7 @@ class Simulation {
   void append_foreign_commit();
   void add_partition();
   void recreate_topic();
+  void delete_topic(const std::string& topic);
   void finish();
   [[nodiscard]] bool finished(Outcome& outcome) const;
 
