@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/clock.h"
 #include "batch/schema.h"
+#include "config/topic_tables.h"
 #include "ingest/worker_pool.h"
 #include "observe/health.h"
 #include "observe/http_server.h"
@@ -47,6 +49,13 @@ kafka::SourceSettings source_settings(const config::Config& config) {
     settings.properties.emplace_back("sasl.password", kafka.sasl_password);
   }
   settings.properties.insert(settings.properties.end(), kafka.extra.begin(), kafka.extra.end());
+  if (!kafka.patterns.empty()) {
+    std::string hidden;
+    for (const auto prefix : config::k_unmatched_prefixes) {
+      hidden += fmt::format("{}^{}", hidden.empty() ? "" : ",", prefix);
+    }
+    settings.properties.emplace_back("topic.blacklist", hidden);
+  }
   return settings;
 }
 
@@ -62,6 +71,7 @@ namespace {
 
 ingest::IngestSettings ingest_settings(const config::Config& config, ingest::RunMode mode) {
   return {.mode = mode,
+          .patterns = config.kafka.patterns,
           .poll_wait_max = config.kafka.poll_timeout,
           .shutdown_timeout = config.shutdown_timeout,
           .revoke_budget = k_revoke_budget,
@@ -70,9 +80,9 @@ ingest::IngestSettings ingest_settings(const config::Config& config, ingest::Run
           .store_name = config.store.base_uri};
 }
 
-ingest::LaneSettings lane_settings(const config::Config& config, std::size_t lane,
-                                   ingest::RunMode mode) {
-  return {.writer = {.topic = config.kafka.topics[lane],
+ingest::LaneSettings lane_settings(const config::Config& config, const std::string& topic,
+                                   std::size_t lane, ingest::RunMode mode) {
+  return {.writer = {.topic = topic,
                      .lane = lane,
                      .group = config.kafka.consumer_group,
                      .flush = {.interval = config.batch.interval,
@@ -87,6 +97,30 @@ ingest::LaneSettings lane_settings(const config::Config& config, std::size_t lan
                          .partition_columns = {batch::k_partition_column},
                          .configuration = {{"delta.checkpointInterval", "100"}}},
           .extra_columns = config.extra_columns};
+}
+
+/// `parts` and `store` outlive what the factory makes.
+ingest::LaneFactory lane_factory(const config::Config& config, ingest::RunMode mode,
+                                 const ingest::IngestParts& parts, const delta::DeltaStore& store) {
+  using Made = std::variant<std::unique_ptr<ingest::Lane>, ingest::TopicRefused>;
+  return [config, mode, parts, &store,
+          tables = config::TopicTables(config::topic_bytes_max(config.store))](
+             const std::string& topic, std::size_t lane) mutable -> Made {
+    if (const auto why_not = tables.claim(topic)) return ingest::TopicRefused{*why_not};
+    return std::make_unique<ingest::Lane>(
+        lane_settings(config, topic, lane, mode),
+        ingest::LaneParts{.source = parts.source,
+                          .executor = parts.executor,
+                          .clock = parts.clock,
+                          .watch = parts.watch,
+                          .table = store.table("bronze_" + topic)});
+  };
+}
+
+/// Nobody knows how many topics patterns will match.
+std::size_t worker_count(const config::KafkaConfig& kafka) {
+  if (!kafka.patterns.empty()) return k_workers_max;
+  return std::clamp<std::size_t>(kafka.topics.size(), 2, k_workers_max);
 }
 
 observe::HealthInputs health_inputs(const ingest::IngestReport& report, SteadyTime now) {
@@ -113,6 +147,11 @@ observe::HealthInputs health_inputs(const ingest::IngestReport& report, SteadyTi
     inputs.last_write = std::max(inputs.last_write, lane.last_write);
     inputs.messages_written += lane.rows_committed;
     inputs.errors += lane.failures;
+  }
+  inputs.last_write = std::max(inputs.last_write, report.former.last_write);
+  inputs.messages_written += report.former.rows_committed;
+  for (const auto& [topic, refused] : report.refused) {
+    inputs.refused.emplace_back(topic, refused.reason);
   }
   return inputs;
 }
@@ -159,26 +198,21 @@ App::App(const config::Config& config, ingest::RunMode mode, const Clock& clock)
           .topics = config.kafka.topics,
           .refresh = std::min(k_topic_refresh_max, config.health.max_write_age / 3)});
   parts.workers = std::make_unique<ingest::WorkerPool>(
-      std::clamp<std::size_t>(config.kafka.topics.size(), 2, k_workers_max),
-      [source = parts.source.get()] { source->wake(); });
+      worker_count(config.kafka), [source = parts.source.get()] { source->wake(); });
   const ingest::IngestParts ingest_parts{.source = *parts.source,
                                          .executor = *parts.workers,
                                          .clock = clock,
                                          .watch = *parts.watch,
                                          .board = parts.board};
+  auto make_lane = lane_factory(config, mode, ingest_parts, *parts.store);
   std::vector<std::unique_ptr<ingest::Lane>> lanes;
-  for (std::size_t i = 0; i < config.kafka.topics.size(); ++i) {
-    lanes.push_back(std::make_unique<ingest::Lane>(
-        lane_settings(config, i, mode),
-        ingest::LaneParts{.source = *parts.source,
-                          .executor = *parts.workers,
-                          .clock = clock,
-                          .watch = *parts.watch,
-                          .table = parts.store->table("bronze_" + config.kafka.topics[i])}));
+  for (const auto& topic : config.kafka.topics) {
+    // The configuration has refused names that are refused here.
+    lanes.push_back(std::get<std::unique_ptr<ingest::Lane>>(make_lane(topic, lanes.size())));
   }
   parts.ingest = std::make_unique<ingest::Ingest>(
       ingest_settings(config, mode), ingest_parts, std::move(lanes),
-      [store = parts.store.get()] { return store->probe(); });
+      [store = parts.store.get()] { return store->probe(); }, std::move(make_lane));
 }
 
 App::~App() { parts_->workers->stop(); }

@@ -22,6 +22,10 @@ CheckReport check(const config::Config& config, std::chrono::milliseconds timeou
                    .topics = topics_to_check(config.kafka),
                    .kafka = {},
                    .store = {}};
+  for (const auto& pattern : config.kafka.patterns) {
+    facts.warnings.push_back("KAFKA_TOPICS: what " + pattern +
+                             " matches is not looked at; name such topics to check them");
+  }
   kafka::LookRequest request{.topics = facts.topics, .unix_ms = {}, .timeout = timeout};
   if (const auto* at = std::get_if<StartAtTime>(&config.kafka.start)) request.unix_ms = at->unix_ms;
   facts.kafka = look_at_cluster(request);

@@ -8,6 +8,7 @@
 #include "config/kafka_config.h"
 #include "config/reader.h"
 #include "config/store_config.h"
+#include "config/topic_tables.h"
 
 namespace bronze::config {
 namespace {
@@ -23,8 +24,6 @@ constexpr std::uint64_t k_signed_max = std::numeric_limits<std::int64_t>::max();
 /// A batch older than the age at which another engine's clean-up may delete its files is thrown
 /// away (30 minutes); an interval above this leaves no time to write it.
 constexpr seconds k_batch_interval_max{1'200};
-/// What a file name can hold, less the longest prefix of a table.
-constexpr std::size_t k_local_topic_bytes_max = 255 - std::string_view("dlq_bronze_").size();
 
 BatchConfig read_batch(Reader& reader) {
   return {
@@ -135,16 +134,9 @@ void refuse_what_comes_later(Reader& reader) {
 }
 
 void check_together(Reader& reader, const Config& config) {
-  if (config.store.base_uri.starts_with("file://")) {
-    for (const std::string& topic : config.kafka.topics) {
-      if (topic.size() > k_local_topic_bytes_max) {
-        reader.fail("KAFKA_TOPICS", "expected names of at most " +
-                                        std::to_string(k_local_topic_bytes_max) +
-                                        " characters on a local DELTA_BASE_PATH, since the table"
-                                        " is a directory; one is " +
-                                        shown(topic));
-      }
-    }
+  TopicTables tables(topic_bytes_max(config.store));
+  for (const std::string& topic : config.kafka.topics) {
+    if (const auto why_not = tables.claim(topic)) reader.fail("KAFKA_TOPICS", *why_not);
   }
   if (config.health.when_idle == IdleHealth::kUnhealthy &&
       config.batch.interval >= config.health.max_write_age) {

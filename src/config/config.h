@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -24,10 +25,17 @@ using EnvLookup = std::function<std::optional<std::string>(std::string_view name
 
 using Properties = std::vector<std::pair<std::string, std::string>>;
 
+/// Kafka's internal topics, and dead letters that somebody put back into Kafka.
+inline constexpr std::array<std::string_view, 2> k_unmatched_prefixes{"__", "dlq_bronze_"};
+
 struct KafkaConfig {
   std::string bootstrap_servers;
   std::string consumer_group;
+  /// Listed by name.
   std::vector<std::string> topics;
+  /// Regular expressions (POSIX extended), each beginning with `^`. What they match besides:
+  /// nothing that begins with one of k_unmatched_prefixes.
+  std::vector<std::string> patterns;
   StartPolicy start;
   StartSource start_source = StartSource::kDefault;
   std::chrono::milliseconds poll_timeout{};

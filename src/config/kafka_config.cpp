@@ -1,8 +1,10 @@
 #include "config/kafka_config.h"
 
+#include <regex.h>
+
 #include <algorithm>
 #include <array>
-#include <map>
+#include <optional>
 #include <set>
 
 #include "config/properties.h"
@@ -24,22 +26,50 @@ bool is_topic_name(const std::string& name) {
          });
 }
 
-std::vector<std::string> read_topics(Reader& reader) {
+/// What is wrong with a regular expression; nullopt = nothing. The same library with the same
+/// flags as librdkafka, which tells nobody.
+std::optional<std::string> fault_of(const std::string& pattern) {
+  regex_t compiled{};
+  const int error = regcomp(&compiled, pattern.c_str(), REG_EXTENDED | REG_NOSUB);
+  if (error == 0) {
+    regfree(&compiled);
+    return std::nullopt;
+  }
+  std::array<char, 256> text{};
+  regerror(error, &compiled, text.data(), text.size());
+  return text.data();
+}
+
+/// topic.blacklist, which keeps patterns off some names, knows no exception for a listed one.
+void refuse_hidden_names(Reader& reader, const KafkaConfig& kafka) {
+  if (kafka.patterns.empty()) return;
+  for (const std::string& topic : kafka.topics) {
+    for (const std::string_view prefix : k_unmatched_prefixes) {
+      if (!topic.starts_with(prefix)) continue;
+      reader.fail("KAFKA_TOPICS", shown(topic) + " cannot be listed beside a regular expression: " +
+                                      "names that begin with " + std::string(prefix) +
+                                      " are hidden then; copy it with another instance and group");
+    }
+  }
+}
+
+void read_topics(Reader& reader, KafkaConfig& kafka) {
   constexpr std::string_view k_name = "KAFKA_TOPICS";
-  std::vector<std::string> topics;
   std::set<std::string> seen;
-  std::map<std::string, std::string> topic_of_dead_letters;
   for (std::string& topic : split_at_commas(reader.text(k_name))) {
-    if (topic.starts_with('^')) {
+    const bool is_pattern = topic.starts_with('^');
+    if (const auto fault = is_pattern ? fault_of(topic) : std::nullopt) {
       reader.fail(k_name, shown(topic) +
-                              " is a regular expression, which is not supported by this version"
-                              " yet; list the topics by name");
+                              " is not a regular expression (POSIX extended, without "
+                              "a comma): " +
+                              *fault);
       continue;
     }
-    if (!is_topic_name(topic)) {
+    if (!is_pattern && !is_topic_name(topic)) {
       reader.fail(k_name,
                   "expected topic names of 1 to 249 characters out of a-z A-Z 0-9 . _ -"
-                  " (not . or ..), separated by commas; one is " +
+                  " (not . or ..), or regular expressions that begin with ^, separated by"
+                  " commas; one is " +
                       shown(topic));
       continue;
     }
@@ -47,17 +77,9 @@ std::vector<std::string> read_topics(Reader& reader) {
       reader.fail(k_name, shown(topic) + " is listed twice");
       continue;
     }
-    std::string table = "dlq_bronze_" + topic;
-    std::ranges::replace(table, '-', '_');
-    const auto [other, is_new] = topic_of_dead_letters.emplace(table, topic);
-    if (!is_new) {
-      reader.fail(k_name, shown(other->second) + " and " + shown(topic) +
-                              " would share the dead-letter table " + table);
-      continue;
-    }
-    topics.push_back(std::move(topic));
+    (is_pattern ? kafka.patterns : kafka.topics).push_back(std::move(topic));
   }
-  return topics;
+  refuse_hidden_names(reader, kafka);
 }
 
 /// `host`, `host:port`, `[v6]:port`, each with an optional `PROTOCOL://` in front.
@@ -174,7 +196,7 @@ KafkaConfig read_kafka_config(Reader& reader) {
   KafkaConfig kafka;
   kafka.bootstrap_servers = read_bootstrap_servers(reader);
   kafka.consumer_group = read_group(reader);
-  kafka.topics = read_topics(reader);
+  read_topics(reader, kafka);
   kafka.start = read_start(reader);
   if (reader.given("KAFKA_START")) kafka.start_source = StartSource::kExplicit;
   kafka.poll_timeout =

@@ -16,7 +16,9 @@ constexpr std::uint64_t k_mb = std::uint64_t{1024} * 1024;
 
 std::string topics_text(const Config& config) {
   std::string text;
-  for (const std::string& topic : config.kafka.topics) text += (text.empty() ? "" : ",") + topic;
+  for (const auto* entries : {&config.kafka.topics, &config.kafka.patterns}) {
+    for (const std::string& entry : *entries) text += (text.empty() ? "" : ",") + entry;
+  }
   return text;
 }
 
@@ -65,7 +67,9 @@ constexpr auto k_variables = std::to_array<Variable>({
      [](const Config& c) -> Effective { return c.kafka.consumer_group; }},
     {"KAFKA_TOPICS",
      "gps_pings,trips,driver_status,surge_updates,ratings,payments,driver_profiles,rider_profiles",
-     "topics, separated by commas; one that does not exist yet gets its table and is waited for",
+     "topics, separated by commas; one that does not exist yet gets its table and is waited for."
+     " An entry that begins with ^ is a regular expression (POSIX extended, no comma in it);"
+     " topics that appear later are picked up",
      k_public, [](const Config& c) -> Effective { return topics_text(c); }},
     {"KAFKA_START", "earliest",
      "where a partition without any progress begins: earliest, latest or an RFC 3339 time",

@@ -95,6 +95,8 @@ class Executor {
   virtual ~Executor() = default;
   virtual void submit(std::size_t lane, BatchId strand, std::unique_ptr<Job> job) = 0;
   [[nodiscard]] virtual std::vector<JobDone> take_done() = 0;
+  /// A job of the lane has not run to its end, or `take_done` has not told of it.
+  [[nodiscard]] virtual bool busy(std::size_t lane) const = 0;
   /// Names a strand that nobody else uses.
   [[nodiscard]] BatchId new_strand() { return ++last_strand_; }
 

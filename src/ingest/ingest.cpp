@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <set>
 #include <type_traits>
@@ -22,6 +23,8 @@ constexpr std::chrono::seconds k_probe_again{1};
 constexpr std::chrono::seconds k_offsets_again{1};
 constexpr std::chrono::seconds k_close_timeout{5};
 constexpr std::chrono::milliseconds k_close_moment{500};
+/// Names the probe of the store, which belongs to no lane.
+constexpr std::size_t k_no_lane = std::numeric_limits<std::size_t>::max();
 /// kOnce: a first assignment without partitions may precede one with some.
 constexpr std::chrono::seconds k_assignment_patience{10};
 /// Kafka is said to be unreachable when no answer came for so long.
@@ -44,17 +47,23 @@ std::map<std::string, std::vector<Partition>> by_topic(
 }  // namespace
 
 Ingest::Ingest(IngestSettings settings, IngestParts parts, std::vector<std::unique_ptr<Lane>> lanes,
-               std::function<delta::StoreOutcome()> probe)
+               std::function<delta::StoreOutcome()> probe, LaneFactory make_lane)
     : settings_(std::move(settings)),
       parts_(parts),
       lanes_(std::move(lanes)),
       probe_(std::move(probe)),
+      make_lane_(std::move(make_lane)),
+      first_matched_lane_(lanes_.size()),
+      next_lane_(lanes_.size()),
       started_at_(parts.clock.now()),
       probe_again_at_(started_at_),
       say_again_at_(started_at_ + k_say_every),
       remind_at_(started_at_ + k_remind_every),
       publish_at_(started_at_) {
-  for (const auto& lane : lanes_) by_topic_.emplace(lane->topic(), lane.get());
+  for (const auto& lane : lanes_) {
+    by_topic_.emplace(lane->topic(), lane.get());
+    by_number_.emplace(lane->index(), lane.get());
+  }
 }
 
 IngestEnd Ingest::run() {
@@ -66,8 +75,9 @@ IngestEnd Ingest::run() {
 IngestEnd Ingest::end() const {
   if (failure_) return IngestEnd::kFailed;
   if (!written_in_time_) return IngestEnd::kNotAllWritten;
-  const bool halted = std::any_of(lanes_.begin(), lanes_.end(),
-                                  [](const auto& lane) { return lane->anything_halted(); });
+  const bool halted =
+      anything_refused_ || std::any_of(lanes_.begin(), lanes_.end(),
+                                       [](const auto& lane) { return lane->anything_halted(); });
   if (settings_.mode == RunMode::kOnce && halted) return IngestEnd::kPartitionsHalted;
   return IngestEnd::kDone;
 }
@@ -115,9 +125,7 @@ void Ingest::handle(const kafka::Event& event) {
                      lane->on_partition_unreadable(unreadable.partition, unreadable.reason);
                    }
                  },
-                 [&](const kafka::TopicError& error) {
-                   if (Lane* lane = lane_of(error.topic)) lane->on_topic_error(error.reason);
-                 },
+                 [&](const kafka::TopicError& error) { on_topic_error(error); },
                  [&](const kafka::TopicsDescribed& answer) { parts_.watch.on_described(answer); },
                  [&](const kafka::OffsetsListed& answer) {
                    for (const auto& lane : lanes_) lane->on_offsets(answer);
@@ -152,16 +160,78 @@ void Ingest::on_assigned(const kafka::Assigned& assigned) {
   group_trouble_.clear();
   partitions_owned_ += assigned.partitions.size();
   spdlog::info("{} partitions assigned", assigned.partitions.size());
+  if (!assigned.partitions.empty()) unmatched_.clear();
   for (const auto& [topic, partitions] : by_topic(assigned.partitions)) {
-    if (Lane* lane = lane_of(topic)) lane->assign(partitions);
+    Lane* lane = lane_of(topic);
+    if (lane == nullptr) lane = take_in(topic);
+    if (lane != nullptr) {
+      lane->assign(partitions);
+    } else if (const auto refused = refused_.find(topic); refused != refused_.end()) {
+      refused->second.partitions += partitions.size();
+    }
   }
+}
+
+Lane* Ingest::take_in(const std::string& topic) {
+  if (!make_lane_ || refused_.contains(topic)) return nullptr;
+  auto made = make_lane_(topic, next_lane_);
+  if (const auto* refused = std::get_if<TopicRefused>(&made)) {
+    spdlog::error("{}: the topic is not copied: {}", topic, refused->reason);
+    refused_[topic] = {.partitions = 0, .reason = refused->reason};
+    anything_refused_ = true;
+    return nullptr;
+  }
+  ++next_lane_;
+  lanes_.push_back(std::get<std::unique_ptr<Lane>>(std::move(made)));
+  Lane* lane = lanes_.back().get();
+  by_topic_.emplace(topic, lane);
+  by_number_.emplace(lane->index(), lane);
+  parts_.watch.watch(topic);
+  spdlog::info("{}: the topic matches a regular expression of KAFKA_TOPICS", topic);
+  lane->open_table();
+  if (paused_) lane->set_intake(Lane::Intake::kPaused);
+  if (phase_ != Phase::kRunning) lane->end_intake();
+  return lane;
+}
+
+void Ingest::end_lanes_of_deleted_topics() {
+  std::erase_if(lanes_, [&](const std::unique_ptr<Lane>& lane) {
+    if (lane->index() < first_matched_lane_ || !lane->over() ||
+        parts_.executor.busy(lane->index())) {
+      return false;
+    }
+    const LaneReport report = lane->report();
+    former_.rows_committed += report.rows_committed;
+    former_.commits += lane->commits();
+    former_.last_write = std::max(former_.last_write, report.last_write);
+    parts_.watch.forget(lane->topic());
+    by_topic_.erase(lane->topic());
+    by_number_.erase(lane->index());
+    last_lane_ = nullptr;
+    return true;
+  });
+}
+
+void Ingest::on_topic_error(const kafka::TopicError& error) {
+  if (Lane* lane = lane_of(error.topic)) return lane->on_topic_error(error.reason);
+  const auto& patterns = settings_.patterns;
+  if (std::find(patterns.begin(), patterns.end(), error.topic) == patterns.end()) return;
+  if (!unmatched_.insert(error.topic).second) return;
+  unmatched_since_ = parts_.clock.now();
+  spdlog::info("no topic matches {} yet", error.topic);
 }
 
 void Ingest::on_revoked(const kafka::Revoked& revoked) {
   spdlog::info("{} partitions {}", revoked.partitions.size(), revoked.lost ? "lost" : "revoked");
   for (const auto& [topic, partitions] : by_topic(revoked.partitions)) {
     Lane* lane = lane_of(topic);
-    if (lane == nullptr) continue;
+    if (lane == nullptr) {
+      const auto refused = refused_.find(topic);
+      if (refused == refused_.end()) continue;
+      refused->second.partitions -= std::min(refused->second.partitions, partitions.size());
+      if (refused->second.partitions == 0) refused_.erase(refused);
+      continue;
+    }
     if (revoked.lost) {
       lane->lose(partitions);
     } else {
@@ -223,6 +293,7 @@ void Ingest::housekeeping() {
     lane->tick();
     if (lane->fatal() && !failure_) fail(*lane->fatal());
   }
+  end_lanes_of_deleted_topics();
   answer_revoke();
   commit_offsets_again();
   balance_memory();
@@ -231,7 +302,7 @@ void Ingest::housekeeping() {
   if (now >= say_again_at_) say_what_is_waited_for();
   if (now >= remind_at_) remind_of_halted();
   const std::uint64_t commits =
-      std::accumulate(lanes_.begin(), lanes_.end(), std::uint64_t{0},
+      std::accumulate(lanes_.begin(), lanes_.end(), former_.commits,
                       [](std::uint64_t sum, const auto& lane) { return sum + lane->commits(); });
   if (commits != commits_seen_) last_write_wall_ = parts_.clock.wall();
   if (commits != commits_seen_ || now >= publish_at_) publish();
@@ -242,8 +313,8 @@ void Ingest::take_jobs() {
   for (auto& done : parts_.executor.take_done()) {
     if (const auto* probed = std::get_if<StoreProbed>(&done.outcome)) {
       take_probe(probed->outcome);
-    } else if (done.lane < lanes_.size()) {
-      lanes_[done.lane]->on_job(done.outcome);
+    } else if (const auto lane = by_number_.find(done.lane); lane != by_number_.end()) {
+      lane->second->on_job(done.outcome);
     } else if (const auto* failed = std::get_if<JobFailed>(&done.outcome)) {
       fail(failed->message);
     }
@@ -253,7 +324,7 @@ void Ingest::take_jobs() {
 void Ingest::submit_probe() {
   probe_runs_ = true;
   parts_.executor.submit(
-      lanes_.size(), parts_.executor.new_strand(),
+      k_no_lane, parts_.executor.new_strand(),
       make_job([probe = probe_]() -> JobOutcome { return StoreProbed{probe()}; }));
 }
 
@@ -270,6 +341,7 @@ void Ingest::take_probe(const delta::StoreOutcome& outcome) {
         lane->open_table();
         topics.push_back(lane->topic());
       }
+      topics.insert(topics.end(), settings_.patterns.begin(), settings_.patterns.end());
       parts_.source.subscribe(topics);
       return;
     }
@@ -316,13 +388,22 @@ void Ingest::advance_phase() {
 }
 
 bool Ingest::once_is_over() const {
-  if (settings_.mode != RunMode::kOnce || !last_assignment_ || release_by_) return false;
-  if (partitions_owned_ == 0 && parts_.watch.any_partitions() &&
+  if (settings_.mode != RunMode::kOnce || release_by_) return false;
+  if (!last_assignment_) return nothing_matches();
+  const bool more_may_come = parts_.watch.any_partitions() || !settings_.patterns.empty();
+  if (partitions_owned_ == 0 && more_may_come &&
       parts_.clock.now() < *last_assignment_ + k_assignment_patience) {
     return false;
   }
   return std::all_of(lanes_.begin(), lanes_.end(),
                      [](const auto& lane) { return lane->read_to_end(); });
+}
+
+bool Ingest::nothing_matches() const {
+  // Kafka assigns nothing to a consumer for whose names and patterns there is no topic.
+  return !settings_.patterns.empty() && unmatched_.size() == settings_.patterns.size() &&
+         !parts_.watch.any_partitions() &&
+         parts_.clock.now() >= unmatched_since_ + k_assignment_patience;
 }
 
 bool Ingest::all_written() const {
@@ -374,7 +455,7 @@ void Ingest::balance_memory() {
   const std::uint64_t held =
       std::accumulate(lanes_.begin(), lanes_.end(), std::uint64_t{0},
                       [](std::uint64_t sum, const auto& lane) { return sum + lane->held_bytes(); });
-  if (held >= limit / 2) {
+  if (held >= limit / 2 && !lanes_.empty()) {
     const auto largest =
         std::max_element(lanes_.begin(), lanes_.end(), [](const auto& left, const auto& right) {
           return left->open_bytes() < right->open_bytes();
@@ -415,6 +496,9 @@ void Ingest::remind_of_halted() {
       spdlog::error("{}: partition {} is stopped: {}", lane->topic(), number(partition), reason);
     }
   }
+  for (const auto& [topic, refused] : refused_) {
+    spdlog::error("{}: the topic is not copied: {}", topic, refused.reason);
+  }
 }
 
 void Ingest::publish() {
@@ -430,6 +514,8 @@ void Ingest::publish() {
     report.last_broker_answer = last_traffic_;
   }
   for (const auto& lane : lanes_) report.lanes.push_back(lane->report());
+  report.former = former_;
+  report.refused = refused_;
   report.last_write = last_write_wall_;
   parts_.board.publish(std::move(report));
 }

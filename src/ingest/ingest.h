@@ -7,8 +7,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/clock.h"
@@ -22,6 +24,8 @@ namespace bronze::ingest {
 
 struct IngestSettings {
   RunMode mode = RunMode::kUntilStopped;
+  /// Regular expressions; topics that they match get lanes when partitions of them are assigned.
+  std::vector<std::string> patterns = {};
   std::chrono::milliseconds poll_wait_max{};
   Duration shutdown_timeout{};
   /// How long a revoke may be held up to write what was read.
@@ -42,6 +46,14 @@ struct IngestParts {
   ReportBoard& board;
 };
 
+/// Why a topic that a pattern matches has no lane.
+struct TopicRefused {
+  std::string reason;
+};
+/// Makes the lane of a topic that a pattern matches, or says why it may have none.
+using LaneFactory = std::function<std::variant<std::unique_ptr<Lane>, TopicRefused>(
+    const std::string& topic, std::size_t lane)>;
+
 /// Why the loop ended.
 enum class IngestEnd {
   /// Asked to stop, or read to the end; everything is written.
@@ -61,9 +73,10 @@ enum class IngestEnd {
 /// Owned by the app; everything but `request_stop` on the ingest thread.
 class Ingest {
  public:
-  /// `probe` asks the store whether it honours put-if-absent; it runs on a worker.
+  /// `lanes`: of the topics listed by name, numbered from 0. `probe` asks the store whether it
+  /// honours put-if-absent; it runs on a worker. `make_lane` is needed for patterns only.
   Ingest(IngestSettings settings, IngestParts parts, std::vector<std::unique_ptr<Lane>> lanes,
-         std::function<delta::StoreOutcome()> probe);
+         std::function<delta::StoreOutcome()> probe, LaneFactory make_lane = nullptr);
 
   /// One turn: handles at most one event. False = ended.
   [[nodiscard]] bool turn();
@@ -86,6 +99,9 @@ class Ingest {
   void commit_offsets_again();
   void on_join_refused(const kafka::JoinRefused& refused);
   void on_warning(const kafka::SourceWarning& warning);
+  void on_topic_error(const kafka::TopicError& error);
+  [[nodiscard]] Lane* take_in(const std::string& topic);
+  void end_lanes_of_deleted_topics();
   void take_jobs();
   void take_probe(const delta::StoreOutcome& outcome);
   void submit_probe();
@@ -102,6 +118,7 @@ class Ingest {
   void publish();
   [[nodiscard]] bool all_written() const;
   [[nodiscard]] bool once_is_over() const;
+  [[nodiscard]] bool nothing_matches() const;
   [[nodiscard]] std::chrono::milliseconds wait_time() const;
   [[nodiscard]] Lane* lane_of(std::string_view topic);
 
@@ -109,8 +126,21 @@ class Ingest {
   IngestParts parts_;
   std::vector<std::unique_ptr<Lane>> lanes_;
   std::map<std::string, Lane*, std::less<>> by_topic_;
+  std::map<std::size_t, Lane*> by_number_;
   Lane* last_lane_ = nullptr;
   const std::function<delta::StoreOutcome()> probe_;
+  const LaneFactory make_lane_;
+  /// Lanes below are of topics listed by name, and stay.
+  const std::size_t first_matched_lane_;
+  std::size_t next_lane_;
+  /// Matched topics without a lane: how many of their partitions are ours, and why.
+  std::map<std::string, RefusedTopic> refused_;
+  /// Be its partitions ours still or not.
+  bool anything_refused_ = false;
+  /// Patterns that no topic of the cluster matched when Kafka was asked last.
+  std::set<std::string> unmatched_;
+  SteadyTime unmatched_since_;
+  FormerLanes former_;
   std::atomic<bool> stop_requested_{false};
 
   const SteadyTime started_at_;

@@ -104,7 +104,8 @@ void Lane::take_table_opened(const TableOpened& opened) {
 
 void Lane::assign(const std::vector<Partition>& partitions) {
   // What is assigned anew was taken away in between, whether we were told or not.
-  lose(partitions);
+  foreign_rewinds_ = 0;
+  drop_lost(partitions);
   for (const Partition partition : partitions) partitions_[partition] = PartitionState{};
   if (table_state_ == TableState::kUnusable) halt_all(trouble_);
   resolver_.begin();
@@ -141,8 +142,7 @@ void Lane::end_revoke() {
   if (!done) rewind("revoked partitions could not be written in time");
 }
 
-void Lane::lose(const std::vector<Partition>& partitions) {
-  foreign_rewinds_ = 0;
+void Lane::drop_lost(const std::vector<Partition>& partitions) {
   bool unwritten = false;
   for (const Partition partition : partitions) {
     const auto found = partitions_.find(partition);
@@ -152,6 +152,75 @@ void Lane::lose(const std::vector<Partition>& partitions) {
     partitions_.erase(found);
   }
   if (unwritten) rewind("partitions were lost");
+}
+
+void Lane::lose(const std::vector<Partition>& partitions) {
+  foreign_rewinds_ = 0;
+  const std::set<Partition> lost(partitions.begin(), partitions.end());
+  const bool all_lost = std::all_of(partitions_.begin(), partitions_.end(),
+                                    [&](const auto& entry) { return lost.contains(entry.first); });
+  if (!all_lost && !writer_.proven()) {
+    const Unwritten held = writer_.unwritten();
+    drop_lost(partitions);
+    if (writer_.empty()) note_loss(held);
+    return;
+  }
+  // Of a topic that is gone these are the last rows there will ever be. If somebody else has the
+  // partitions, the commit lands only while nothing of them has been written there.
+  note_loss(writer_.drop_unproven());
+  for (const auto& [partition, range] : writer_.unwritten().ranges) {
+    if (lost.contains(partition)) orphans_.insert(partition);
+  }
+  for (const Partition partition : lost) partitions_.erase(partition);
+  if (!orphans_.empty()) writer_.flush();
+}
+
+void Lane::note_loss(const Unwritten& dropped) {
+  if (dropped.rows == 0) return;
+  spdlog::warn("{}: partitions were lost. Dropped, to be read again: {}", topic(), dropped.text());
+  dropped_ = dropped_ || intake_ended_;
+  dropped_by_loss_ = dropped;
+  loss_asked_after_ = parts_.watch.sent();
+}
+
+void Lane::look_for_deletion() {
+  const bool gone = parts_.watch.is_deleted(topic());
+  if (gone && !deleted_) end_deleted_topic();
+  deleted_ = gone;
+  if (!dropped_by_loss_) return;
+  const auto* answer = parts_.watch.after(loss_asked_after_, topic());
+  if (answer == nullptr || !answer->error.empty()) return;
+  const Unwritten dropped = *std::exchange(dropped_by_loss_, std::nullopt);
+  // Another topic bears the name now.
+  if (!writer_.topic_seen(loss_asked_after_)) bury(dropped);
+}
+
+void Lane::end_deleted_topic() {
+  Unwritten gone = writer_.drop_unproven();
+  if (dropped_by_loss_) gone.add(*std::exchange(dropped_by_loss_, std::nullopt));
+  for (const auto& [partition, range] : writer_.unwritten().ranges) orphans_.insert(partition);
+  read_anew();
+  writer_.flush();
+  if (gone.rows == 0) {
+    spdlog::warn("{}: topic deleted. All that was read of it is {} the table, which stays", topic(),
+                 writer_.empty() ? "in" : "being written to");
+    return;
+  }
+  bury(gone);
+}
+
+void Lane::bury(const Unwritten& gone) {
+  const std::string reason =
+      "topic deleted before all that was read of it was written. Lost for good: " + gone.text() +
+      ". A restart takes this message away";
+  spdlog::error("{}: {}", topic(), reason);
+  halted_ = true;
+  // Once for all of them.
+  buried_[gone.ranges.begin()->first] = reason;
+}
+
+bool Lane::over() const {
+  return deleted_ && partitions_.empty() && buried_.empty() && writer_.empty() && !fatal_;
 }
 
 void Lane::on_record(const Record& record) {
@@ -226,6 +295,7 @@ void Lane::on_job(const JobOutcome& outcome) {
 
 void Lane::tick() {
   if (fatal_) return;
+  look_for_deletion();
   const SteadyTime now = parts_.clock.now();
   if (table_state_ == TableState::kWaitingToRetry && now >= open_again_at_) open_table();
   if (table_state_ != TableState::kOpen) return;
@@ -235,7 +305,7 @@ void Lane::tick() {
     take(*event);
   }
   const auto waiting = in_phase(Phase::kWaiting);
-  if (waiting.empty() || intake_ended_) {
+  if (!may_resolve()) {
     resolver_.cancel();
   } else if (!resolver_.active() && now >= resolve_again_at_) {
     resolver_.begin();
@@ -251,6 +321,11 @@ void Lane::tick() {
     }
   }
   apply_intake();
+}
+
+bool Lane::may_resolve() const {
+  // What a batch holds of a partition would be read a second time.
+  return orphans_.empty() && !deleted_ && !intake_ended_ && !in_phase(Phase::kWaiting).empty();
 }
 
 void Lane::take(const Resolution& resolution) {
@@ -347,8 +422,9 @@ void Lane::take(const WriterEvent& event) {
   } else if (const auto* failed = std::get_if<WriteFailed>(&event)) {
     fatal_ = topic() + ": a write cannot succeed: " + failed->reason;
   } else if (const auto* replaced = std::get_if<TopicReplaced>(&event)) {
+    const std::string lost = writer_.unwritten().text();
     drop_batches();
-    halt_all(replaced->reason + ". What was read since the last commit is not written");
+    halt_all(replaced->reason + ". Not written, since they may be of either topic: " + lost);
   } else if (const auto* voided = std::get_if<BatchVoid>(&event)) {
     if (voided->foreign && ++foreign_rewinds_ >= k_foreign_rewinds_max) {
       drop_batches();
@@ -372,6 +448,9 @@ void Lane::take(const BatchCommitted& committed) {
     const auto found = partitions_.find(partition);
     if (found != partitions_.end()) found->second.committed = range.next;
   }
+  std::erase_if(orphans_, [held = writer_.unwritten()](Partition partition) {
+    return !held.ranges.contains(partition);
+  });
   spdlog::info("{}: {} rows, {} bytes ({} stored) committed as version {} in {} ms, token {}",
                topic(), committed.rows, committed.payload_bytes, committed.file_bytes,
                committed.version, to_ms(committed.took), committed.token);
@@ -418,11 +497,16 @@ void Lane::checkpoint_if_due(std::uint64_t version) {
 void Lane::drop_batches() {
   dropped_ = dropped_ || (intake_ended_ && !writer_.empty());
   writer_.drop();
+  orphans_.clear();
 }
 
 void Lane::rewind(const std::string& reason) {
   spdlog::warn("{}: starting over from the table: {}", topic(), reason);
   drop_batches();
+  read_anew();
+}
+
+void Lane::read_anew() {
   std::set<Partition> again;
   for (auto& [partition, state] : partitions_) {
     // Nothing of it is left to wait for.
@@ -482,6 +566,9 @@ void Lane::apply_intake() {
 bool Lane::read_to_end() const {
   if (table_state_ == TableState::kUnusable) return true;
   if (table_state_ != TableState::kOpen) return false;
+  // Until it is known whether that is read again.
+  if (dropped_by_loss_) return false;
+  if (deleted_) return true;
   return std::all_of(partitions_.begin(), partitions_.end(), [](const auto& entry) {
     const PartitionState& state = entry.second;
     return state.phase == Phase::kHalted ||
@@ -493,7 +580,7 @@ SteadyTime Lane::next_deadline() const {
   if (fatal_) return SteadyTime::max();
   SteadyTime next = std::min(writer_.next_deadline(), resolver_.next_deadline());
   if (table_state_ == TableState::kWaitingToRetry) next = std::min(next, open_again_at_);
-  if (!resolver_.active() && !in_phase(Phase::kWaiting).empty() && !intake_ended_) {
+  if (!resolver_.active() && may_resolve()) {
     next = std::min(next, resolve_again_at_);
   }
   return next;
@@ -507,6 +594,7 @@ LaneReport Lane::report() const {
                     .oldest_due = writer_.oldest_due(),
                     .halted = {},
                     .trouble = trouble_.empty() ? resolver_.trouble() : trouble_};
+  report.halted = buried_;
   for (const auto& [partition, state] : partitions_) {
     if (state.phase == Phase::kHalted) report.halted[partition] = state.reason;
   }

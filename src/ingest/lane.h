@@ -79,7 +79,8 @@ class Lane {
   [[nodiscard]] bool revoke_done() const;
   /// The revoked partitions are no longer ours; what is not written of them is dropped.
   void end_revoke();
-  /// These partitions were taken away: somebody else may be writing them already.
+  /// These partitions were taken away: somebody else may be writing them already, or the topic is
+  /// gone. What cannot be committed safely is dropped.
   void lose(const std::vector<Partition>& partitions);
 
   void on_record(const Record& record);
@@ -127,6 +128,10 @@ class Lane {
   [[nodiscard]] const std::optional<std::string>& fatal() const { return fatal_; }
   [[nodiscard]] LaneReport report() const;
   [[nodiscard]] const std::string& topic() const { return settings_.writer.topic; }
+  /// What jobs of this lane are submitted by.
+  [[nodiscard]] std::size_t index() const { return settings_.writer.lane; }
+  /// The topic was deleted and nothing is left to do or to tell about it.
+  [[nodiscard]] bool over() const;
 
  private:
   enum class Phase { kWaiting, kReading, kRevoking, kHalted };
@@ -152,6 +157,12 @@ class Lane {
   /// The row is good until the next call.
   [[nodiscard]] decode::Decoded decode(const Record& record);
   void take_table_opened(const TableOpened& opened);
+  void look_for_deletion();
+  void end_deleted_topic();
+  void bury(const Unwritten& gone);
+  void drop_lost(const std::vector<Partition>& partitions);
+  void note_loss(const Unwritten& dropped);
+  [[nodiscard]] bool may_resolve() const;
   void take(const Resolution& resolution);
   void take(const StartDecisions& decisions);
   void tell_columns();
@@ -160,6 +171,7 @@ class Lane {
   [[nodiscard]] bool wait_out(PartitionState& state, const PartitionHalt& halt) const;
   void drop_batches();
   void rewind(const std::string& reason);
+  void read_anew();
   void halt(Partition partition, const std::string& reason);
   void halt_all(const std::string& reason);
   void commit_offsets(const RangeMap& ranges);
@@ -189,6 +201,16 @@ class Lane {
   bool paused_ = false;
   bool intake_ended_ = false;
   bool dropped_ = false;
+  /// Partitions whose rows are still in a batch, though they are no longer ours.
+  std::set<Partition> orphans_;
+  /// What was dropped because its partitions were lost, until it is known that the topic is there.
+  std::optional<Unwritten> dropped_by_loss_;
+  std::uint64_t loss_asked_after_ = 0;
+  /// Said of a topic that was deleted; nothing of it is read while this holds.
+  bool deleted_ = false;
+  /// Of a deleted topic of which rows were never written: what is to be said, by the first
+  /// partition that it is about.
+  std::map<Partition, std::string> buried_;
   /// A partition was stopped, be it ours still or not.
   bool halted_ = false;
   bool checkpoint_runs_ = false;

@@ -16,8 +16,6 @@ namespace {
 /// A cached snapshot older than this is not built upon: others may have rewritten the log.
 constexpr std::chrono::minutes k_snapshot_age_max{5};
 
-constexpr std::chrono::seconds k_unknown_topic_patience{10};
-
 /// `{"0":[10,20]}`: of partition 0 the records from offset 10 to before 20.
 std::string describe_ranges(const RangeMap& ranges) {
   nlohmann::ordered_json json = nlohmann::ordered_json::object();
@@ -184,15 +182,15 @@ std::optional<WriterEvent> LaneWriter::check_topic() {
     submit_attempt_in_turn();
     return std::nullopt;
   }
+  // Whatever became of the topic since: when the last record came it was this one.
+  if (topic_seen(sealed_->batch->requests_sent())) {
+    submit_attempt_in_turn();
+    return std::nullopt;
+  }
   const auto* topic = parts_.watch.after(sealed_->batch->requests_sent(), settings_.topic);
   if (topic == nullptr) return std::nullopt;
   if (topic->unknown) {
-    // A broker that has just started may not know its topics yet.
-    const SteadyTime now = parts_.clock.now();
-    if (!sealed_->unknown_since) sealed_->unknown_since = now;
-    if (now - *sealed_->unknown_since >= k_unknown_topic_patience) {
-      return TopicReplaced{"the topic was deleted"};
-    }
+    // The lane ends this when it lasts.
     sealed_->batch->note_arrival(parts_.watch.sent());
     return std::nullopt;
   }
@@ -201,12 +199,8 @@ std::optional<WriterEvent> LaneWriter::check_topic() {
     return retry_later(Stage::kCheckingTopic,
                        "whether the topic is still the same cannot be told: " + topic->error);
   }
-  if (topic->identity != identity_) {
-    return TopicReplaced{"the topic was deleted and created again (its id was " + identity_.text +
-                         " and is now " + topic->identity.text + ")"};
-  }
-  submit_attempt_in_turn();
-  return std::nullopt;
+  return TopicReplaced{"the topic was deleted and created again (its id was " + identity_.text +
+                       " and is now " + topic->identity.text + ")"};
 }
 
 void LaneWriter::submit_attempt_in_turn() {
@@ -289,6 +283,56 @@ SteadyTime LaneWriter::next_deadline() const {
 bool LaneWriter::stalled() const {
   return failures_ > 0 && sealed_ && open_ &&
          parts_.clock.now() >= open_->opened_at() + settings_.flush.interval;
+}
+
+std::string Unwritten::text() const {
+  std::string text = std::to_string(rows) + " rows";
+  for (const auto& [partition, range] : ranges) {
+    text += ", partition " + std::to_string(number(partition)) + " offsets " +
+            std::to_string(range.first.value) + " to " + std::to_string(range.next.value - 1);
+  }
+  return text;
+}
+
+void Unwritten::add(const Unwritten& later) {
+  rows += later.rows;
+  for (const auto& [partition, range] : later.ranges) {
+    OffsetRange& whole = ranges.try_emplace(partition, range).first->second;
+    whole = {std::min(whole.first, range.first), std::max(whole.next, range.next)};
+  }
+}
+
+bool LaneWriter::topic_seen(std::uint64_t count) const {
+  return parts_.watch.was_seen(count, settings_.topic, identity_);
+}
+
+bool LaneWriter::proven() const {
+  for (const Batch* batch : {sealed_ ? sealed_->batch.get() : nullptr, open_.get()}) {
+    if (batch == nullptr) continue;
+    if (!topic_seen(batch->requests_sent())) return false;
+  }
+  return true;
+}
+
+Unwritten LaneWriter::unwritten() const {
+  Unwritten all;
+  for (const Batch* batch : {sealed_ ? sealed_->batch.get() : nullptr, open_.get()}) {
+    if (batch != nullptr) all.add({batch->rows(), batch->ranges()});
+  }
+  return all;
+}
+
+Unwritten LaneWriter::drop_unproven() {
+  if (proven()) return {};
+  Unwritten dropped = unwritten();
+  if (sealed_ && open_ && topic_seen(sealed_->batch->requests_sent())) {
+    dropped = {open_->rows(), open_->ranges()};
+    open_.reset();
+    flush_wanted_ = false;
+  } else {
+    drop();
+  }
+  return dropped;
 }
 
 std::uint64_t LaneWriter::held_bytes() const {

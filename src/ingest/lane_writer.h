@@ -52,6 +52,16 @@ struct BatchVoid {
   /// Because another writer moved our progress.
   bool foreign = false;
 };
+/// Rows that were read and are not in the table.
+struct Unwritten {
+  std::uint64_t rows = 0;
+  RangeMap ranges;
+
+  void add(const Unwritten& later);
+  /// `3 rows, partition 0 offsets 5 to 7`
+  [[nodiscard]] std::string text() const;
+};
+
 /// The topic behind the name is another one now.
 struct TopicReplaced {
   std::string reason;
@@ -87,12 +97,21 @@ class LaneWriter {
   void flush() { flush_wanted_ = flush_wanted_ || open_ != nullptr; }
   /// Forgets the open and the sealed batch. The attempt that runs, if any, ends by itself.
   void drop();
+  /// Forgets only what is not `proven`, and says what that was.
+  Unwritten drop_unproven();
 
   void on_job(const JobOutcome& outcome);
   /// Moves on as far as possible. Call until it returns nullopt.
   [[nodiscard]] std::optional<WriterEvent> step();
   [[nodiscard]] SteadyTime next_deadline() const;
 
+  /// An answer of Kafka that was asked for after `count` requests showed the topic.
+  [[nodiscard]] bool topic_seen(std::uint64_t count) const;
+  /// An answer of Kafka that was asked for after the last record arrived showed the topic: what is
+  /// here may be committed whatever became of the topic since.
+  [[nodiscard]] bool proven() const;
+  /// What the batches hold.
+  [[nodiscard]] Unwritten unwritten() const;
   /// No batch is open or being written.
   [[nodiscard]] bool empty() const { return !open_ && !sealed_; }
   /// The table does not take what is there, and more is waiting: no more should be read.
@@ -114,7 +133,6 @@ class LaneWriter {
     SteadyTime since;
     SteadyTime retry_at;
     std::optional<SteadyTime> first_failure;
-    std::optional<SteadyTime> unknown_since;
     std::uint64_t file_bytes = 0;
     CommitTask task;
   };

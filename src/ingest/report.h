@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -10,6 +11,19 @@
 
 namespace bronze::ingest {
 
+/// A matched topic that has no lane, though partitions of it are ours.
+struct RefusedTopic {
+  std::size_t partitions = 0;
+  std::string reason;
+};
+
+/// What lanes that ended had done.
+struct FormerLanes {
+  std::uint64_t rows_committed = 0;
+  std::uint64_t commits = 0;
+  std::optional<SteadyTime> last_write;
+};
+
 /// What the service knows of itself at one moment.
 struct IngestReport {
   SteadyTime started_at;
@@ -18,6 +32,8 @@ struct IngestReport {
   std::optional<SteadyTime> last_broker_answer;
   std::optional<UnixMicros> last_write;
   std::vector<LaneReport> lanes;
+  FormerLanes former = {};
+  std::map<std::string, RefusedTopic> refused = {};
 };
 
 /// Where the ingest thread leaves its latest report and other threads read it.

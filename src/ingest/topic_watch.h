@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,13 +23,21 @@ class TopicWatch {
     Duration refresh{};
   };
 
-  TopicWatch(kafka::MessageSource& source, const Clock& clock, Settings settings);
+  TopicWatch(kafka::MessageSource& source, const Clock& clock, const Settings& settings);
 
   struct Answer {
     kafka::TopicDescription description;
     /// How many requests had been sent, this one included.
     std::uint64_t number = 0;
+    /// Each topic that answers have shown under the name, by its id: the last such answer.
+    std::map<std::string, std::uint64_t> seen;
+    /// Since when answers have said that there is no such topic.
+    std::optional<SteadyTime> unknown_since;
   };
+
+  /// From the next request on, this topic is asked about too.
+  void watch(const std::string& topic) { topics_.insert(topic); }
+  void forget(const std::string& topic);
 
   /// Requests sent so far. An answer proves something about the time after an event when its
   /// number is greater than this count at the event.
@@ -36,6 +45,13 @@ class TopicWatch {
 
   /// The answer about `topic`, if it was sent after `count` requests; otherwise one is asked for.
   [[nodiscard]] const kafka::TopicDescription* after(std::uint64_t count, const std::string& topic);
+
+  /// An answer sent after `count` requests, be it the last or one before, showed this identity.
+  [[nodiscard]] bool was_seen(std::uint64_t count, const std::string& topic,
+                              const TopicIdentity& identity) const;
+  /// The topic was there, and is not any more: for so long that no broker that has just started
+  /// and does not know its topics yet explains it.
+  [[nodiscard]] bool is_deleted(const std::string& topic) const;
 
   void on_described(const kafka::TopicsDescribed& answer);
   /// No broker can be reached. Requests become short and rare: librdkafka turns in circles at full
@@ -53,9 +69,12 @@ class TopicWatch {
   [[nodiscard]] const std::string& last_error() const { return last_error_; }
 
  private:
+  void note(const kafka::TopicDescription& topic);
+
   kafka::MessageSource& source_;
   const Clock& clock_;
-  const Settings settings_;
+  const Duration refresh_;
+  std::set<std::string> topics_;
   std::uint64_t sent_ = 0;
   std::uint64_t wanted_after_ = 0;
   bool wanted_ = true;

@@ -34,6 +34,7 @@ void WorkerPool::submit(std::size_t lane, BatchId strand, std::unique_ptr<Job> j
   Entry entry{lane, strand, std::move(job)};
   {
     const std::lock_guard lock(mutex_);
+    ++untold_[lane];
     const auto [place, is_free] = waiting_.try_emplace(strand);
     (is_free ? ready_ : place->second).push_back(std::move(entry));
     if (!is_free) return;
@@ -43,7 +44,16 @@ void WorkerPool::submit(std::size_t lane, BatchId strand, std::unique_ptr<Job> j
 
 std::vector<JobDone> WorkerPool::take_done() {
   const std::lock_guard lock(mutex_);
+  for (const JobDone& done : done_) {
+    const auto untold = untold_.find(done.lane);
+    if (--untold->second == 0) untold_.erase(untold);
+  }
   return std::exchange(done_, {});
+}
+
+bool WorkerPool::busy(std::size_t lane) const {
+  const std::lock_guard lock(mutex_);
+  return untold_.contains(lane);
 }
 
 void WorkerPool::work(const std::stop_token& stop) {

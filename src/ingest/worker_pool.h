@@ -28,6 +28,7 @@ class WorkerPool final : public Executor {
 
   void submit(std::size_t lane, BatchId strand, std::unique_ptr<Job> job) override;
   [[nodiscard]] std::vector<JobDone> take_done() override;
+  [[nodiscard]] bool busy(std::size_t lane) const override;
 
  private:
   struct Entry {
@@ -39,7 +40,7 @@ class WorkerPool final : public Executor {
   void work(const std::stop_token& stop);
 
   const std::function<void()> on_done_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable_any ready_changed_;
   /// Guarded by mutex_: first jobs of strands of which no job runs.
   std::deque<Entry> ready_;
@@ -47,6 +48,8 @@ class WorkerPool final : public Executor {
   std::map<BatchId, std::deque<Entry>> waiting_;
   /// Guarded by mutex_.
   std::vector<JobDone> done_;
+  /// Guarded by mutex_: jobs of each lane that were submitted and not told of.
+  std::map<std::size_t, std::size_t> untold_;
   std::vector<std::jthread> threads_;
 };
 

@@ -208,6 +208,7 @@ RdKafkaSource::RdKafkaSource(const SourceSettings& settings) : group_(settings.g
 RdKafkaSource::~RdKafkaSource() = default;
 
 void RdKafkaSource::subscribe(const std::vector<std::string>& topics) {
+  subscription_ = topics;
   PartitionListHandle list(rd_kafka_topic_partition_list_new(static_cast<int>(topics.size())));
   for (const auto& topic : topics) {
     rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
@@ -290,6 +291,14 @@ Event RdKafkaSource::translate_rebalance(rd_kafka_event_t* event) {
   }
 }
 
+std::string RdKafkaSource::subscribed_in(const std::string& text) const {
+  const auto found =
+      std::find_if(subscription_.begin(), subscription_.end(), [&](const std::string& entry) {
+        return text.find(": " + entry + ": ") != std::string::npos;
+      });
+  return found == subscription_.end() ? "" : *found;
+}
+
 Event RdKafkaSource::translate_error(rd_kafka_event_t* event) const {
   const rd_kafka_resp_err_t code = rd_kafka_event_error(event);
   const std::string text = std::string(rd_kafka_err2name(code)) + ": " + error_text(event);
@@ -310,9 +319,10 @@ Event RdKafkaSource::translate_error(rd_kafka_event_t* event) const {
   if (place && place->partition >= 0 && makes_unreadable(code)) {
     return PartitionUnreadable{place->topic, Partition{place->partition}, text};
   }
-  if (place && place->topic != nullptr) {
+  const std::string topic = place && place->topic != nullptr ? place->topic : subscribed_in(text);
+  if (!topic.empty()) {
     const bool denied = code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
-    return TopicError{place->topic,
+    return TopicError{topic,
                       denied ? text + ". Grant this user READ and DESCRIBE on the topic" : text};
   }
   if (code == RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL) {

@@ -69,6 +69,9 @@ class RdKafkaSource final : public MessageSource {
   [[nodiscard]] Event translate_message(rd_kafka_event_t* event);
   [[nodiscard]] Event translate_rebalance(rd_kafka_event_t* event);
   [[nodiscard]] Event translate_error(rd_kafka_event_t* event) const;
+  /// The name or pattern that an error is about: librdkafka says it in the text alone when there is
+  /// no such topic. Empty = none.
+  [[nodiscard]] std::string subscribed_in(const std::string& text) const;
   [[nodiscard]] bool is_stopping(const char* topic, std::int32_t partition) const;
   [[nodiscard]] Event translate_description(rd_kafka_event_t* event);
   /// Empty = the broker did not tell.
@@ -79,6 +82,7 @@ class RdKafkaSource final : public MessageSource {
                                                  std::chrono::milliseconds timeout);
 
   const std::string group_;
+  std::vector<std::string> subscription_;
   ConsumerHandle consumer_;
   QueueHandle queue_;
   /// What the record handed out last points into.

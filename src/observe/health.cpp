@@ -89,6 +89,9 @@ Health evaluate_health(const HealthInputs& inputs, const config::HealthConfig& r
     health.reasons.push_back(fmt::format("partition {} of topic {} is stopped: {}",
                                          stopped.partition, stopped.topic, stopped.reason));
   }
+  for (const auto& [topic, reason] : inputs.refused) {
+    health.reasons.push_back(fmt::format("topic {} is not copied: {}", topic, reason));
+  }
   if (health.reasons.size() > k_reasons_max) {
     const std::size_t hidden = health.reasons.size() - k_reasons_max;
     health.reasons.resize(k_reasons_max);

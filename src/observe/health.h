@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -35,6 +36,8 @@ struct HealthInputs {
   std::optional<SteadyTime> brokers_unreachable_since;
   std::vector<TopicHealth> topics;
   std::vector<StoppedPartition> stopped;
+  /// Matched topics that are not copied, and why.
+  std::vector<std::pair<std::string, std::string>> refused = {};
   /// The last successful write of any topic, for the rules and as shown.
   std::optional<SteadyTime> last_write;
   std::optional<UnixMicros> last_write_at;

@@ -46,6 +46,12 @@ class FakeKafka {
     create_topic(name, static_cast<int>(topics_.at(name).partitions.size()));
   }
 
+  void delete_topic(const std::string& name) {
+    retired_[topics_.at(name).identity.text] = topics_.at(name);
+    topics_.erase(name);
+  }
+  [[nodiscard]] bool has_topic(const std::string& name) const { return topics_.contains(name); }
+
   void add_partition(const std::string& name) {
     auto& partitions = topics_.at(name).partitions;
     partitions[Partition{static_cast<int>(partitions.size())}];
@@ -97,8 +103,12 @@ class FakeSource final : public kafka::MessageSource {
   /// Requests are answered with an error while this holds.
   bool lookups_fail = false;
 
-  void subscribe(const std::vector<std::string>& /*topics*/) override { subscribed = true; }
+  void subscribe(const std::vector<std::string>& topics) override {
+    subscribed = true;
+    subscription = topics;
+  }
   bool subscribed = false;
+  std::vector<std::string> subscription;
 
   [[nodiscard]] kafka::Event poll(std::chrono::milliseconds /*max_wait*/) override {
     hooks_.step();
@@ -160,7 +170,8 @@ class FakeSource final : public kafka::MessageSource {
                                               std::int64_t /*unix_ms*/) override {
     hooks_.step();
     kafka::OffsetsListed answer{.request = ++last_request_, .error = failure(), .offsets = {}};
-    const FakeTopic& found = kafka_.topic(topic);
+    if (!kafka_.has_topic(topic)) answer.error = "unknown topic";
+    const FakeTopic found = kafka_.has_topic(topic) ? kafka_.topic(topic) : FakeTopic{};
     for (const Partition partition : partitions) {
       const auto log = found.partitions.find(partition);
       if (log == found.partitions.end()) continue;
@@ -205,6 +216,9 @@ class FakeSource final : public kafka::MessageSource {
 
   [[nodiscard]] kafka::TopicsDescribed describe(kafka::TopicsDescribed answer) const {
     for (auto& topic : answer.topics) {
+      topic.unknown = !kafka_.has_topic(topic.topic);
+      topic.error = topic.unknown ? "unknown topic" : "";
+      if (topic.unknown) continue;
       const FakeTopic& found = kafka_.topic(topic.topic);
       topic.identity = found.identity;
       topic.partitions.clear();
@@ -227,7 +241,10 @@ class FakeSource final : public kafka::MessageSource {
   }
 
   [[nodiscard]] std::optional<kafka::Event> read(const TopicPartition& name, Reading& reading) {
-    const auto& log = kafka_.topic(name.topic).partitions.at(name.partition);
+    if (!kafka_.has_topic(name.topic)) return std::nullopt;
+    const auto& partitions = kafka_.topic(name.topic).partitions;
+    if (!partitions.contains(name.partition)) return std::nullopt;
+    const auto& log = partitions.at(name.partition);
     const auto end = static_cast<std::int64_t>(log.size());
     if (reading.position > end) {
       kafka::PartitionReset reset{name.topic, name.partition, "offset out of range"};

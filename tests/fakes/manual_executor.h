@@ -17,10 +17,17 @@ class ManualExecutor final : public ingest::Executor {
  public:
   void submit(std::size_t lane, ingest::BatchId strand, std::unique_ptr<ingest::Job> job) override {
     strands_[strand].emplace_back(lane, std::move(job));
+    ++untold_[lane];
   }
 
   [[nodiscard]] std::vector<ingest::JobDone> take_done() override {
+    for (const auto& done : done_) --untold_[done.lane];
     return std::exchange(done_, {});
+  }
+
+  [[nodiscard]] bool busy(std::size_t lane) const override {
+    const auto found = untold_.find(lane);
+    return found != untold_.end() && found->second > 0;
   }
 
   /// Strands whose next job could begin now.
@@ -53,6 +60,7 @@ class ManualExecutor final : public ingest::Executor {
       strands_;
   std::set<ingest::BatchId> running_;
   std::vector<ingest::JobDone> done_;
+  std::map<std::size_t, std::size_t> untold_;
 };
 
 }  // namespace bronze::fakes

@@ -39,6 +39,7 @@ TEST_F(ExactlyOnce, HoldsOverRandomScripts) {
       sum.put_faults += outcome.put_faults;
       sum.finished_partitions += outcome.finished_partitions;
       sum.replaced_partitions += outcome.replaced_partitions;
+      sum.deleted_topics += outcome.deleted_topics;
       sum.foreign_rows += outcome.foreign_rows;
       sum.take_overs += outcome.take_overs;
     } catch (const Violation& violation) {
@@ -48,8 +49,9 @@ TEST_F(ExactlyOnce, HoldsOverRandomScripts) {
   std::cout << scripts << " scripts: " << sum.rows << " rows in " << sum.commits << " commits, "
             << sum.crashes << " crashes, " << sum.rebalances << " rebalances, " << sum.put_faults
             << " failed puts, " << sum.finished_partitions << " partitions finished, "
-            << sum.replaced_partitions << " of replaced topics, " << sum.foreign_rows
-            << " rows of the original, " << sum.take_overs << " partitions taken over\n";
+            << sum.replaced_partitions << " of replaced topics, " << sum.deleted_topics
+            << " topics deleted, " << sum.foreign_rows << " rows of the original, "
+            << sum.take_overs << " partitions taken over\n";
   // The scripts must not pass because they do nothing.
   EXPECT_GT(sum.rows, scripts * 10);
   EXPECT_GT(sum.crashes, scripts);

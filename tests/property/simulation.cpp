@@ -217,6 +217,7 @@ void Simulation::run_job_beside() {
 void Simulation::produce() {
   const std::string& topic =
       topics_[static_cast<std::size_t>(draw(static_cast<int>(topics_.size())))];
+  if (!kafka_.has_topic(topic)) return;
   const auto partitions = static_cast<int>(kafka_.topic(topic).partitions.size());
   const Partition partition{draw(partitions)};
   const int count = 1 + draw(5);
@@ -249,6 +250,7 @@ void Simulation::rebalance() {
   const int kind = draw(10);
   if (kind < 5) {
     for (const auto& topic : topics_) {
+      if (!kafka_.has_topic(topic)) continue;
       for (const auto& [partition, log] : kafka_.topic(topic).partitions) {
         if (!owners_.contains({topic, partition}) && chance(70)) give({topic, partition}, index);
       }
@@ -327,17 +329,38 @@ void Simulation::append_foreign_commit() {
 
 void Simulation::add_partition() {
   const auto& topic = topics_[static_cast<std::size_t>(draw(static_cast<int>(topics_.size())))];
-  if (kafka_.topic(topic).partitions.size() < 5) kafka_.add_partition(topic);
+  if (kafka_.has_topic(topic) && kafka_.topic(topic).partitions.size() < 5)
+    kafka_.add_partition(topic);
 }
 
 void Simulation::recreate_topic() {
   const auto& topic = topics_[static_cast<std::size_t>(draw(static_cast<int>(topics_.size())))];
-  kafka_.recreate_topic(topic);
+  if (!kafka_.has_topic(topic)) {
+    kafka_.create_topic(topic, 1 + draw(3));
+  } else if (chance(50)) {
+    return delete_topic(topic);
+  } else {
+    kafka_.recreate_topic(topic);
+  }
   const auto& created = kafka_.topic(topic);
   for (const auto& [partition, log] : created.partitions) {
     const int count = draw(20);
     for (int i = 0; i < count; ++i) kafka_.produce(topic, partition, LogRecord::Kind::kValue);
     kafka_.group_offsets.erase({topic, partition});
+  }
+}
+
+void Simulation::delete_topic(const std::string& topic) {
+  kafka_.delete_topic(topic);
+  ++outcome_.deleted_topics;
+  // Its owners are told with the next rebalance, or when it has been created again.
+  if (chance(30)) return;
+  for (const auto& [partition, owner] : std::map(owners_)) {
+    if (partition.topic != topic) continue;
+    if (auto& instance = instances_[static_cast<std::size_t>(owner)]) {
+      instance->lost.push_back(partition);
+    }
+    owners_.erase(partition);
   }
 }
 
@@ -353,6 +376,7 @@ void Simulation::run_original() {
 }
 
 void Simulation::write_as_original(const std::string& topic) {
+  if (!kafka_.has_topic(topic)) return;
   fakes::StoredTable& table = store_[topic];
   if (table.commits.empty()) {
     table.id = "id-of-" + topic;
@@ -369,6 +393,7 @@ void Simulation::write_as_original(const std::string& topic) {
       const LogRecord& record = log[static_cast<std::size_t>(offset)];
       if (record.kind == LogRecord::Kind::kControl) continue;
       commit.rows.push_back({partition, Offset{offset}, record.value, 0, utc_date(0)});
+      foreign_offsets_[{kafka_.topic(topic).identity.text, partition}].insert(offset);
     }
     if (end > first) reached[{topic, partition}] = {Offset{end}, ""};
   }
@@ -380,27 +405,15 @@ void Simulation::write_as_original(const std::string& topic) {
   for (const auto& [partition, offset] : reached) kafka_.group_offsets[partition] = offset;
 }
 
-std::set<std::int64_t> Simulation::foreign_offsets(const std::string& identity,
-                                                   Partition partition) const {
-  std::set<std::int64_t> offsets;
-  for (const auto& [name, table] : store_) {
-    if (kafka_.topic(name).identity.text != identity) continue;
-    for (const auto& commit : table.commits) {
-      if (commit.token != "original") continue;
-      for (const auto& row : commit.rows) {
-        if (row.partition == partition) offsets.insert(row.offset.value);
-      }
-    }
-  }
-  return offsets;
-}
-
 void Simulation::finish() {
   for (int index = 0; index < k_instances; ++index) crash(index);
   crash_in_ = -1;
   put_faults_.clear();
   failing_reads_ = 0;
   owners_.clear();
+  for (const auto& topic : topics_) {
+    if (!kafka_.has_topic(topic)) kafka_.create_topic(topic, 1);
+  }
   start(0);
   Instance& last = *instances_[0];
   constexpr int k_rounds_max = 400;
@@ -514,7 +527,8 @@ void Simulation::check_partition(const fakes::StoredCommit& commit, const std::s
   for (const auto& row : commit.rows) {
     if (row.partition == partition) rows.emplace(row.offset.value, row.value);
   }
-  const auto foreign = foreign_offsets(identity, partition);
+  const auto found = foreign_offsets_.find({identity, partition});
+  const auto foreign = found == foreign_offsets_.end() ? std::set<std::int64_t>{} : found->second;
   const bool takes_over = commit.rows.empty() && !foreign.empty();
   if (takes_over && after > first) ++outcome_.take_overs;
   std::multimap<std::int64_t, std::optional<std::string>> visible;

@@ -35,6 +35,7 @@ struct Outcome {
   int finished_partitions = 0;
   /// Partitions of a topic that was created anew.
   int replaced_partitions = 0;
+  int deleted_topics = 0;
   /// Rows of the original, and commits that took over from it.
   std::uint64_t foreign_rows = 0;
   std::uint64_t take_overs = 0;
@@ -89,9 +90,8 @@ class Simulation {
   void add_partition();
   void run_original();
   void write_as_original(const std::string& topic);
-  [[nodiscard]] std::set<std::int64_t> foreign_offsets(const std::string& identity,
-                                                       Partition partition) const;
   void recreate_topic();
+  void delete_topic(const std::string& topic);
   void finish();
   [[nodiscard]] bool finished(Outcome& outcome) const;
 
@@ -113,6 +113,8 @@ class Simulation {
   std::vector<std::unique_ptr<Instance>> instances_;
   /// Who the group coordinator thinks reads a partition; absent = nobody.
   std::map<fakes::TopicPartition, int> owners_;
+  /// Of each topic, by its identity, and partition: what the original wrote.
+  std::map<std::pair<std::string, Partition>, std::set<std::int64_t>> foreign_offsets_;
   std::map<int, std::uint64_t> rows_by_writer_;
   int writers_ = 0;
   int crash_in_ = -1;

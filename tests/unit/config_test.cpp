@@ -206,7 +206,11 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"KAFKA_TOPICS", k_long_topic, "1 to 249 characters"},
         BadValue{"KAFKA_TOPICS", "a,b,a", "'a' is listed twice"},
         BadValue{"KAFKA_TOPICS", "a-b,a_b", "share the dead-letter table dlq_bronze_a_b"},
-        BadValue{"KAFKA_TOPICS", "^a.*", "not supported by this version yet"},
+        BadValue{"KAFKA_TOPICS", "a,^b(", "'^b(' is not a regular expression"},
+        BadValue{"KAFKA_TOPICS", "^a{1,3", "'^a{1' is not a regular expression"},
+        BadValue{"KAFKA_TOPICS", "^a,^a", "'^a' is listed twice"},
+        BadValue{"KAFKA_TOPICS", "__a,^b", "'__a' cannot be listed beside"},
+        BadValue{"KAFKA_TOPICS", "^b,dlq_bronze_a", "'dlq_bronze_a' cannot be listed beside"},
         BadValue{"KAFKA_START", "yesterday", "it is 'yesterday'"},
         BadValue{"KAFKA_START", "2024-02-30T00:00:00Z", "such as 2024-01-15T10:30:00Z"},
         BadValue{"KAFKA_POLL_TIMEOUT_MS", "0", "from 1 to 60000; it is '0'"},
@@ -454,6 +458,23 @@ TEST(ConfigBasePath, IsNormalised) {
   for (const auto& [text, uri] : cases) {
     EXPECT_EQ(good({{"DELTA_BASE_PATH", text}}).store.base_uri, uri) << text;
   }
+}
+
+TEST(ConfigTopics, ThatBeginWithACaretAreRegularExpressions) {
+  const Config config = good({{"KAFKA_TOPICS", "a, ^b(c|d)+$ ,e"}});
+  EXPECT_EQ(config.kafka.topics, (std::vector<std::string>{"a", "e"}));
+  EXPECT_EQ(config.kafka.patterns, std::vector<std::string>{"^b(c|d)+$"});
+  EXPECT_TRUE(describes(config, "KAFKA_TOPICS=a,e,^b(c|d)+$"));
+}
+
+TEST(ConfigTopics, MayBeRegularExpressionsOnly) {
+  const Config config = good({{"KAFKA_TOPICS", "^a"}});
+  EXPECT_TRUE(config.kafka.topics.empty());
+  EXPECT_EQ(config.kafka.patterns.size(), 1U);
+}
+
+TEST(ConfigTopics, MayBeInternalOnesWithoutARegularExpression) {
+  EXPECT_EQ(good({{"KAFKA_TOPICS", "__a,dlq_bronze_b"}}).kafka.topics.size(), 2U);
 }
 
 TEST(ConfigBasePath, ThatIsLocalNeedsNoOptions) {

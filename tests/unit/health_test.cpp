@@ -94,6 +94,11 @@ const std::vector<HealthCase>& cases() {
          in.stopped = {{.topic = "trips", .partition = 3, .reason = "data loss"}};
        },
        "partition 3 of topic trips is stopped: data loss"},
+      {"a matched topic is refused",
+       [](HealthInputs& in) {
+         in.refused = {{"a_b", "it would share a table"}};
+       },
+       "topic a_b is not copied: it would share a table"},
   };
   return k_cases;
 }

@@ -73,6 +73,14 @@ class TopicWatchTest : public testing::Test {
   void answer_with_error(const std::string& error) {
     watch_.on_described({.request = source_.last_request(), .error = error, .topics = {}});
   }
+  void describe_trips(const TopicIdentity& identity, const std::string& error) {
+    kafka::TopicDescription trips;
+    trips.topic = "trips";
+    trips.identity = identity;
+    trips.error = error;
+    trips.unknown = !error.empty();
+    watch_.on_described({.request = source_.last_request(), .error = "", .topics = {trips}});
+  }
   /// Sends the first request and has it answered.
   void first_answer() {
     watch_.tick();
@@ -250,6 +258,71 @@ TEST_F(TopicWatchTest, AnErrorOfOneTopicIsNotAskedAboutWithoutAPause) {
   clock_.advance(milliseconds(1));
   watch_.tick();
   EXPECT_EQ(requests(), 2U);
+}
+
+TEST_F(TopicWatchTest, AsksAboutTopicsThatComeAndNotAboutThoseThatGo) {
+  first_answer();
+  watch_.watch("late");
+  EXPECT_EQ(watch_.after(watch_.sent(), "late"), nullptr);
+  watch_.tick();
+  EXPECT_EQ(source_.requests.back(), (std::vector<std::string>{"late", "trips", "users"}));
+  answer();
+  EXPECT_NE(watch_.after(1, "late"), nullptr);
+  clock_.advance(seconds(10));
+  watch_.tick();
+  watch_.forget("late");
+  answer();
+  EXPECT_FALSE(watch_.was_seen(0, "late", {"uuid", 1})) << "the answer was under way";
+  clock_.advance(seconds(10));
+  watch_.tick();
+  EXPECT_EQ(source_.requests.back(), (std::vector<std::string>{"trips", "users"}));
+}
+
+TEST_F(TopicWatchTest, AsksForASignOfLifeWhileThereIsNoTopic) {
+  TopicWatch none(source_, clock_, {.topics = {}, .refresh = seconds(10)});
+  none.tick();
+  ASSERT_EQ(source_.requests.back().size(), 1U);
+  kafka::TopicDescription topic;
+  topic.topic = source_.requests.back()[0];
+  topic.partitions = {Partition{0}};
+  none.on_described({.request = source_.last_request(), .error = "", .topics = {topic}});
+  EXPECT_EQ(none.last_answer(), clock_.now());
+  EXPECT_FALSE(none.any_partitions());
+}
+
+TEST_F(TopicWatchTest, RemembersThatATopicWasSeenWhateverBecameOfIt) {
+  watch_.tick();
+  describe_trips({"old", 1}, "");
+  clock_.advance(seconds(10));
+  watch_.tick();
+  describe_trips({}, "unknown topic");
+  EXPECT_TRUE(watch_.was_seen(0, "trips", {"old", 1}));
+  EXPECT_FALSE(watch_.was_seen(1, "trips", {"old", 1})) << "not after the first request";
+  clock_.advance(seconds(10));
+  watch_.tick();
+  describe_trips({"new", 2}, "");
+  EXPECT_TRUE(watch_.was_seen(0, "trips", {"old", 1}));
+  EXPECT_TRUE(watch_.was_seen(2, "trips", {"new", 2}));
+  EXPECT_FALSE(watch_.was_seen(2, "trips", {"old", 1}));
+}
+
+TEST_F(TopicWatchTest, ATopicIsDeletedWhenItWasThereAndIsMissingForLong) {
+  watch_.tick();
+  describe_trips({}, "unknown topic");
+  clock_.advance(seconds(20));
+  EXPECT_FALSE(watch_.is_deleted("trips")) << "it has not been there yet";
+  watch_.tick();
+  describe_trips({"uuid", 1}, "");
+  clock_.advance(seconds(10));
+  watch_.tick();
+  describe_trips({}, "unknown topic");
+  clock_.advance(seconds(10) - milliseconds(1));
+  EXPECT_FALSE(watch_.is_deleted("trips")) << "a broker may not know it yet";
+  clock_.advance(milliseconds(1));
+  EXPECT_TRUE(watch_.is_deleted("trips"));
+  watch_.tick();
+  describe_trips({"other", 2}, "");
+  EXPECT_FALSE(watch_.is_deleted("trips")) << "there is another one";
 }
 
 TEST_F(TopicWatchTest, KnowsWhetherAnyTopicHasPartitions) {

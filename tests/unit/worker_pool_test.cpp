@@ -57,6 +57,28 @@ TEST(WorkerPool, ReturnsTheOutcomeAndTheLaneOfAJob) {
   EXPECT_TRUE(pool.take_done().empty()) << "each result is given once";
 }
 
+TEST(WorkerPool, ALaneIsBusyUntilItsResultsAreTaken) {
+  Results results;
+  WorkerPool pool(1, [&] { results.wake(); });
+  EXPECT_FALSE(pool.busy(7));
+  std::latch may_end(1);
+  for (int i = 0; i < 2; ++i) {
+    pool.submit(7, pool.new_strand(), make_job([&may_end] {
+                  may_end.wait();
+                  return encoded(1);
+                }));
+  }
+  EXPECT_TRUE(pool.busy(7));
+  EXPECT_FALSE(pool.busy(8));
+  may_end.count_down();
+  std::size_t taken = 0;
+  while (taken < 2) {
+    EXPECT_TRUE(pool.busy(7));
+    taken += results.wait_for(pool, taken + 1).size();
+  }
+  EXPECT_FALSE(pool.busy(7));
+}
+
 TEST(WorkerPool, StrandsHaveNamesOfTheirOwn) {
   WorkerPool pool(1, [] {});
   const BatchId first = pool.new_strand();
