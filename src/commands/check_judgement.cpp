@@ -107,6 +107,34 @@ Finding judge_group(const CheckFacts& facts) {
           "Stop the other members first, or use another KAFKA_CONSUMER_GROUP"};
 }
 
+PatternReport describe_pattern(const CheckFacts& facts, const std::string& pattern) {
+  PatternReport report{.pattern = pattern, .topics = {}};
+  if (facts.match) report.topics = facts.match->of_pattern.at(pattern);
+  return report;
+}
+
+Finding judge_pattern(const CheckFacts& facts, const PatternReport& report) {
+  const auto& look = facts.kafka;
+  if (!report.topics) {
+    const Trouble& trouble = look.trouble.any() ? look.trouble : look.list_trouble;
+    return {look.trouble.any() ? Level::kUnknown : level_of(trouble), "pattern",
+            fmt::format("{}: what it matches is not known, since Kafka does not tell its topics{}",
+                        report.pattern, trouble.any() ? ": " + trouble.message : ""),
+            ""};
+  }
+  const std::size_t count = report.topics->size();
+  if (count == 0) {
+    return {Level::kWarning, "pattern",
+            report.pattern + ": no topic matches now; the service waits for one",
+            "Create one, correct KAFKA_TOPICS, or grant this user DESCRIBE on the topics: it sees "
+            "no others"};
+  }
+  return {Level::kOk, "pattern",
+          fmt::format("{}: {} now", report.pattern,
+                      count == 1 ? "1 topic matches" : fmt::format("{} topics match", count)),
+          ""};
+}
+
 KafkaReport judge_kafka(const CheckFacts& facts) {
   const auto& look = facts.kafka;
   KafkaReport report{.reachable = !look.trouble.any(),
@@ -116,8 +144,13 @@ KafkaReport judge_kafka(const CheckFacts& facts) {
                      .group_state = look.group.state,
                      .group_assignor = look.group.assignor,
                      .group_members = look.group.members,
+                     .patterns = {},
                      .findings = {judge_cluster(facts)}};
   if (report.reachable) report.findings.push_back(judge_group(facts));
+  for (const auto& pattern : facts.patterns) {
+    report.patterns.push_back(describe_pattern(facts, pattern));
+    report.findings.push_back(judge_pattern(facts, report.patterns.back()));
+  }
   return report;
 }
 
@@ -173,6 +206,12 @@ struct TopicFacts {
            table.loaded->status == StoreStatus::kMissing;
   }
   [[nodiscard]] bool table_is_there() const { return table.loaded && table.loaded->ok(); }
+  /// Why the service would not copy it, though a pattern matches; empty = it would.
+  [[nodiscard]] std::string refused() const {
+    if (!all.match) return "";
+    const auto found = all.match->refused.find(kafka.topic);
+    return found == all.match->refused.end() ? "" : found->second;
+  }
   [[nodiscard]] bool topic_is_known() const {
     return !kafka.trouble.any() && !kafka.partitions.empty();
   }
@@ -400,6 +439,14 @@ bool judge_offsets(const TopicFacts& facts, TopicReport& report) {
 /// REQUIRES: the last finding is that of the table.
 void judge_start(const TopicFacts& facts, TopicReport& report) {
   const Finding table = report.findings.back();
+  if (const auto why_not = facts.refused(); !why_not.empty()) {
+    halt_all(Level::kProblem, why_not, report);
+    report.findings.push_back(
+        {Level::kProblem, "start", "the topic is not copied: " + why_not,
+         "Let the regular expressions match only one of the two, and copy the other with another "
+         "instance and DELTA_BASE_PATH"});
+    return;
+  }
   if (!facts.topic_is_known() || !judge_offsets(facts, report)) return;
   if (table.level != Level::kOk) return halt_all(table.level, table.message, report);
   const std::set<Partition> all(facts.kafka.partitions.begin(), facts.kafka.partitions.end());

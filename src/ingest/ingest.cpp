@@ -460,7 +460,7 @@ void Ingest::balance_memory() {
         std::max_element(lanes_.begin(), lanes_.end(), [](const auto& left, const auto& right) {
           return left->open_bytes() < right->open_bytes();
         });
-    if ((*largest)->has_open_batch()) (*largest)->flush();
+    (*largest)->flush();
   }
   const bool pause = paused_ ? held > limit / 2 : held > limit;
   if (pause == paused_) return;

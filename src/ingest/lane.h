@@ -116,7 +116,6 @@ class Lane {
   /// kOnce: all assigned partitions have been read to their end, or are stopped.
   [[nodiscard]] bool read_to_end() const;
   [[nodiscard]] std::uint64_t held_bytes() const { return writer_.held_bytes(); }
-  [[nodiscard]] bool has_open_batch() const { return writer_.has_open_batch(); }
   [[nodiscard]] std::uint64_t open_bytes() const { return writer_.open_bytes(); }
   /// Since the process started.
   [[nodiscard]] std::uint64_t commits() const { return commits_; }

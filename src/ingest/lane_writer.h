@@ -93,7 +93,7 @@ class LaneWriter {
   void add(const batch::Row& row, Offset base);
   void advance(Partition partition, Offset base, Offset next);
 
-  /// Writes what is there as soon as it may; new rows go into another batch.
+  /// Writes the open batch, if there is one, as soon as it may; new rows go into another.
   void flush() { flush_wanted_ = flush_wanted_ || open_ != nullptr; }
   /// Forgets the open and the sealed batch. The attempt that runs, if any, ends by itself.
   void drop();
@@ -116,7 +116,6 @@ class LaneWriter {
   [[nodiscard]] bool empty() const { return !open_ && !sealed_; }
   /// The table does not take what is there, and more is waiting: no more should be read.
   [[nodiscard]] bool stalled() const;
-  [[nodiscard]] bool has_open_batch() const { return open_ != nullptr; }
   [[nodiscard]] std::uint64_t held_bytes() const;
   [[nodiscard]] std::uint64_t open_bytes() const { return open_ ? open_->held_bytes() : 0; }
   /// When the oldest batch with rows was or will be due; nullopt = there is none.

@@ -117,6 +117,48 @@ TEST(CheckJudgement, AWarningOfTheConfigurationIsNoProblem) {
   EXPECT_TRUE(contains(said(report, Level::kWarning), "AWS_PROFILE is set"));
 }
 
+TEST(CheckJudgement, APatternTellsWhatItMatches) {
+  CheckFacts facts = healthy();
+  facts.patterns = {"^t"};
+  facts.match = TopicMatch{.of_pattern = {{"^t", {"trips"}}}, .topics = {}, .refused = {}};
+  const auto report = judge(facts);
+  EXPECT_EQ(exit_code(report), 0);
+  ASSERT_EQ(report.kafka.patterns.size(), 1U);
+  EXPECT_EQ(report.kafka.patterns[0].topics, std::vector<std::string>{"trips"});
+  EXPECT_TRUE(contains(said(report, Level::kOk), "^t: 1 topic matches now"));
+}
+
+TEST(CheckJudgement, APatternThatMatchesNothingIsAWarning) {
+  CheckFacts facts = healthy();
+  facts.patterns = {"^x"};
+  facts.match = TopicMatch{.of_pattern = {{"^x", {}}}, .topics = {}, .refused = {}};
+  const auto report = judge(facts);
+  EXPECT_EQ(exit_code(report), 0);
+  EXPECT_TRUE(contains(said(report, Level::kWarning), "^x: no topic matches now"));
+}
+
+TEST(CheckJudgement, WhatAPatternMatchesIsUnknownWhenKafkaDoesNotTellItsTopics) {
+  CheckFacts facts = healthy();
+  facts.patterns = {"^x"};
+  facts.kafka.list_trouble = {Trouble::Kind::kUnreachable, "Local: Timed out"};
+  const auto report = judge(facts);
+  EXPECT_EQ(exit_code(report), 3);
+  EXPECT_FALSE(report.kafka.patterns[0].topics.has_value());
+  EXPECT_TRUE(contains(said(report, Level::kUnknown), "Timed out"));
+}
+
+TEST(CheckJudgement, AMatchedTopicWithoutATableOfItsOwnIsAProblem) {
+  CheckFacts facts = healthy();
+  facts.patterns = {"^t"};
+  facts.match = TopicMatch{.of_pattern = {{"^t", {"trips"}}},
+                           .topics = {"trips"},
+                           .refused = {{"trips", "it would share a table"}}};
+  const auto report = judge(facts);
+  EXPECT_EQ(exit_code(report), 1);
+  EXPECT_TRUE(contains(said(report, Level::kProblem), "not copied: it would share a table"));
+  EXPECT_FALSE(report.topics[0].partitions[0].start.has_value());
+}
+
 TEST(CheckJudgement, AnAbsentTableBeginsWhereTheStartPolicySays) {
   CheckFacts facts = healthy();
   remove_table(facts);
