@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from s3_proxy import S3Proxy
 pytest_plugins = ["harness.fixtures"]
 
 SEED_VARIABLE = "BRONZE_FAULTS_SEED"
+STABILIZED = re.compile(r"Stabilized group \S+ generation (\d+)")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,9 +53,10 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--full"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("full")]
+    unwanted = {"full"} if not config.getoption("--full") else set()
+    if config.getoption("--minutes") is None:
+        unwanted.add("soak")
+    left_out = [i for i in items if any(i.get_closest_marker(name) for name in unwanted)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 
@@ -107,6 +110,14 @@ def full_run(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(scope="session")
 def seed(request: pytest.FixtureRequest) -> int:
     return request.config.stash[REPORT].seed
+
+
+@pytest.fixture(scope="session", autouse=True)
+def rebalances(session_broker: Broker, counts: Counts) -> Iterator[None]:
+    """Counts what the broker says of its groups; the first members of a group are no rebalance."""
+    yield
+    log = (session_broker.directory / "broker.log").read_text(errors="replace")
+    counts.add(rebalances=sum(int(m[1]) > 1 for m in STABILIZED.finditer(log)))
 
 
 @pytest.fixture

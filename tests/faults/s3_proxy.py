@@ -9,6 +9,7 @@ signed.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
 import socket
@@ -71,16 +72,27 @@ class Answer:
     body: bytes
 
 
-class Gone(Exception):
-    """The exchange is over; the connection is closed."""
+class Connection:
+    """Of a client."""
+
+    def __init__(self, accepted: socket.socket) -> None:
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = accepted
+        self.reader = accepted.makefile("rb")
+
+    def close(self) -> None:
+        """At once: the reader alone would keep the connection open."""
+        self.reader.close()
+        self.socket.close()
 
 
 class Exchange:
     """One request and the connection that waits for its answer."""
 
-    def __init__(self, proxy: S3Proxy, connection: socket.socket, request: Request) -> None:
+    def __init__(self, proxy: S3Proxy, connection: Connection, request: Request) -> None:
         self._proxy = proxy
-        self._connection = connection
+        self._connection = connection.socket
+        self._whole = connection
         self.request = request
 
     def forward(self) -> Answer:
@@ -105,7 +117,7 @@ class Exchange:
         """The client sees ECONNRESET."""
         no_linger = struct.pack("ii", 1, 0)
         self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
-        self._connection.close()
+        self._whole.close()
 
     def wait_until_client_leaves(self, seconds: float) -> bool:
         """Whether the client closed the connection within that time."""
@@ -199,8 +211,7 @@ class S3Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self._mine = threading.local()
         self._lock = threading.Lock()
-        self._threads: list[threading.Thread] = []
-        self._open: set[socket.socket] = set()
+        self._open: set[Connection] = set()
         self._closing = False
         self.judge: Judge = lambda _request: None
         # For tests: what was asked, in order of arrival.
@@ -224,24 +235,25 @@ class S3Proxy:
         self._closing = True
         self._listener.close()
         with self._lock:
+            # Wakes the threads that read from them.
             for connection in self._open:
-                connection.close()
+                with contextlib.suppress(OSError):
+                    connection.socket.shutdown(socket.SHUT_RDWR)
 
     def _accept(self) -> None:
         while not self._closing:
             try:
-                connection, _ = self._listener.accept()
+                accepted, _ = self._listener.accept()
             except OSError:
                 return
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection = Connection(accepted)
             with self._lock:
                 self._open.add(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, connection: Connection) -> None:
         try:
-            reader = connection.makefile("rb")
-            while request := read_request(reader):
+            while request := read_request(connection.reader):
                 with self._lock:
                     self.seen.append((request.method, request.target))
                 exchange = Exchange(self, connection, request)
