@@ -13,6 +13,7 @@ std::uint64_t BatchFiles::append(const std::string& date, batch::Columns columns
   auto& file = by_date_[date];
   if (!file) file = table_.open_file(date);
   encoded_bytes_[date] = file->append(std::move(columns));
+  kill_point("flush_mid_file");
   return std::accumulate(encoded_bytes_.begin(), encoded_bytes_.end(), std::uint64_t{0},
                          [](std::uint64_t sum, const auto& entry) { return sum + entry.second; });
 }

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/kill_point.h"
 #include "base/sabotage.h"
 #include "ingest/app_id.h"
 
@@ -15,6 +16,10 @@ namespace {
 
 /// A cached snapshot older than this is not built upon: others may have rewritten the log.
 constexpr std::chrono::minutes k_snapshot_age_max{5};
+
+/// Who has lost a race for a version must not be late for the next ones too: a writer that commits
+/// all the time would win them all.
+constexpr std::chrono::milliseconds k_race_wait_max{400};
 
 /// `{"0":[10,20]}`: of partition 0 the records from offset 10 to before 20.
 std::string describe_ranges(const RangeMap& ranges) {
@@ -224,6 +229,7 @@ std::optional<WriterEvent> LaneWriter::take_attempt(CommitResult result) {
   sealed_->task.memory = result.memory;
   switch (result.status) {
     case CommitStatus::kDone: {
+      kill_point("commit_after_ack");
       failures_ = 0;
       BatchCommitted done = committed(result);
       for (const auto& [partition, range] : done.ranges) without_progress_.erase(partition);
@@ -233,7 +239,7 @@ std::optional<WriterEvent> LaneWriter::take_attempt(CommitResult result) {
     case CommitStatus::kRetry:
       if (lost_a_race(result.memory)) {
         sealed_->stage = Stage::kCommitBackoff;
-        sealed_->retry_at = parts_.clock.now() + backoff_.next();
+        sealed_->retry_at = parts_.clock.now() + backoff_.next(k_race_wait_max);
         spdlog::info("{}: another writer took the table's next version; looking again",
                      settings_.topic);
         return std::nullopt;
