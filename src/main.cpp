@@ -22,6 +22,7 @@
 
 #include "app.h"
 #include "base/kill_point.h"
+#include "base/sabotage.h"
 #include "check_app.h"
 #include "commands/check_output.h"
 #include "commands/healthcheck.h"
@@ -289,6 +290,9 @@ int main(int argc, char** argv) {
 #ifdef BRONZE_TEST_HOOKS
     if (const auto point = bronze::config::process_environment()("BRONZE_KILL_POINT")) {
       bronze::arm_kill_point(*point);
+    }
+    if (const auto name = bronze::config::process_environment()("BRONZE_SABOTAGE")) {
+      bronze::active_sabotage = bronze::sabotage_named(*name);
     }
 #endif
     return command_line(argc, argv);

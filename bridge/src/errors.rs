@@ -129,6 +129,16 @@ pub(crate) fn is_parquet(error: &(dyn Error + 'static)) -> bool {
     chain(error).any(|link| link.is::<ParquetError>())
 }
 
+/// Whether the kernel found no log at all.
+pub(crate) fn is_empty_log(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|link| {
+        matches!(
+            link.downcast_ref::<KernelError>(),
+            Some(KernelError::EmptyLog)
+        )
+    })
+}
+
 fn chain<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> + 'a {

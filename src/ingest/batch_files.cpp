@@ -15,6 +15,7 @@ std::uint64_t BatchFiles::append(const std::string& date, batch::Columns columns
   if (file == by_date_.end()) file = by_date_.emplace(date, table_.open_file(date)).first;
   encoded_bytes_[date] = file->second->append(std::move(columns));
   whole_ = whole;
+  kill_point("flush_mid_file");
   return std::accumulate(encoded_bytes_.begin(), encoded_bytes_.end(), std::uint64_t{0},
                          [](std::uint64_t sum, const auto& entry) { return sum + entry.second; });
 }

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/kill_point.h"
 #include "ingest/store_probe.h"
 
 namespace bronze::ingest {
@@ -248,6 +249,7 @@ void Ingest::answer_revoke() {
   if (!release_by_) return;
   const bool written = std::all_of(lanes_.begin(), lanes_.end(),
                                    [](const auto& lane) { return lane->revoke_done(); });
+  if (!written) kill_point("revoke_mid_flush");
   if (!written && parts_.clock.now() < *release_by_) return;
   release_by_.reset();
   for (const auto& lane : lanes_) lane->end_revoke();
@@ -377,6 +379,8 @@ void Ingest::advance_phase() {
             "written will be read again");
         written_in_time_ = false;
         begin_closing();
+      } else {
+        kill_point("shutdown_mid_drain");
       }
       return;
     case Phase::kClosing:

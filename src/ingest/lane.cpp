@@ -503,7 +503,7 @@ void Lane::drop_batches() {
 void Lane::rewind(const std::string& reason) {
   spdlog::warn("{}: starting over from the table: {}", topic(), reason);
   drop_batches();
-  read_anew();
+  if (!sabotaged(Sabotage::kNoRewind)) read_anew();
 }
 
 void Lane::read_anew() {

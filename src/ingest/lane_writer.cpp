@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/kill_point.h"
 #include "base/sabotage.h"
 #include "ingest/app_id.h"
 
@@ -224,6 +225,7 @@ std::optional<WriterEvent> LaneWriter::take_attempt(CommitResult result) {
   sealed_->task.memory = result.memory;
   switch (result.status) {
     case CommitStatus::kDone: {
+      kill_point("commit_after_ack");
       failures_ = 0;
       BatchCommitted done = committed(result);
       for (const auto& [partition, range] : done.ranges) without_progress_.erase(partition);

@@ -163,6 +163,7 @@ void Resolver::on_job(const JobOutcome& outcome) {
   facts_.table = loaded->view;
   facts_.table_has_data_files = loaded->has_data_files;
   facts_.last_offsets = loaded->last_offsets;
+  kill_point("assign_after_read");
   stage_ = Stage::kOffsets;
 }
 

@@ -90,7 +90,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Breach{"NextOffByOne", Sabotage::kNextOffByOne},
                     Breach{"RevokeWithoutFlush", Sabotage::kRevokeWithoutFlush},
                     Breach{"NoUuidCheck", Sabotage::kNoUuidCheck},
-                    Breach{"NoLookAtRows", Sabotage::kNoLookAtRows}),
+                    Breach{"NoLookAtRows", Sabotage::kNoLookAtRows},
+                    Breach{"NoRewind", Sabotage::kNoRewind}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace

@@ -342,6 +342,16 @@ fn nothing_there_is_missing() {
     created(&store, "bronze_a");
 }
 
+/// Two instances start at once: one finds no log, and before it asks why, the other creates it.
+#[test]
+fn a_table_that_appears_while_it_is_looked_for_is_worth_another_look() {
+    let (_directory, store) = local();
+    let table = created(&store, "bronze_a");
+    let fault = table.explain(KernelError::EmptyLog);
+    assert_eq!(fault.status, Status::Transient, "{fault}");
+    expect(table.load().unwrap(), Status::Ok);
+}
+
 #[test]
 fn a_hint_without_anything_else_is_a_wiped_log_and_not_a_missing_table() {
     let (directory, store) = local();
