@@ -16,7 +16,7 @@ import pytest
 from deltalake import DeltaTable, Schema
 from harness.payloads import Stream, json_values
 from harness.processes import wait_until
-from harness.tables import Table, assert_exactly_once
+from harness.tables import Table
 from logs import HINT, checkpoint, entry, log_folder, newest_version
 
 pytestmark = pytest.mark.row(14)
@@ -107,11 +107,11 @@ def assert_every_row_once(table: Table, broker) -> None:
     assert sorted(rows, key=lambda row: row[:2]) == sorted(visible, key=lambda row: row[:2])
 
 
-def test_rows_of_a_lost_entry_come_again(aged, broker, topic, group, once):
+def test_rows_of_a_lost_entry_come_again(aged, broker, topic, group, once, oracle):
     entry(aged, newest_version(aged)).unlink()
     code, log = once()
     assert code == DONE, log
-    assert_exactly_once(Table(aged.store, topic), broker, group)
+    oracle(Table(aged.store, topic))
 
 
 def dangling_hint(table: Table) -> tuple[list[str], Callable[[], None]]:
@@ -169,7 +169,7 @@ def half_an_entry(table: Table) -> tuple[list[str], Callable[[], None]]:
         half_an_entry,
     ],
 )
-def test_stops_and_names_the_repair(damage, aged, broker, group, once, topic):
+def test_stops_and_names_the_repair(damage, aged, broker, group, once, topic, oracle):
     offsets = broker.committed_offsets(group, topic)
     words, repair = damage(aged)
     before = sorted(path.name for path in log_folder(aged).iterdir())
@@ -185,7 +185,7 @@ def test_stops_and_names_the_repair(damage, aged, broker, group, once, topic):
     repair()
     code, log = once()
     assert code == DONE, log
-    assert_exactly_once(aged, broker, group)
+    oracle(aged)
 
 
 def drop(table: Table) -> None:
@@ -242,9 +242,7 @@ def test_a_table_that_is_dropped_underneath_ends_the_service(
     assert code == STOPPED and "state was lost" in log, log
 
 
-def test_a_table_that_is_recreated_underneath_stops_its_topic(
-    running, broker, topic, table, group
-):
+def test_a_table_that_is_recreated_underneath_stops_its_topic(running, broker, topic, table, group):
     offsets = broker.committed_offsets(group, topic)
     recreate(table)
     broker.produce(topic, json_values(30))
@@ -257,7 +255,7 @@ def test_a_table_that_is_recreated_underneath_stops_its_topic(
 
 
 def test_hints_and_checkpoints_that_break_underneath_disturb_nobody(
-    running, broker, topic, table, group, once
+    running, broker, topic, table, group, once, oracle
 ):
     checkpoint(table)
     with Stream(broker, topic):
@@ -271,10 +269,10 @@ def test_hints_and_checkpoints_that_break_underneath_disturb_nobody(
     broker.wait_caught_up(group, topic)
     running.stop()
     checkpoint_file(table).unlink()
-    assert_exactly_once(table, broker, group)
+    oracle(table)
 
 
-def test_the_newest_entry_is_taken_away_underneath(running, broker, topic, table, group):
+def test_the_newest_entry_is_taken_away_underneath(running, broker, topic, table, group, oracle):
     """The table is the older version of itself, rows and progress alike: these rows come again."""
     entry(table, newest_version(table)).unlink()
     table = Table(table.store, topic)
@@ -283,4 +281,4 @@ def test_the_newest_entry_is_taken_away_underneath(running, broker, topic, table
     running.wait_log("starting over from the table")
     running.wait_written(30 + 60)
     running.stop()
-    assert_exactly_once(table, broker, group)
+    oracle(table)

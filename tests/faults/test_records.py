@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 from harness.payloads import INVALID_UTF8, json_values
 from harness.processes import wait_until
-from harness.tables import Table, assert_exactly_once
+from harness.tables import Table
 
 STOPPED = 1
 MIB = 1024 * 1024
@@ -50,19 +50,19 @@ VERBATIM = {
 
 
 @pytest.mark.row(19)
-def test_odd_values_land_verbatim(broker, new_topic, bucket, group, environment, start):
+def test_odd_values_land_verbatim(broker, new_topic, bucket, group, environment, start, oracle):
     topic = new_topic(1, **GENEROUS)
     broker.produce(topic, VERBATIM.values(), partition=0)
     instance = start(environment(topic), "run", "--once")
     assert instance.wait_exit(60) == 0, instance.tail()
     table = Table(bucket, topic)
-    assert_exactly_once(table, broker, group)
+    oracle(table)
     rows = sorted(table.rows_by_delta_rs())
     assert [value for _, _, value in rows] == list(VERBATIM.values())
 
 
 @pytest.mark.row(19)
-def test_ten_mebibytes_a_record(broker, new_topic, bucket, group, environment, start):
+def test_ten_mebibytes_a_record(broker, new_topic, bucket, group, environment, start, oracle):
     """In the smallest memory that the service accepts."""
     topic = new_topic(2, **GENEROUS)
     # The payload must be unique and must not be small when compressed.
@@ -77,11 +77,11 @@ def test_ten_mebibytes_a_record(broker, new_topic, bucket, group, environment, s
     assert producer.flush(60) == 0
     instance = start(environment(topic, MEMORY_LIMIT_MB="64"), "run", "--once")
     assert instance.wait_exit(120) == 0, instance.tail()
-    assert_exactly_once(Table(bucket, topic), broker, group)
+    oracle(Table(bucket, topic))
 
 
 @pytest.mark.row(19)
-def test_times_beyond_every_calendar(broker, new_topic, bucket, group, environment, start):
+def test_times_beyond_every_calendar(broker, new_topic, bucket, group, environment, start, oracle):
     anything = str(2**63 - 1)
     topic = new_topic(
         1,
@@ -104,7 +104,7 @@ def test_times_beyond_every_calendar(broker, new_topic, bucket, group, environme
     instance = start(environment(topic), "run", "--once")
     assert instance.wait_exit(40) == 0, instance.tail()
     table = Table(bucket, topic)
-    assert_exactly_once(table, broker, group)
+    oracle(table)
     read = table.arrow()
     micros = read["_kafka_timestamp"].cast(pa.int64()).to_pylist()
     found = dict(zip(read["_kafka_offset"].to_pylist(), micros, strict=True))
@@ -122,7 +122,7 @@ def test_times_beyond_every_calendar(broker, new_topic, bucket, group, environme
 
 @pytest.mark.row(19)
 @pytest.mark.parametrize("extra", ["", "all"])
-def test_ten_thousand_headers(extra, broker, new_topic, bucket, group, environment, start):
+def test_ten_thousand_headers(extra, broker, new_topic, bucket, group, environment, start, oracle):
     topic = new_topic(1)
     headers = [(f"key-{number % 100}", b"%d" % number) for number in range(9_998)]
     headers += [("", b""), ("null", None)]
@@ -133,7 +133,7 @@ def test_ten_thousand_headers(extra, broker, new_topic, bucket, group, environme
     instance = start(environment(topic, EXTRA_COLUMNS=extra), "run", "--once")
     assert instance.wait_exit(40) == 0, instance.tail()
     table = Table(bucket, topic)
-    assert_exactly_once(table, broker, group)
+    oracle(table)
     if extra:
         rows = sorted(table.arrow().to_pylist(), key=lambda row: row["_kafka_offset"])
         written = [(pair["key"], pair["value"]) for pair in rows[0]["_kafka_headers"]]
@@ -163,9 +163,7 @@ def test_nothing_passes_a_bad_record(good, broker, new_topic, bucket, group, env
     assert committed == {p: offset for p, offset in progress.items() if offset > 0}
     rows = Counter(table.rows_by_delta_rs())
     visible = Counter((r.partition, r.offset, r.value) for r in broker.read_visible(topic))
-    assert rows == Counter(
-        {row: 1 for row in visible if row[0] == 1 or row[1] < before}
-    )
+    assert rows == Counter({row: 1 for row in visible if row[0] == 1 or row[1] < before})
     stops = [line for line in instance.log().splitlines() if "partition 0 is stopped" in line]
     assert stops and f"offset {before} " in stops[0], stops
 

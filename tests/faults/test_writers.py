@@ -21,7 +21,7 @@ from deltalake.exceptions import DeltaError
 from deltalake.schema import PrimitiveType
 from harness.payloads import Stream, json_values
 from harness.processes import wait_until
-from harness.tables import Table, assert_exactly_once
+from harness.tables import Table
 from logs import append_entry, newest_version
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -105,10 +105,10 @@ def everything_at_once(table: Table) -> Others:
 
 
 @pytest.mark.row(15)
-@pytest.mark.parametrize("seconds", [10, pytest.param(120, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [10, pytest.param(120, marks=pytest.mark.full)])
 @pytest.mark.timeout(400)
 def test_all_kinds_of_other_writers_at_once(
-    seconds, broker, topic, table, group, environment, start
+    seconds, broker, topic, table, group, environment, start, oracle
 ):
     broker.produce(topic, json_values(30))
     variables = environment(topic, BATCH_INTERVAL_SECONDS="0.5", WRITE_RETRY_SECONDS="60")
@@ -134,13 +134,13 @@ def test_all_kinds_of_other_writers_at_once(
     health = instance.health()
     assert health.is_healthy and health.body["errors"] == 0, health
     instance.stop()
-    assert_exactly_once(table, broker, group)
+    oracle(table)
 
     # Somebody who begins in the middle of all that finds the same.
     broker.produce(topic, json_values(10))
     second = start(variables, "run", "--once")
     assert second.wait_exit(40) == 0, second.tail()
-    assert_exactly_once(table, broker, group)
+    oracle(table)
 
 
 # --- row 16 ---------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ CHANGES = [
 @pytest.mark.row(16)
 @pytest.mark.parametrize(("change", "reason"), CHANGES)
 def test_a_table_that_others_change_underneath_stops_its_topic(
-    change, reason, broker, topic, folder, group, environment, start
+    change, reason, broker, topic, folder, group, environment, start, oracle
 ):
     table = Table(folder, topic)
     broker.produce(topic, json_values(30))
@@ -267,7 +267,7 @@ def test_a_table_that_others_change_underneath_stops_its_topic(
     append_entry(table, {"protocol": protocol}, {"metaData": metadata})
     repaired = start(variables, "run", "--once")
     assert repaired.wait_exit(40) == 0, repaired.tail()
-    assert_exactly_once(table, broker, group)
+    oracle(table)
 
 
 HARMLESS = {
@@ -293,7 +293,7 @@ HARMLESS = {
 @pytest.mark.row(16)
 @pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS.keys())
 def test_a_batch_is_written_anew_for_a_table_that_others_changed_harmlessly(
-    change, broker, topic, folder, group, environment, start
+    change, broker, topic, folder, group, environment, start, oracle
 ):
     table = Table(folder, topic)
     broker.produce(topic, json_values(30))
@@ -307,4 +307,4 @@ def test_a_batch_is_written_anew_for_a_table_that_others_changed_harmlessly(
 
     broker.wait_caught_up(group, topic)
     instance.stop()
-    assert_exactly_once(table, broker, group)
+    oracle(table)
