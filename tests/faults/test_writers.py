@@ -280,10 +280,9 @@ HARMLESS = {
         table,
         {
             "protocol": {
-                "minReaderVersion": 3,
+                "minReaderVersion": 1,
                 "minWriterVersion": 7,
-                "readerFeatures": ["deletionVectors"],
-                "writerFeatures": ["appendOnly", "deletionVectors", "invariants"],
+                "writerFeatures": ["appendOnly", "domainMetadata", "invariants"],
             }
         },
     ),
