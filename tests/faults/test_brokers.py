@@ -163,7 +163,9 @@ def test_retention_that_overtakes_a_running_service_stops_the_partition(
 
 
 @pytest.mark.row(11)
-@pytest.mark.parametrize("count", [5, 200], ids=["shorter", "longer"])
+@pytest.mark.parametrize(
+    "count", [pytest.param(5, id="shorter", marks=pytest.mark.full), pytest.param(200, id="longer")]
+)
 def test_a_topic_that_is_created_again_while_down_is_not_copied(
     count, broker, topic, table, group, environment, start
 ):
@@ -274,6 +276,7 @@ def test_a_partition_of_nothing_but_aborted_records(
     assert not table.data_commits()
 
 
+@pytest.mark.full
 @pytest.mark.row(13)
 def test_an_open_transaction_holds_the_topic_up_and_can_be_seen(
     transactions, broker, new_topic, bucket, group, environment, start, oracle
@@ -300,6 +303,7 @@ def test_an_open_transaction_holds_the_topic_up_and_can_be_seen(
     oracle(Table(bucket, topic))
 
 
+@pytest.mark.full
 @pytest.mark.row(13)
 @pytest.mark.timeout(240)
 def test_a_compacted_topic(broker, new_topic, bucket, group, environment, start, oracle):

@@ -37,18 +37,7 @@ class WallClock:
         self.shifts.append(shift)
 
 
-JUMPS = {
-    "hour-forwards": [HOUR, 0],
-    "hour-backwards": [-HOUR, 0],
-    "year-forwards": [YEAR, 0],
-    "year-backwards": [-YEAR, 0],
-}
-
-
-@pytest.mark.parametrize("jumps", JUMPS.values(), ids=JUMPS.keys())
-def test_jumps_of_the_wall_clock(
-    jumps, tmp_path, broker, topic, table, group, environment, start, oracle
-):
+def test_jumps_of_the_wall_clock(tmp_path, broker, topic, table, group, environment, start, oracle):
     begun = datetime.now(timezone.utc)
     clock = WallClock(tmp_path / "shift")
     instance = start(
@@ -61,9 +50,9 @@ def test_jumps_of_the_wall_clock(
         binary=FAULTY_BINARY,
     )
     with Stream(broker, topic):
-        for shift in [0, *jumps]:
+        for shift in [0, HOUR, 0, -HOUR, YEAR, -YEAR, 0]:
             clock.jump(shift)
-            goal = len(table.data_commits()) + 3
+            goal = len(table.data_commits()) + 2
             wait_until(
                 lambda goal=goal: len(table.data_commits()) >= goal,
                 20,
@@ -89,6 +78,7 @@ def test_jumps_of_the_wall_clock(
     assert seen == set(clock.shifts)
 
 
+@pytest.mark.full
 def test_a_clock_that_jumps_all_the_time(
     tmp_path, broker, topic, table, group, environment, start, oracle
 ):

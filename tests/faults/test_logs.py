@@ -23,6 +23,7 @@ pytestmark = pytest.mark.row(14)
 
 DONE = 0
 STOPPED = 1
+FULL = pytest.mark.full
 
 
 @pytest.fixture
@@ -88,7 +89,14 @@ def nothing_but_entries(table: Table) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", [remove_hint, corrupt_hint, empty_hint, cleaned_up, nothing_but_entries]
+    "damage",
+    [
+        remove_hint,
+        corrupt_hint,
+        cleaned_up,
+        pytest.param(empty_hint, marks=FULL),
+        pytest.param(nothing_but_entries, marks=FULL),
+    ],
 )
 def test_goes_on(damage, aged, broker, group, once, topic):
     progress = aged.progress(group, broker.topic_uuid(topic))
@@ -163,10 +171,10 @@ def half_an_entry(table: Table) -> tuple[list[str], Callable[[], None]]:
     [
         dangling_hint,
         truncated_checkpoint,
-        empty_checkpoint,
         missing_entry,
-        missing_first_entry,
         half_an_entry,
+        pytest.param(empty_checkpoint, marks=FULL),
+        pytest.param(missing_first_entry, marks=FULL),
     ],
 )
 def test_stops_and_names_the_repair(damage, aged, broker, group, once, topic, oracle):
@@ -254,6 +262,7 @@ def test_a_table_that_is_recreated_underneath_stops_its_topic(running, broker, t
     assert not DeltaTable(table.uri).file_uris()
 
 
+@pytest.mark.full
 def test_hints_and_checkpoints_that_break_underneath_disturb_nobody(
     running, broker, topic, table, group, once, oracle
 ):

@@ -92,7 +92,7 @@ def test_times_beyond_every_calendar(broker, new_topic, bucket, group, environme
     )
     last_micros_ms = (2**63 - 1) // 1000
     sent = [1, 0, -1, -2, YEAR_10000_MS - 1, YEAR_10000_MS, last_micros_ms, last_micros_ms + 1]
-    sent += [-(2**62), 2**63 - 1, 1_700_000_000_000]
+    sent += [-(2**62), -100_000_000_000_000, 2**63 - 1, 1_700_000_000_000]
     producer = broker.producer()
     for number, milliseconds in enumerate(sent):
         # The client takes 0 for now.
@@ -121,7 +121,7 @@ def test_times_beyond_every_calendar(broker, new_topic, bucket, group, environme
 
 
 @pytest.mark.row(19)
-@pytest.mark.parametrize("extra", ["", "all"])
+@pytest.mark.parametrize("extra", ["all", pytest.param("", marks=pytest.mark.full)])
 def test_ten_thousand_headers(extra, broker, new_topic, bucket, group, environment, start, oracle):
     topic = new_topic(1)
     headers = [(f"key-{number % 100}", b"%d" % number) for number in range(9_998)]
