@@ -39,13 +39,43 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    seed = config.getoption("--seed")
-    if seed is None:
+    if hasattr(config, "workerinput"):
+        seed = config.workerinput["faults_seed"]
+    elif config.getoption("--seed") is not None:
+        seed = config.getoption("--seed")
+    else:
         seed = int(os.environ.get(SEED_VARIABLE) or random.randrange(2**32))
-    config.stash[REPORT] = Report(seed=seed, full=config.getoption("--full"))
+    report = config.stash[REPORT] = Report(seed=seed, full=config.getoption("--full"))
+    config.pluginmanager.register(Outcomes(report))
+    if config.pluginmanager.hasplugin("xdist"):
+        config.pluginmanager.register(Workers())
 
 
 REPORT = pytest.StashKey[Report]()
+
+
+class Outcomes:
+    """Notes how each test ended, in whatever process it ran."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" or report.outcome != "passed":
+            name = report.nodeid.split("::")[-1]
+            self._report.add(Outcome(name, report.outcome, round(report.duration, 1)))
+
+
+class Workers:
+    """Several processes (pytest -n): one seed for all, and their counts added up."""
+
+    def pytest_configure_node(self, node) -> None:
+        node.workerinput["faults_seed"] = node.config.stash[REPORT].seed
+
+    def pytest_testnodedown(self, node, error: object) -> None:
+        output = getattr(node, "workeroutput", None) or {}
+        if "faults" in output:
+            node.config.stash[REPORT].counts.absorb(output["faults"])
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -65,8 +95,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
     answer = yield
     report = item.config.stash[REPORT]
-    if answer.when == "call" or answer.outcome != "passed":
-        report.add(Outcome(item.nodeid.split("::")[-1], answer.outcome, round(answer.duration, 1)))
     if answer.failed:
         answer.sections.append(("faults", f"replay with --seed {report.seed}"))
     return answer
@@ -74,6 +102,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     report = session.config.stash[REPORT]
+    if hasattr(session.config, "workerinput"):
+        session.config.workeroutput["faults"] = report.counts.state()
+        return
     report.seconds = round(time.monotonic() - report.begun)
     report.passed = exitstatus == 0
     if report.full and shortfalls(report.counts):

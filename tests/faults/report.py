@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,6 +84,18 @@ class Counts:
         with self._lock:
             self.commit_ms += milliseconds
             self.retries += retries
+
+    def state(self) -> dict:
+        """All of it as plain values, for another process to `absorb`."""
+        with self._lock:
+            values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {n: dict(v) if isinstance(v, Counter) else v for n, v in values.items()}
+
+    def absorb(self, state: dict) -> None:
+        with self._lock:
+            for name, value in state.items():
+                mine = getattr(self, name)
+                setattr(self, name, mine + type(mine)(value) if value else mine)
 
     def summary(self) -> dict:
         with self._lock:

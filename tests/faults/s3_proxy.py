@@ -63,6 +63,10 @@ class Request:
     def is_checkpoint(self) -> bool:
         return self.method in ("PUT", "POST") and ".checkpoint." in self.path
 
+    @property
+    def is_hint(self) -> bool:
+        return self.method == "PUT" and self.path.endswith("/_last_checkpoint")
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -132,6 +136,10 @@ class Exchange:
 
 Fault = Callable[[Exchange], None]
 Judge = Callable[[Request], Fault | None]
+
+
+def pass_on(_request: Request) -> None:
+    """The judge who does nothing."""
 
 
 # --- faults -------------------------------------------------------------------------------------
@@ -213,7 +221,7 @@ class S3Proxy:
         self._lock = threading.Lock()
         self._open: set[Connection] = set()
         self._closing = False
-        self.judge: Judge = lambda _request: None
+        self.judge: Judge = pass_on
         # For tests: what was asked, in order of arrival.
         self.seen: list[tuple[str, str]] = []
 

@@ -141,6 +141,7 @@ def offsets_before_table(stage: Stage, sabotage: str) -> Verdict:
     stage.counts.add(kills=1)
     ahead = offsets_ahead_of_the_table(stage.table, stage.broker, stage.group)
     instance = stage.instance()
+    instance.wait_written(100)
     stage.settle(30)
     instance.stop()
     verdict = stage.verdict()
