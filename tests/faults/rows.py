@@ -1,7 +1,7 @@
 """Which tests are about which row of the list of faults.
 
 A test of this folder says so itself, by `@pytest.mark.row(7)`, or is named here like those of other
-suites.
+suites. The sheer numbers of kills, stops and wrong answers are in docs/guarantees.md.
 
     python tests/faults/rows.py
 
@@ -40,15 +40,27 @@ FAULTS = {
 
 # Row -> file -> words that begin the names of its tests.
 ELSEWHERE: dict[int, dict[str, list[str]]] = {
-    1: {"tests/integration/test_crash.py": ["test_a_kill_at", "test_kills_at_random_moments"]},
+    1: {
+        "tests/faults/test_mass.py": ["test_the_numbers_of_a_full_run"],
+        "tests/faults/test_kills.py": ["test_killed_at_every"],
+        "tests/integration/test_crash.py": ["test_a_kill_at", "test_kills_at_random_moments"],
+    },
     2: {
+        "tests/faults/test_instances.py": ["test_sigterm", "test_a_second_sigterm"],
         "tests/integration/test_end_to_end.py": ["test_what_is_held_at_sigterm_is_written"],
         "tests/integration/test_cli.py": ["test_a_second_signal_ends_at_once", "test_sigint"],
         "tests/integration/test_restarts.py": ["test_sigterm_while_the_store_is_down"],
     },
-    3: {"tests/integration/test_rebalance.py": ["test_a_frozen_instance_is_fenced"]},
+    3: {
+        "tests/faults/test_zombies.py": ["test_an_heir_has_committed"],
+        "tests/integration/test_rebalance.py": ["test_a_frozen_instance_is_fenced"],
+    },
+    4: {"tests/faults/test_zombies.py": ["test_the_commit_lands_before"]},
     5: {"tests/faults/test_answers.py": ["test_done_but_the_answer_says_otherwise"]},
-    6: {"bridge/src/store/tests.rs": ["http_answers_have_the_right_status"]},
+    6: {
+        "tests/faults/test_answers.py": ["test_a_409_of_which"],
+        "bridge/src/store/tests.rs": ["http_answers_have_the_right_status"],
+    },
     7: {"tests/integration/test_restarts.py": ["test_a_store_outage", "test_a_store_that_comes"]},
     8: {
         "tests/integration/test_cli.py": ["test_a_missing_bucket", "test_a_wrong_key"],
@@ -72,7 +84,10 @@ ELSEWHERE: dict[int, dict[str, list[str]]] = {
         "tests/integration/test_topics.py": ["test_partitions_that_are_added", "test_a_topic"],
         "tests/integration/test_discovery.py": ["test_a_deleted_topic"],
     },
-    12: {"tests/integration/test_rebalance.py": ["test_a_rebalance_storm", "test_instances_join"]},
+    12: {
+        "tests/faults/test_mass.py": ["test_a_little_of_everything"],
+        "tests/integration/test_rebalance.py": ["test_a_rebalance_storm", "test_instances_join"],
+    },
     13: {"tests/integration/test_end_to_end.py": ["test_aborted_and_open_transactions"]},
     14: {
         "bridge/src/table/tests.rs": [
@@ -106,7 +121,10 @@ ELSEWHERE: dict[int, dict[str, list[str]]] = {
         "tests/integration/test_columns.py": ["test_kafka_timestamps", "test_values_and_tomb"],
         "tests/unit/decoder_test.cpp": ["Decoder"],
     },
-    20: {"tests/integration/test_rebalance.py": ["test_three_instances_start_at_once"]},
+    20: {
+        "tests/faults/test_instances.py": ["test_three_instances"],
+        "tests/integration/test_rebalance.py": ["test_three_instances_start_at_once"],
+    },
 }
 
 ROW = re.compile(r"mark\.row\(([\d, ]+)\)")

@@ -116,7 +116,7 @@ def test_retention_that_overtakes_while_down_stops_the_partition(
 ):
     for partition in range(3):
         broker.produce(topic, json_values(20), partition=partition)
-    assert start(environment(topic), "run", "--once").wait_exit(40) == 0
+    assert start(environment(topic), "run", "--once").wait_exit(60) == 0
     for partition in range(3):
         broker.produce(topic, json_values(20), partition=partition)
     forget_before(broker, topic, 0, 35)
@@ -125,7 +125,7 @@ def test_retention_that_overtakes_while_down_stops_the_partition(
 
     instance = start(environment(topic), "run", "--once")
 
-    assert instance.wait_exit(40) == STOPPED, instance.tail()
+    assert instance.wait_exit(60) == STOPPED, instance.tail()
     assert "data loss" in instance.log() and "15 offsets are gone" in instance.log()
     assert table.progress(group, broker.topic_uuid(topic)) == {0: 20, 1: 40, 2: 40}
     assert broker.committed_offsets(group, topic) == {0: 20, 1: 40, 2: 40}
@@ -170,7 +170,7 @@ def test_a_topic_that_is_created_again_while_down_is_not_copied(
     count, broker, topic, table, group, environment, start
 ):
     broker.produce(topic, json_values(90))
-    assert start(environment(topic), "run", "--once").wait_exit(40) == 0
+    assert start(environment(topic), "run", "--once").wait_exit(60) == 0
     old = broker.topic_uuid(topic)
     progress = table.progress(group, old)
     rows = sorted(table.rows_by_delta_rs())
@@ -180,7 +180,7 @@ def test_a_topic_that_is_created_again_while_down_is_not_copied(
 
     instance = start(environment(topic), "run", "--once")
 
-    assert instance.wait_exit(40) == STOPPED, instance.tail()
+    assert instance.wait_exit(60) == STOPPED, instance.tail()
     assert "created again" in instance.log()
     assert table.progress(group, old) == progress
     assert sorted(table.rows_by_delta_rs()) == rows
@@ -195,7 +195,7 @@ def test_partitions_that_are_added_while_down_begin_at_zero(
     broker.produce(topic, json_values(20))
     # Where to begin counts for what was there when the topic was first seen.
     variables = environment(topic, KAFKA_START="latest")
-    assert start(variables, "run", "--once").wait_exit(40) == 0
+    assert start(variables, "run", "--once").wait_exit(60) == 0
     broker.admin.create_partitions([NewPartitions(topic, 3)])[topic].result(15)
     wait_until(lambda: len(broker.partitions(topic)) == 3, 20, "the partitions are there")
     for partition in range(3):
@@ -203,7 +203,7 @@ def test_partitions_that_are_added_while_down_begin_at_zero(
 
     instance = start(variables, "run", "--once")
 
-    assert instance.wait_exit(40) == 0, instance.tail()
+    assert instance.wait_exit(60) == 0, instance.tail()
     oracle(
         Table(bucket, topic),
         expected=[r for r in broker.read_visible(topic) if r.partition or r.offset >= 20],
@@ -269,7 +269,7 @@ def test_a_partition_of_nothing_but_aborted_records(
         send(aborting, topic, [b'"dropped"'] * 20)
         aborting.abort_transaction(30)
     instance = start(environment(topic), "run", "--once")
-    assert instance.wait_exit(40) == 0, instance.tail()
+    assert instance.wait_exit(60) == 0, instance.tail()
     table = Table(bucket, topic)
     oracle(table)
     assert table.progress(group, broker.topic_uuid(topic)) == {0: 63}

@@ -102,7 +102,7 @@ def test_times_beyond_every_calendar(broker, new_topic, bucket, group, environme
     assert len(kept) == len(sent)
 
     instance = start(environment(topic), "run", "--once")
-    assert instance.wait_exit(40) == 0, instance.tail()
+    assert instance.wait_exit(60) == 0, instance.tail()
     table = Table(bucket, topic)
     oracle(table)
     read = table.arrow()
@@ -131,7 +131,7 @@ def test_ten_thousand_headers(extra, broker, new_topic, bucket, group, environme
     producer.produce(topic, b'"none"')
     producer.flush(20)
     instance = start(environment(topic, EXTRA_COLUMNS=extra), "run", "--once")
-    assert instance.wait_exit(40) == 0, instance.tail()
+    assert instance.wait_exit(60) == 0, instance.tail()
     table = Table(bucket, topic)
     oracle(table)
     if extra:
@@ -155,7 +155,7 @@ def test_nothing_passes_a_bad_record(good, broker, new_topic, bucket, group, env
 
     instance = start(environment(topic), "run", "--once")
 
-    assert instance.wait_exit(40) == STOPPED, instance.tail()
+    assert instance.wait_exit(60) == STOPPED, instance.tail()
     table = Table(bucket, topic)
     progress = table.progress(group, broker.topic_uuid(topic))
     assert progress == {0: before, 1: 20}
@@ -190,7 +190,7 @@ def test_each_kind_of_bad_record_stops_its_partition(
     for partition, value in enumerate(BAD.values()):
         broker.produce(topic, [b'"good"', value, b'"never read"'], partition=partition)
     instance = start(environment(topic), "run", "--once")
-    assert instance.wait_exit(40) == STOPPED, instance.tail()
+    assert instance.wait_exit(60) == STOPPED, instance.tail()
     expected = {partition: 1 for partition in range(len(BAD))}
     assert Table(bucket, topic).progress(group, broker.topic_uuid(topic)) == expected
     assert broker.committed_offsets(group, topic) == expected
