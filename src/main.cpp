@@ -9,9 +9,11 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -67,18 +69,28 @@ class SignalWatch {
 };
 
 #ifdef BRONZE_TEST_HOOKS
-/// The system's time, its wall part moved by BRONZE_CLOCK_SHIFT_SECONDS.
+/// The system's time, its wall part moved by BRONZE_CLOCK_SHIFT_SECONDS, or by as many seconds as
+/// the file BRONZE_CLOCK_SHIFT_FILE holds at that moment.
 class WallClock final : public bronze::Clock {
  public:
   [[nodiscard]] bronze::SteadyTime now() const override { return system_.now(); }
   [[nodiscard]] bronze::UnixMicros wall() const override {
     constexpr std::int64_t k_micros_a_second = 1'000'000;
-    return system_.wall() + shift_seconds_ * k_micros_a_second;
+    return system_.wall() + shift_seconds() * k_micros_a_second;
   }
 
  private:
+  [[nodiscard]] std::int64_t shift_seconds() const {
+    if (!file_) return fixed_seconds_;
+    std::int64_t seconds = 0;
+    if (!(std::ifstream(*file_) >> seconds)) throw std::runtime_error(*file_ + ": no number");
+    return seconds;
+  }
+
   bronze::SystemClock system_;
-  const std::int64_t shift_seconds_ =
+  const std::optional<std::string> file_ =
+      bronze::config::process_environment()("BRONZE_CLOCK_SHIFT_FILE");
+  const std::int64_t fixed_seconds_ =
       std::stoll(bronze::config::process_environment()("BRONZE_CLOCK_SHIFT_SECONDS").value_or("0"));
 };
 #else

@@ -227,6 +227,12 @@ fn judge_store(error: &object_store::Error) -> Option<Status> {
     match error {
         E::NotFound { .. } => Some(Status::Missing),
         E::AlreadyExists { .. } | E::Precondition { .. } => Some(Status::Conflict),
+        // Our clock is wrong; it may be set right, and nobody's rights have changed.
+        E::PermissionDenied { source, .. }
+            if source.to_string().contains("RequestTimeTooSkewed") =>
+        {
+            Some(Status::Transient)
+        }
         E::PermissionDenied { .. } | E::Unauthenticated { .. } => Some(Status::Denied),
         E::NotImplemented { .. } | E::NotSupported { .. } => Some(Status::Unsupported),
         _ => None,

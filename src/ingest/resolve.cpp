@@ -37,6 +37,19 @@ std::optional<std::string> not_nullable(const nlohmann::json& field) {
   return "column " + field["name"].get<std::string>() + " must be nullable";
 }
 
+/// A rule about values that every writer has to check; also in a column's inner fields.
+bool has_invariant(const nlohmann::json& field) {
+  if (field.is_object() && field.contains("delta.invariants")) return true;
+  return field.is_structured() && std::any_of(field.begin(), field.end(), has_invariant);
+}
+
+/// What a column asks of writers beyond its type.
+std::optional<std::string> demand_of(const nlohmann::json& field) {
+  if (const auto difference = not_nullable(field)) return difference;
+  if (!has_invariant(field)) return std::nullopt;
+  return "column " + field["name"].get<std::string>() + " has an invariant, which is not supported";
+}
+
 /// REQUIRES: the first columns of `have`, before `begin`, are the six.
 SchemaReading read_extra_columns(const nlohmann::json& have, std::size_t begin) {
   ExtraColumns found;
@@ -59,7 +72,7 @@ SchemaReading read_extra_columns(const nlohmann::json& have, std::size_t begin) 
       return fmt::format("column {} should be {} {}", i + 1, name,
                          type.is_string() ? type.get<std::string>() : type.dump());
     }
-    if (const auto difference = not_nullable(have[i])) return *difference;
+    if (const auto demand = demand_of(have[i])) return *demand;
     found.*(next++)->member = true;
   }
   return found;
@@ -86,7 +99,7 @@ SchemaReading read_schema(const std::string& schema_json) {
     if (i >= have.size() || have[i]["name"] != name || have[i]["type"] != type) {
       return fmt::format("column {} should be {} {}", i + 1, name, type);
     }
-    if (const auto difference = not_nullable(have[i])) return *difference;
+    if (const auto demand = demand_of(have[i])) return *demand;
   }
   return read_extra_columns(have, want.size());
 }
@@ -115,7 +128,8 @@ std::optional<std::string> lost_state(const StartFacts& facts) {
   return std::nullopt;
 }
 
-/// A protocol that asks more of a writer than adding files that hold what they say.
+/// A protocol that asks more of a writer than adding files that hold what they say. That a table
+/// may have invariants asks nothing; columns that do have one are refused by the schema.
 std::optional<std::string> unknown_writer_feature(const delta::TableShape& shape) {
   constexpr int k_plain_writer = 2;
   constexpr int k_named_features = 7;
@@ -123,9 +137,9 @@ std::optional<std::string> unknown_writer_feature(const delta::TableShape& shape
   if (shape.min_writer_version != k_named_features) {
     return "set of protocol version " + std::to_string(shape.min_writer_version);
   }
-  static const std::set<std::string> k_harmless{"appendOnly",     "deletionVectors",
-                                                "domainMetadata", "timestampNtz",
-                                                "v2Checkpoint",   "vacuumProtocolCheck"};
+  static const std::set<std::string> k_harmless{
+      "appendOnly",   "deletionVectors", "domainMetadata",     "invariants",
+      "timestampNtz", "v2Checkpoint",    "vacuumProtocolCheck"};
   for (const auto& feature : shape.writer_features) {
     if (!k_harmless.contains(feature)) return feature;
   }

@@ -356,6 +356,18 @@ TEST(ConfigProperties, OfAnotherFormAreRefusedWithoutBeingShown) {
   }
 }
 
+TEST(ConfigProperties, ThatNameAFileNeedOneThatCanBeRead) {
+  const std::string property = "ssl.certificate.location=";
+  for (const std::string& path : {std::string("/nonexistent"), testing::TempDir()}) {
+    const auto errors = bad({{"KAFKA_PROPERTIES", property + path}});
+    ASSERT_EQ(errors.size(), 1U) << path;
+    EXPECT_NE(errors[0].message.find("unreadable"), std::string::npos) << errors[0].message;
+  }
+  const std::string file = testing::TempDir() + "config_test_certificate";
+  std::ofstream(file) << "";
+  EXPECT_TRUE(bad({{"KAFKA_PROPERTIES", property + file}}).empty());
+}
+
 TEST(ConfigProperties, AreRefusedWhenGivenTwiceOrWithControlCharacters) {
   EXPECT_NE(to_text(bad({{"KAFKA_PROPERTIES", "client.id=a;client.id=b"}})).find("given twice"),
             std::string::npos);
@@ -603,6 +615,8 @@ TEST(ConfigKeys, HalfADescriptionIsRefused) {
       {{{"AWS_SESSION_TOKEN", "t"}}, "AWS_ACCESS_KEY_ID"},
       {{{"AWS_WEB_IDENTITY_TOKEN_FILE", file}}, "AWS_ROLE_ARN"},
       {{{"AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent"}, {"AWS_ROLE_ARN", "arn"}},
+       "AWS_WEB_IDENTITY_TOKEN_FILE"},
+      {{{"AWS_WEB_IDENTITY_TOKEN_FILE", testing::TempDir()}, {"AWS_ROLE_ARN", "arn"}},
        "AWS_WEB_IDENTITY_TOKEN_FILE"},
       {{{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://x"}},
        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"},

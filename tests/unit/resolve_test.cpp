@@ -318,6 +318,12 @@ const std::vector<RefusalCase>& refusal_cases() {
       {"not nullable", schema_change([](Fields& f) { f[1]["nullable"] = false; }),
        "must be nullable"},
       {"column comment", schema_change([](Fields& f) { f[0]["metadata"]["comment"] = "x"; }), ""},
+      {"invariant", schema_change([](Fields& f) {
+         f[2]["metadata"]["delta.invariants"] = R"({"expression":{"expression":"x > 0"}})";
+       }),
+       "column _kafka_offset has an invariant"},
+      {"comment about invariants",
+       schema_change([](Fields& f) { f[2]["metadata"]["comment"] = "\"delta.invariants\""; }), ""},
       {"other order", schema_change([](Fields& f) { std::swap(f[1], f[2]); }),
        "column 2 should be _kafka_partition integer"},
       {"other name", schema_change([](Fields& f) { f[0]["name"] = "raw_value"; }),
@@ -357,6 +363,8 @@ const std::vector<RefusalCase>& refusal_cases() {
       {"writer version of the future", protocol(8, {"appendOnly"}), "protocol version 8"},
       {"named features, none", protocol(7, {}), ""},
       {"named features that ask nothing of us", protocol(7, {"appendOnly", "deletionVectors"}), ""},
+      {"named features with invariants that no column has",
+       protocol(7, {"appendOnly", "deletionVectors", "invariants"}), ""},
       {"row tracking", protocol(7, {"appendOnly", "rowTracking"}), "writer feature rowTracking"},
       {"features of an old protocol do not count", protocol(2, {"rowTracking"}), ""},
       {"other properties", property("delta.checkpointInterval", "10"), ""},
