@@ -13,6 +13,8 @@ enum class Sabotage {
   kRevokeWithoutFlush,
   kNoUuidCheck,
   kNoLookAtRows,
+  kGapNotStated,
+  kEpochAtOldPosition,
 };
 
 #ifdef BRONZE_TEST_HOOKS

@@ -21,6 +21,7 @@ struct CheckFacts {
   std::string group;
   StartPolicy start;
   StartSource start_source = StartSource::kDefault;
+  Policies policies = {};
   std::string base_uri;
   std::chrono::milliseconds timeout{};
   std::vector<std::string> topics;
