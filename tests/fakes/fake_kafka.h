@@ -87,6 +87,9 @@ class FakeKafka {
     const auto retired = retired_.find(identity);
     return retired != retired_.end() ? retired->second : topics_.at(all_by_identity_.at(identity));
   }
+  [[nodiscard]] bool is_deleted(const std::string& identity) const {
+    return retired_.contains(identity);
+  }
   [[nodiscard]] const std::map<std::string, FakeTopic>& topics() const { return topics_; }
 
   /// The group's committed offsets.
