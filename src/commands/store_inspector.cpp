@@ -82,7 +82,10 @@ TableLook StoreInspector::table_of(const std::string& topic) const {
     look.loaded = table->load();
     if (!look.loaded->ok()) return look;
     look.view = table->snapshot();
-    if (!look.view.txns.contains(ingest::registry_app_id(group_, topic))) {
+    if (look.view.txns.contains(ingest::registry_app_id(group_, topic))) {
+      const auto ours = table->log_entry_has_txn(look.view.version, ingest::group_prefix(group_));
+      look.newest_entry_is_ours = ours.outcome.ok() && ours.found;
+    } else {
       auto lookup = table->has_data_files();
       look.loaded = std::move(lookup.outcome);
       look.has_data_files = lookup.found;

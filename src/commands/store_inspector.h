@@ -22,6 +22,8 @@ struct TableLook {
   delta::SnapshotView view;
   /// Looked up only while the table does not know the topic.
   bool has_data_files = false;
+  /// See StartFacts; false when it could not be looked up.
+  bool newest_entry_is_ours = false;
   /// The greatest offset of each partition; looked up only while `has_data_files`.
   OffsetMap last_offsets;
 };
