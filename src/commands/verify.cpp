@@ -85,14 +85,24 @@ class Verification {
       // The other topics need not wait for the same answer.
       unreachable_ = look.trouble;
     }
-    if (!is_same_topic(facts)) return;
+    if (is_same_topic(facts)) read_gaps(facts);
+  }
+
+  void read_gaps(TopicFacts& facts) {
     auto& partitions = facts.epochs.back().partitions;
     for (const Partition partition : facts.kafka.partitions) partitions.try_emplace(partition);
     if (facts.table.out_of_memory || !facts.table.unreadable.empty()) return;
     const SteadyTime deadline = std::chrono::steady_clock::now() + settings_.gap_timeout;
     for (const auto& [partition, of] : partitions) {
-      if (!next_gap_to_ask(facts, partition, Offset{0})) continue;
-      facts.gap_looks[partition] = access_.read_gaps(request(facts, partition, deadline));
+      const auto gap = next_gap_to_ask(facts, partition, Offset{0});
+      if (!gap) continue;
+      auto& look = facts.gap_looks[partition];
+      if (unreachable_.any()) {
+        look = {.trouble = unreachable_, .reached = gap->first, .visible = 0, .samples = {}};
+        continue;
+      }
+      look = access_.read_gaps(request(facts, partition, deadline));
+      if (look.trouble.kind == TroubleKind::kUnreachable) unreachable_ = look.trouble;
     }
   }
 

@@ -69,7 +69,7 @@ class Reading {
       const MessageHandle message(rd_kafka_consumer_poll(consumer_, k_poll.count()));
       const SteadyTime now = std::chrono::steady_clock::now();
       if (now >= request_.deadline) {
-        look_.trouble = {Kind::kUnreachable, "there was not time enough to read all gaps"};
+        look_.trouble = {Kind::kOther, "there was not time enough to read all gaps"};
       } else if (message && take(*message)) {
         heard = now;
       } else if (now - heard > k_silence_max) {

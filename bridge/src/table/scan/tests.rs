@@ -179,3 +179,45 @@ fn a_scan_that_is_dropped_early_does_no_harm() {
     drop(begun);
     assert_eq!(scan(&table, &[]).files.len(), 40);
 }
+
+#[test]
+fn rows_that_a_deletion_vector_removes_are_not_told() {
+    let (directory, store) = local();
+    let table = created(&store, "bronze_a");
+    add_file(&table, &[(0, 100, 30)]);
+    let edit = |version: u64, from: &str, to: &str| {
+        let path = log_file(&directory, "bronze_a", &format!("{version:020}.json"));
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&path, text.replace(from, to)).unwrap();
+    };
+    // The example of the protocol: rows 3, 4, 7, 11, 18 and 29 are deleted.
+    edit(
+        1,
+        r#"{"add":{"#,
+        concat!(
+            r#"{"add":{"deletionVector":{"storageType":"i","pathOrInlineDv":"#,
+            r#""^Bg9^0rr910000000000iXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L","#,
+            r#""sizeInBytes":44,"cardinality":6},"#,
+        ),
+    );
+    edit(
+        0,
+        r#"{"minReaderVersion":1,"minWriterVersion":2}"#,
+        r#"{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors"],"writerFeatures":["deletionVectors","appendOnly"]}"#,
+    );
+    let found = scan(&loaded(&store, "bronze_a"), &[]);
+    let facts = &found.files[0];
+    expect(facts.outcome.clone(), Status::Ok);
+    assert_eq!((facts.stored_rows, facts.live_rows), (30, 24));
+    assert_eq!(
+        found.runs,
+        [
+            (0, 0, 100, 103),
+            (0, 0, 105, 107),
+            (0, 0, 108, 111),
+            (0, 0, 112, 118),
+            (0, 0, 119, 129)
+        ]
+    );
+}
