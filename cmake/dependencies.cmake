@@ -1,5 +1,5 @@
-# What the program stands on: Debian's packages, and librdkafka >= 2.12 (the system's, or the one
-# that scripts/bootstrap has put into .deps).
+# What the program stands on: Debian's packages, and the librdkafka that scripts/bootstrap has built
+# into .deps.
 
 set(ENV{PKG_CONFIG_PATH} "${CMAKE_SOURCE_DIR}/.deps/librdkafka/lib/pkgconfig:$ENV{PKG_CONFIG_PATH}")
 find_package(PkgConfig REQUIRED)

@@ -9,6 +9,9 @@ from harness.payloads import json_values
 from harness.spark import start_spark
 from harness.tables import as_rows
 
+# One JVM for both, which is slow to start.
+pytestmark = [pytest.mark.xdist_group("spark"), pytest.mark.timeout(300)]
+
 
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory):

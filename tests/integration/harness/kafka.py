@@ -121,6 +121,7 @@ class Broker:
     def thaw(self) -> None:
         assert self._process
         self._process.signal(signal.SIGCONT)
+        wait_until(self._answers, 60, "the broker answers after its freeze", 0.2)
 
     def ensure_running(self) -> None:
         if not self._process or not self._process.running:
@@ -134,8 +135,13 @@ class Broker:
         )
 
     def _answers(self) -> bool:
+        """Asked by a new client: librdkafka 2.14 is cut off for ever by an answer without brokers,
+        which a fenced or starting broker gives.
+        """
         assert self._process
         assert self._process.running, self._process.tail()
+        self._admin = None
+        self._close_reader()
         try:
             return bool(self.admin.list_topics(timeout=2).brokers)
         except Exception:
