@@ -64,12 +64,26 @@ class Verification {
       const auto table = access_.reader(facts.table.directory);
       const auto dead_letters = access_.reader(facts.dead_letters.directory);
       read_tables(*table, *dead_letters, settings_.limits, tell_, facts);
+      // After the table: nothing in it can be newer than what Kafka then says.
+      ask_kafka(facts);
+      if (is_ahead_of_table(facts)) read_progress_again(*table, facts);
     } catch (const std::exception& error) {
       facts.table.loaded = {delta::StoreStatus::kFailed, error.what()};
     }
-    // After the table: nothing in it can be newer than what Kafka then says.
-    ask_kafka(facts);
     return facts;
+  }
+
+  /// The service may have written since the table was read.
+  static void read_progress_again(delta::TableReader& table, TopicFacts& facts) {
+    if (!table.load().ok()) return;
+    TopicFacts now;
+    now.topic = facts.topic;
+    now.group = facts.group;
+    read_txns(table.snapshot().txns, now);
+    if (now.current().identity != facts.current().identity) return;
+    for (const auto& [partition, of] : now.current().partitions) {
+      if (of.progress) facts.later_progress[partition] = *of.progress;
+    }
   }
 
   void ask_kafka(TopicFacts& facts) {

@@ -122,6 +122,9 @@ struct TopicFacts {
   kafka::TopicLook kafka;
   /// Of the current epoch.
   std::map<Partition, kafka::GapLook> gap_looks;
+  /// The current epoch's progress by a snapshot that is younger than what Kafka told; read only
+  /// where Kafka is ahead of the first snapshot, as it is while the service runs.
+  OffsetMap later_progress;
 
   [[nodiscard]] const EpochFacts& current() const { return epochs.back(); }
 };

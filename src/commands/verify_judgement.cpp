@@ -79,6 +79,15 @@ bool rows_are_known(const TopicFacts& facts) {
   return facts.table.loaded.ok() && complete(facts.table) && dead_are_known;
 }
 
+/// Before what offset the group was told that everything is in the table; nullopt = it was not, or
+/// perhaps of an older topic of this name.
+std::optional<Offset> told_offset(const TopicFacts& facts, Partition partition) {
+  if (facts.current().since != 0 || !is_same_topic(facts)) return std::nullopt;
+  const auto told = value_in(facts.kafka.group_offsets, partition);
+  if (!told || told->metadata != ingest::commit_metadata(facts.table.id)) return std::nullopt;
+  return told->offset;
+}
+
 /// One partition of one epoch.
 class PartitionJudge {
  public:
@@ -207,25 +216,28 @@ class PartitionJudge {
               "or the progress is wrong",
               progress.value, report_.latest->value));
     }
-    if (report_.earliest && facts_.progress && progress < *report_.earliest) {
+    const Offset now = std::max(progress, later_progress().value_or(progress));
+    if (report_.earliest && facts_.progress && now < *report_.earliest) {
       say(Level::kProblem, "data_loss",
           fmt::format("Kafka deleted offsets {} before they were written",
-                      text(OffsetRange{progress, *report_.earliest})));
+                      text(OffsetRange{now, *report_.earliest})));
     }
-    judge_group_offset(progress);
+    judge_group_offset(now);
+  }
+
+  [[nodiscard]] std::optional<Offset> later_progress() const {
+    return is_current_ ? value_in(all_.later_progress, report_.partition) : std::nullopt;
   }
 
   void judge_group_offset(Offset progress) {
-    if (!is_current_ || epoch_.since != 0 || !is_same_topic(all_)) return;
-    const auto told = value_in(all_.kafka.group_offsets, report_.partition);
-    if (!told || told->metadata != ingest::commit_metadata(all_.table.id)) return;
-    if (told->offset <= progress) return;
+    const auto told = is_current_ ? told_offset(all_, report_.partition) : std::nullopt;
+    if (!told || *told <= progress) return;
     say(Level::kProblem, "table_set_back",
         fmt::format(
             "the consumer group was told that everything before offset {} is in this table, "
             "whose progress is {}: the newest log entries were lost, or the table was set "
             "back to an older version",
-            told->offset.value, progress.value));
+            told->value, progress.value));
   }
 
   /// Adds up what is in no row before the progress, by why.
@@ -505,6 +517,16 @@ std::optional<OffsetRange> next_gap_to_ask(const TopicFacts& facts, Partition pa
   const Offset begin = begin_of(epoch, of).value_or(*of.progress);
   const std::array<const OffsetSet*, 4> covered{&of.rows, &of.dead, &of.others, &of.skipped};
   return first_gap(covered, std::max({from, begin, *earliest}), std::min(*of.progress, *latest));
+}
+
+bool is_ahead_of_table(const TopicFacts& facts) {
+  if (!is_same_topic(facts)) return false;
+  const auto& partitions = facts.current().partitions;
+  return std::any_of(partitions.begin(), partitions.end(), [&](const auto& entry) {
+    const Offset progress = entry.second.progress.value_or(Offset{0});
+    return told_offset(facts, entry.first).value_or(progress) > progress ||
+           value_in(facts.kafka.earliest, entry.first).value_or(progress) > progress;
+  });
 }
 
 VerifiedTopic judge(const TopicFacts& facts) {

@@ -16,6 +16,10 @@ namespace bronze::commands {
 /// Whether Kafka's topic is the one that the table's current rows are of.
 [[nodiscard]] bool is_same_topic(const TopicFacts& facts);
 
+/// Whether Kafka tells of progress that the table does not have: the service may have moved on
+/// since the table was read. Pure.
+[[nodiscard]] bool is_ahead_of_table(const TopicFacts& facts);
+
 /// What the facts mean. Pure.
 [[nodiscard]] VerifiedTopic judge(const TopicFacts& facts);
 

@@ -15,7 +15,7 @@ from confluent_kafka import TopicPartition
 from deltalake import write_deltalake
 from harness.kafka import Broker
 from harness.minio import Folder
-from harness.payloads import json_values
+from harness.payloads import Stream, json_values
 from harness.processes import free_port, wait_until
 from harness.service import KAFKA_TIMING, Finished, run_command
 from harness.tables import Table, statistics
@@ -159,6 +159,38 @@ def test_what_compaction_and_retention_removed_is_not_missing(
     (by_retention,) = partitions(report, 1)
     assert by_retention["gaps"]["retention"] == 3 and by_retention["gaps"]["explained"] == 1
     assert "retention" in codes(report, "info")
+
+
+def test_gaps_that_are_far_apart_are_all_read(broker, new_topic, folder, environment, run_once):
+    topic = new_topic(1)
+    send_transactions(broker, topic, "abort", "commit")
+    broker.produce(topic, [b"%d" % number for number in range(25_000)], partition=0)
+    send_transactions(broker, topic, "commit", "abort")
+    variables = environment(topic, store=folder)
+    run_once(variables)
+
+    code, report = verify_json(variables)
+    assert code == 0, report
+    assert partitions(report)[0]["gaps"]["explained"] == 6
+
+    ends = "0, 1, 2, 12000, 25003, 25004"
+    Table(folder, topic).delta_rs().delete(f"_kafka_offset IN ({ends})")
+    code, report = verify_json(variables)
+    assert code == 1, report
+    assert "offsets 2, 12000, 25003 to 25004" in messages(report, "missing_rows")
+
+
+def test_beside_a_running_service_nothing_is_dirty(
+    broker, topic, folder, group, environment, start
+):
+    variables = environment(topic, store=folder, BATCH_INTERVAL_SECONDS="0.2")
+    with Stream(broker, topic):
+        instance = start(variables)
+        instance.wait_written(100)
+        for _ in range(5):
+            code, report = verify_json(variables)
+            assert code == 0, report
+    instance.stop()
 
 
 def test_topics_that_patterns_match_are_verified(broker, unique, folder, environment, run_once):

@@ -260,7 +260,9 @@ TEST(VerifyJudgementTest, ProgressMustGoWithRowsKafkaAndGroup) {
   facts = clean();
   facts.kafka.group_offsets[k_p0] = {Offset{160}, ingest::commit_metadata("table-id")};
   EXPECT_EQ(codes(judge(facts), Level::kProblem), Codes{"table_set_back"});
+  EXPECT_TRUE(is_ahead_of_table(facts));
   facts.kafka.group_offsets[k_p0] = {Offset{160}, ""};
+  EXPECT_FALSE(is_ahead_of_table(facts));
   EXPECT_EQ(exit_code_of(judge(facts)), 0);
 }
 

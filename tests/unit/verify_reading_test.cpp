@@ -8,8 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "commands/verify.h"
 #include "commands/verify_judgement.h"
 #include "ingest/app_id.h"
+#include "ingest/resolve.h"
 
 namespace bronze::commands {
 namespace {
@@ -40,7 +42,10 @@ class FakeScan final : public delta::RowScan {
 /// A table of which a test says what it holds.
 class FakeReader final : public delta::TableReader {
  public:
-  delta::StoreOutcome load() override { return loaded; }
+  delta::StoreOutcome load() override {
+    if (loads++ > 0 && !later_txns.empty()) view.txns = later_txns;
+    return loaded;
+  }
   [[nodiscard]] const delta::SnapshotView& snapshot() const override { return view; }
   std::unique_ptr<delta::RowScan> scan_rows(const std::vector<UnixMicros>& asked) override {
     epochs = asked;
@@ -61,9 +66,31 @@ class FakeReader final : public delta::TableReader {
 
   delta::StoreOutcome loaded;
   delta::SnapshotView view;
+  /// Those of every load after the first; empty = they stay.
+  delta::TxnMap later_txns;
+  int loads = 0;
   std::vector<delta::RowPart> parts;
   std::vector<UnixMicros> epochs;
   delta::LogVersions versions{.outcome = {}, .entries = {{0, 5}}, .checkpoint = {}};
+};
+
+/// A reader that another one stands behind, which outlives it.
+template <typename Reader>
+class Forward final : public delta::TableReader {
+ public:
+  explicit Forward(Reader& reader) : reader_(reader) {}
+  delta::StoreOutcome load() override { return reader_.load(); }
+  [[nodiscard]] const delta::SnapshotView& snapshot() const override { return reader_.snapshot(); }
+  std::unique_ptr<delta::RowScan> scan_rows(const std::vector<UnixMicros>& epochs) override {
+    return reader_.scan_rows(epochs);
+  }
+  delta::LogVersions log_versions() override { return reader_.log_versions(); }
+  std::vector<delta::LogEntry> log_entries(delta::VersionRange versions) override {
+    return reader_.log_entries(versions);
+  }
+
+ private:
+  Reader& reader_;
 };
 
 class VerifyReadingTest : public ::testing::Test {
@@ -192,6 +219,47 @@ TEST_F(VerifyReadingTest, ColumnMappingIsNotRead) {
   facts_ = {};
   read();
   EXPECT_EQ(facts_.table.unreadable, "it has no column _kafka_partition");
+}
+
+TEST_F(VerifyReadingTest, AServiceThatWritesMeanwhileSetsNothingBack) {
+  table_.add(k_p0, range(0, 100));
+  table_.add(k_p1, range(0, 50));
+  config::Config config;
+  config.kafka.consumer_group = "group";
+  const auto forward = [](FakeReader& reader) {
+    return std::make_unique<Forward<FakeReader>>(reader);
+  };
+  const VerifyAccess access{
+      .reader = [&](const std::string& directory) -> std::unique_ptr<delta::TableReader> {
+        return forward(directory == "bronze_trips" ? table_ : dead_);
+      },
+      .look =
+          [&](const kafka::LookRequest&) {
+            kafka::ClusterLook look;
+            auto& topic = look.topics.emplace_back();
+            topic.identity = k_topic;
+            topic.partitions = {k_p0, k_p1};
+            topic.earliest = {{k_p0, Offset{0}}, {k_p1, Offset{60}}};
+            topic.latest = {{k_p0, Offset{200}}, {k_p1, Offset{200}}};
+            topic.group_offsets[k_p0] = {Offset{150}, ingest::commit_metadata("table-id")};
+            return look;
+          },
+      .read_gaps = [](const kafka::GapRequest&) { return kafka::GapLook{}; },
+      .matched_topics = [] { return kafka::TopicList{}; }};
+  const VerifySettings settings{
+      .topics = {"trips"}, .timeout = {}, .gap_timeout = {}, .limits = limits_};
+  const auto run = [&] {
+    table_.loads = 0;
+    return verify(config, settings, access, [](const std::string&) {});
+  };
+  EXPECT_EQ(exit_code(run()), 1);
+  const delta::TxnMap first = table_.view.txns;
+  table_.later_txns = first;
+  table_.later_txns[ingest::partition_app_id("group", k_topic, k_p0)] = 160;
+  table_.later_txns[ingest::partition_app_id("group", k_topic, k_p1)] = 70;
+  const auto report = run();
+  EXPECT_EQ(exit_code(report), 0);
+  EXPECT_EQ(report.topics[0].epochs[0].partitions[0].progress, Offset{100});
 }
 
 TEST_F(VerifyReadingTest, OtherGroupsThatKnowTheTopicAreNamed) {
