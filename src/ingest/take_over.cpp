@@ -103,12 +103,11 @@ HaltTopic rows_without_group_offset(const StartFacts& facts,
 std::optional<HaltTopic> beyond_kafka(const StartFacts& facts, Partition partition, Offset offset) {
   const auto latest = find(facts.latest, partition);
   if (latest && offset <= *latest) return std::nullopt;
-  return HaltTopic{
-      "rows of another program in the table, or what it committed, reach to offset " +
-      text(offset) + " of partition " + text(partition) + ", but Kafka ends " +
-      (latest ? "at " + text(*latest) : "somewhere else") +
-      ": they cannot come from this topic, or its log was truncated. Delete those "
-      "rows, or the group's offset, then restart"};
+  return HaltTopic{"rows of another program in the table, or what it committed, reach to offset " +
+                   text(offset) + " of partition " + text(partition) + ", but Kafka ends " +
+                   (latest ? "at " + text(*latest) : "somewhere else") +
+                   ": they cannot come from this topic, or its log was truncated. Delete those "
+                   "rows, or the group's offset, then restart"};
 }
 
 /// REQUIRES: the table has data files. Partitions that Kafka does not tell of yet, and offsets that
