@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/kill_point.h"
 #include "ingest/store_probe.h"
 
 namespace bronze::ingest {
@@ -248,6 +249,7 @@ void Ingest::answer_revoke() {
   if (!release_by_) return;
   const bool written = std::all_of(lanes_.begin(), lanes_.end(),
                                    [](const auto& lane) { return lane->revoke_done(); });
+  if (!written) kill_point("revoke_mid_flush");
   if (!written && parts_.clock.now() < *release_by_) return;
   release_by_.reset();
   for (const auto& lane : lanes_) lane->end_revoke();
@@ -276,7 +278,12 @@ void Ingest::commit_offsets_again() {
 }
 
 void Ingest::on_warning(const kafka::SourceWarning& warning) {
-  if (warning.all_brokers_down) parts_.watch.on_brokers_down();
+  if (warning.all_brokers_down) {
+    // It says only that no broker is left; what came before says why.
+    parts_.watch.on_brokers_down();
+    return;
+  }
+  kafka_trouble_at_ = parts_.clock.now();
   if (warning.message != kafka_trouble_) spdlog::warn("Kafka: {}", warning.message);
   kafka_trouble_ = warning.message;
 }
@@ -377,6 +384,8 @@ void Ingest::advance_phase() {
             "written will be read again");
         written_in_time_ = false;
         begin_closing();
+      } else {
+        kill_point("shutdown_mid_drain");
       }
       return;
     case Phase::kClosing:
@@ -460,7 +469,7 @@ void Ingest::balance_memory() {
         std::max_element(lanes_.begin(), lanes_.end(), [](const auto& left, const auto& right) {
           return left->open_bytes() < right->open_bytes();
         });
-    if ((*largest)->has_open_batch()) (*largest)->flush();
+    (*largest)->flush();
   }
   const bool pause = paused_ ? held > limit / 2 : held > limit;
   if (pause == paused_) return;
@@ -482,8 +491,10 @@ void Ingest::say_what_is_waited_for() {
   if (!group_trouble_.empty()) spdlog::warn("waiting: {}", group_trouble_);
   const auto answered = parts_.watch.last_answer();
   if (!answered || now - *answered > k_kafka_silence) {
-    const std::string& why =
-        parts_.watch.last_error().empty() ? kafka_trouble_ : parts_.watch.last_error();
+    // Why there is no connection says more than that a request timed out.
+    const bool connection_failed =
+        kafka_trouble_at_ && (!answered || *kafka_trouble_at_ > *answered);
+    const std::string& why = connection_failed ? kafka_trouble_ : parts_.watch.last_error();
     spdlog::warn("waiting for Kafka at {}: {}", settings_.kafka_name,
                  why.empty() ? "no answer yet" : why);
   }
