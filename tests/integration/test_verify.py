@@ -250,6 +250,47 @@ def test_what_another_program_did_before_the_take_over_is_only_told(
     assert row["gaps"]["before_take_over"] == 2
 
 
+def test_skipped_offsets_and_a_topic_that_was_created_again(
+    broker, new_topic, folder, environment, run_once
+):
+    topic = new_topic(2)
+    policies = {"ON_TOPIC_RECREATED": "new_epoch", "ON_DATA_LOSS": "skip"}
+    variables = environment(topic, store=folder, **policies)
+
+    def produce(count: int) -> None:
+        for partition in range(2):
+            broker.produce(topic, json_values(count), partition=partition)
+
+    produce(30)
+    run_once(variables)
+    produce(20)
+    wanted = TopicPartition(topic, 0, 40)
+    broker.admin.delete_records([wanted])[wanted].result(15)
+    run_once(variables)
+
+    code, report = verify_json(variables)
+    assert code == 0, report
+    assert "10 offsets were skipped" in messages(report, "skipped")
+    assert "30 to 39" in messages(report, "skipped")
+    assert [row["gaps"]["skipped"] for row in partitions(report)] == [10, 0]
+
+    broker.delete_topic(topic)
+    broker.create_topic(topic, 2)
+    produce(10)
+    code, report = verify_json(variables)
+    assert code == 3 and codes(report, "unknown") == {"other_topic"}, report
+
+    run_once(variables)
+    code, report = verify_json(variables)
+
+    assert code == 0, report
+    old, new = report["topics"][0]["epochs"]
+    assert [row["rows"] for row in old["partitions"]] == [40, 50]
+    assert [row["rows"] for row in new["partitions"]] == [10, 10]
+    assert not old["current"] and new["current"] and new["since_us"] > 0
+    assert new["topic_id"] == broker.topic_uuid(topic)
+
+
 # --- damaged ----------------------------------------------------------------------------------
 
 
