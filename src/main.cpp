@@ -9,9 +9,11 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -67,18 +69,28 @@ class SignalWatch {
 };
 
 #ifdef BRONZE_TEST_HOOKS
-/// The system's time, its wall part moved by BRONZE_CLOCK_SHIFT_SECONDS.
+/// The system's time, its wall part moved by BRONZE_CLOCK_SHIFT_SECONDS, or by as many seconds as
+/// the file BRONZE_CLOCK_SHIFT_FILE holds at that moment.
 class WallClock final : public bronze::Clock {
  public:
   [[nodiscard]] bronze::SteadyTime now() const override { return system_.now(); }
   [[nodiscard]] bronze::UnixMicros wall() const override {
     constexpr std::int64_t k_micros_a_second = 1'000'000;
-    return system_.wall() + shift_seconds_ * k_micros_a_second;
+    return system_.wall() + shift_seconds() * k_micros_a_second;
   }
 
  private:
+  [[nodiscard]] std::int64_t shift_seconds() const {
+    if (!file_) return fixed_seconds_;
+    std::int64_t seconds = 0;
+    if (!(std::ifstream(*file_) >> seconds)) throw std::runtime_error(*file_ + ": no number");
+    return seconds;
+  }
+
   bronze::SystemClock system_;
-  const std::int64_t shift_seconds_ =
+  const std::optional<std::string> file_ =
+      bronze::config::process_environment()("BRONZE_CLOCK_SHIFT_FILE");
+  const std::int64_t fixed_seconds_ =
       std::stoll(bronze::config::process_environment()("BRONZE_CLOCK_SHIFT_SECONDS").value_or("0"));
 };
 #else
@@ -185,9 +197,9 @@ void add_check_options(CLI::App& command, bronze::CheckOptions& options) {
           [&options](double seconds) {
             options.timeout = std::chrono::milliseconds(std::llround(seconds * 1000));
           },
-          "Seconds that Kafka and the store may take to answer [10]")
+          "Seconds that Kafka and the store may take to answer, 0.1 to 600 [10]")
       ->type_name("SECONDS")
-      ->check(CLI::Range(0.1, 600.0));
+      ->check(CLI::Range(0.1, 600.0).description(""));
   command.footer(
       "Exit codes: 0 all well (there may be warnings), 1 something is wrong, 2 bad configuration "
       "or usage,\n3 nothing is known to be wrong, but something could not be told: Kafka or the "

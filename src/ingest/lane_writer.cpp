@@ -58,6 +58,20 @@ void LaneWriter::set_progress(Partition partition, PartitionStart::Progress prog
   }
 }
 
+void LaneWriter::set_gap(Partition partition, const std::optional<OffsetRange>& gap) {
+  gaps_.erase(partition);
+  if (gap) gaps_.emplace(partition, *gap);
+}
+
+RangeMap LaneWriter::gaps_in(const RangeMap& ranges) const {
+  RangeMap found;
+  for (const auto& [partition, gap] : gaps_) {
+    const auto range = ranges.find(partition);
+    if (range != ranges.end() && range->second.first == gap.first) found.emplace(partition, gap);
+  }
+  return found;
+}
+
 Batch& LaneWriter::open_batch() {
   if (!open_) {
     open_ = std::make_unique<Batch>(settings_.lane, parts_.table, parts_.executor,
@@ -113,6 +127,10 @@ void LaneWriter::seal() {
   task.parameters = {{"bronzeOffsets", describe_ranges(batch.ranges())},
                      {"bronzeRows", std::to_string(batch.rows())},
                      {"bronzeTopic", settings_.topic}};
+  const RangeMap gaps = gaps_in(batch.ranges());
+  if (!gaps.empty() && !sabotaged(Sabotage::kGapNotStated)) {
+    task.parameters["bronzeSkipped"] = describe_ranges(gaps);
+  }
   for (const auto& [partition, range] : batch.ranges()) {
     const std::int64_t error = sabotaged(Sabotage::kNextOffByOne) ? 1 : 0;
     TxnStep step{.app_id = partition_app_id(settings_.group, identity_, partition),
@@ -204,8 +222,7 @@ std::optional<WriterEvent> LaneWriter::check_topic() {
     return retry_later(Stage::kCheckingTopic,
                        "whether the topic is still the same cannot be told: " + topic->error);
   }
-  return TopicReplaced{"the topic was deleted and created again (its id was " + identity_.text +
-                       " and is now " + topic->identity.text + ")"};
+  return TopicReplaced{topic->identity.text};
 }
 
 void LaneWriter::submit_attempt_in_turn() {
@@ -233,6 +250,7 @@ std::optional<WriterEvent> LaneWriter::take_attempt(CommitResult result) {
       failures_ = 0;
       BatchCommitted done = committed(result);
       for (const auto& [partition, range] : done.ranges) without_progress_.erase(partition);
+      for (const auto& [partition, gap] : gaps_in(done.ranges)) gaps_.erase(partition);
       sealed_.reset();
       return done;
     }

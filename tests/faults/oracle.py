@@ -204,7 +204,7 @@ def follow_the_log(verdict: Verdict, table: Table, group: str, visible: set[Plac
                 for app_id, next_offset in moved.items()
                 for partition in [int(app_id.rsplit("/", 1)[1])]
                 for offset in by_partition[partition]
-                if before.get(app_id, next_offset) <= offset < next_offset
+                if before.get(app_id, 0) <= offset < next_offset
             }
             registers = "bronzeRegisters" in json.dumps(commit.info)
             if not registers and Counter(places) != Counter(stated):
