@@ -106,6 +106,7 @@ ingest::LaneSettings lane_settings(const config::Config& config, const std::stri
                      .file_age_max = k_file_age_max},
           .start = config.kafka.start,
           .start_source = config.kafka.start_source,
+          .policies = config.policies,
           .mode = mode,
           .table_spec = {.schema_json = batch::table_schema(config.extra_columns),
                          .partition_columns = {batch::k_partition_column},

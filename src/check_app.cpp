@@ -60,8 +60,7 @@ int CheckApp::run(std::ostream& out) {
   } catch (const std::exception& refused) {
     access = access_refused(refused.what());
   }
-  parts.inspector.emplace(std::move(access), parts.config.kafka.consumer_group,
-                          commands::topics_to_check(parts.config.kafka));
+  parts.inspector.emplace(std::move(access), parts.config.kafka.consumer_group);
   const auto report = commands::check(
       parts.config, parts.options.timeout,
       [&parts](const kafka::LookRequest& request) { return parts.cluster.look(request); },

@@ -197,9 +197,9 @@ void add_check_options(CLI::App& command, bronze::CheckOptions& options) {
           [&options](double seconds) {
             options.timeout = std::chrono::milliseconds(std::llround(seconds * 1000));
           },
-          "Seconds that Kafka and the store may take to answer [10]")
+          "Seconds that Kafka and the store may take to answer, 0.1 to 600 [10]")
       ->type_name("SECONDS")
-      ->check(CLI::Range(0.1, 600.0));
+      ->check(CLI::Range(0.1, 600.0).description(""));
   command.footer(
       "Exit codes: 0 all well (there may be warnings), 1 something is wrong, 2 bad configuration "
       "or usage,\n3 nothing is known to be wrong, but something could not be told: Kafka or the "

@@ -59,13 +59,13 @@ impl fmt::Display for Fault {
 
 impl From<KernelError> for Fault {
     fn from(error: KernelError) -> Self {
-        Self::new(classify(&error), text_of(&error))
+        Self::new(classify(&error), with_root_cause(text_of(&error), &error))
     }
 }
 
 impl From<object_store::Error> for Fault {
     fn from(error: object_store::Error) -> Self {
-        Self::new(classify(&error), error.to_string())
+        Self::new(classify(&error), with_root_cause(error.to_string(), &error))
     }
 }
 
@@ -326,6 +326,21 @@ fn text_of(error: &KernelError) -> String {
         KernelError::Backtraced { source, .. } => text_of(source),
         other => other.to_string(),
     }
+}
+
+/// `text`, and why a request could not be sent (name not known, connection refused, certificate not
+/// trusted), which the text of a transport error leaves out.
+fn with_root_cause(text: String, error: &(dyn Error + 'static)) -> String {
+    if !chain(error).any(|link| link.is::<HttpError>()) {
+        return text;
+    }
+    let root = chain(error)
+        .last()
+        .map_or_else(String::new, ToString::to_string);
+    if root.is_empty() || text.contains(&root) {
+        return text;
+    }
+    format!("{text}: {root}")
 }
 
 /// One line without the query strings and user names of URLs and without the XML of a store's

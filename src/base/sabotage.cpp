@@ -20,6 +20,8 @@ Sabotage sabotage_named(std::string_view name) {
       std::pair{"no_uuid_check", Sabotage::kNoUuidCheck},
       std::pair{"no_look_at_rows", Sabotage::kNoLookAtRows},
       std::pair{"no_rewind", Sabotage::kNoRewind},
+      std::pair{"gap_not_stated", Sabotage::kGapNotStated},
+      std::pair{"epoch_at_old_position", Sabotage::kEpochAtOldPosition},
   };
   for (const auto& [known, sabotage] : k_names) {
     if (name == known) return sabotage;

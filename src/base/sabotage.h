@@ -16,6 +16,8 @@ enum class Sabotage {
   kNoUuidCheck,
   kNoLookAtRows,
   kNoRewind,
+  kGapNotStated,
+  kEpochAtOldPosition,
 };
 
 #ifdef BRONZE_TEST_HOOKS

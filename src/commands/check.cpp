@@ -1,12 +1,13 @@
 #include "commands/check.h"
 
+#include <string>
 #include <variant>
+#include <vector>
 
 #include "commands/check_judgement.h"
+#include "commands/topic_match.h"
 
 namespace bronze::commands {
-
-std::vector<std::string> topics_to_check(const config::KafkaConfig& kafka) { return kafka.topics; }
 
 CheckReport check(const config::Config& config, std::chrono::milliseconds timeout,
                   const LookAtCluster& look_at_cluster, StoreInspector& store) {
@@ -17,16 +18,26 @@ CheckReport check(const config::Config& config, std::chrono::milliseconds timeou
                    .group = config.kafka.consumer_group,
                    .start = config.kafka.start,
                    .start_source = config.kafka.start_source,
+                   .policies = config.policies,
                    .base_uri = config.store.base_uri,
                    .timeout = timeout,
-                   .topics = topics_to_check(config.kafka),
+                   .topics = config.kafka.topics,
+                   .patterns = config.kafka.patterns,
+                   .match = {},
                    .kafka = {},
                    .store = {}};
-  for (const auto& pattern : config.kafka.patterns) {
-    facts.warnings.push_back("KAFKA_TOPICS: what " + pattern +
-                             " matches is not looked at; name such topics to check them");
+  store.look_at(config.kafka.topics);
+  kafka::LookRequest request{
+      .topics = config.kafka.topics, .more_topics = {}, .unix_ms = {}, .timeout = timeout};
+  if (!config.kafka.patterns.empty()) {
+    request.more_topics = [&](const std::vector<std::string>& all) {
+      facts.match = match_topics(config, all);
+      facts.topics.insert(facts.topics.end(), facts.match->topics.begin(),
+                          facts.match->topics.end());
+      store.look_at(facts.match->topics);
+      return facts.match->topics;
+    };
   }
-  kafka::LookRequest request{.topics = facts.topics, .unix_ms = {}, .timeout = timeout};
   if (const auto* at = std::get_if<StartAtTime>(&config.kafka.start)) request.unix_ms = at->unix_ms;
   facts.kafka = look_at_cluster(request);
   facts.store = store.wait_until(deadline);

@@ -2,8 +2,6 @@
 
 #include <chrono>
 #include <functional>
-#include <string>
-#include <vector>
 
 #include "commands/check_report.h"
 #include "commands/store_inspector.h"
@@ -12,14 +10,11 @@
 
 namespace bronze::commands {
 
-/// Which topics are looked at.
-[[nodiscard]] std::vector<std::string> topics_to_check(const config::KafkaConfig& kafka);
-
 using LookAtCluster = std::function<kafka::ClusterLook(const kafka::LookRequest&)>;
 
 /// `bronze check`: what the service would find were it started now. Asks Kafka on this thread,
-/// while `store` asks the store; both for at most `timeout`. `store` looks at the tables of
-/// topics_to_check.
+/// while `store` asks the store; both for at most `timeout`.
+/// REQUIRES: `store` has been asked for no table.
 [[nodiscard]] CheckReport check(const config::Config& config, std::chrono::milliseconds timeout,
                                 const LookAtCluster& look_at_cluster, StoreInspector& store);
 

@@ -107,6 +107,34 @@ Finding judge_group(const CheckFacts& facts) {
           "Stop the other members first, or use another KAFKA_CONSUMER_GROUP"};
 }
 
+PatternReport describe_pattern(const CheckFacts& facts, const std::string& pattern) {
+  PatternReport report{.pattern = pattern, .topics = {}};
+  if (facts.match) report.topics = facts.match->of_pattern.at(pattern);
+  return report;
+}
+
+Finding judge_pattern(const CheckFacts& facts, const PatternReport& report) {
+  const auto& look = facts.kafka;
+  if (!report.topics) {
+    const Trouble& trouble = look.trouble.any() ? look.trouble : look.list_trouble;
+    return {look.trouble.any() ? Level::kUnknown : level_of(trouble), "pattern",
+            fmt::format("{}: what it matches is not known, since Kafka does not tell its topics{}",
+                        report.pattern, trouble.any() ? ": " + trouble.message : ""),
+            ""};
+  }
+  const std::size_t count = report.topics->size();
+  if (count == 0) {
+    return {Level::kWarning, "pattern",
+            report.pattern + ": no topic matches now; the service waits for one",
+            "Create one, correct KAFKA_TOPICS, or grant this user DESCRIBE on the topics: it sees "
+            "no others"};
+  }
+  return {Level::kOk, "pattern",
+          fmt::format("{}: {} now", report.pattern,
+                      count == 1 ? "1 topic matches" : fmt::format("{} topics match", count)),
+          ""};
+}
+
 KafkaReport judge_kafka(const CheckFacts& facts) {
   const auto& look = facts.kafka;
   KafkaReport report{.reachable = !look.trouble.any(),
@@ -116,8 +144,13 @@ KafkaReport judge_kafka(const CheckFacts& facts) {
                      .group_state = look.group.state,
                      .group_assignor = look.group.assignor,
                      .group_members = look.group.members,
+                     .patterns = {},
                      .findings = {judge_cluster(facts)}};
   if (report.reachable) report.findings.push_back(judge_group(facts));
+  for (const auto& pattern : facts.patterns) {
+    report.patterns.push_back(describe_pattern(facts, pattern));
+    report.findings.push_back(judge_pattern(facts, report.patterns.back()));
+  }
   return report;
 }
 
@@ -173,6 +206,12 @@ struct TopicFacts {
            table.loaded->status == StoreStatus::kMissing;
   }
   [[nodiscard]] bool table_is_there() const { return table.loaded && table.loaded->ok(); }
+  /// Why the service would not copy it, though a pattern matches; empty = it would.
+  [[nodiscard]] std::string refused() const {
+    if (!all.match) return "";
+    const auto found = all.match->refused.find(kafka.topic);
+    return found == all.match->refused.end() ? "" : found->second;
+  }
   [[nodiscard]] bool topic_is_known() const {
     return !kafka.trouble.any() && !kafka.partitions.empty();
   }
@@ -300,8 +339,10 @@ ingest::StartFacts start_facts(const TopicFacts& facts) {
   start.group_offsets = facts.kafka.group_offsets;
   start.table = facts.table.view;
   start.table_has_data_files = facts.table.has_data_files;
+  start.newest_entry_is_ours = facts.table.newest_entry_is_ours;
   start.last_offsets = facts.table.last_offsets;
   start.start_source = facts.all.start_source;
+  start.policies = facts.all.policies;
   if (facts.table_is_absent()) {
     start.table.shape.id = "not created yet";
     start.table.shape.schema_json = batch::table_schema();
@@ -315,8 +356,7 @@ std::string advice_on(const PartitionReport& partition) {
       "To go on without them, move the table away and use another KAFKA_CONSUMER_GROUP";
   if (!partition.progress || !partition.earliest || !partition.latest) return "";
   if (*partition.progress < *partition.earliest) {
-    return std::string("Kafka has the lost records no more; a longer retention prevents it. ") +
-           k_anew;
+    return "For a new table instead, move this one away and use another KAFKA_CONSUMER_GROUP";
   }
   if (*partition.progress > *partition.latest) {
     return std::string(
@@ -334,7 +374,12 @@ void take_decision(const ingest::StartDecisions& decisions, TopicReport& report)
     if (const auto* start = std::get_if<ingest::PartitionStart>(&found->second)) {
       partition.start = start->offset;
       partition.reason = start->reason;
-      partition.level = Level::kOk;
+      partition.level = start->gap ? Level::kWarning : Level::kOk;
+      if (start->gap) {
+        report.findings.push_back({Level::kWarning,
+                                   fmt::format("partition {}", number(partition.partition)),
+                                   partition.reason, "A longer retention prevents it"});
+      }
       continue;
     }
     partition.reason = std::get<ingest::PartitionHalt>(found->second).reason;
@@ -356,6 +401,17 @@ void take_decision(const ingest::RegisterTopic& registration, const TopicFacts& 
     const auto origin = registration.origins.find(partition.partition);
     partition.reason = origin == registration.origins.end() ? "KAFKA_START" : origin->second.reason;
     partition.level = Level::kOk;
+  }
+  if (!registration.replaces.empty()) {
+    report.findings.push_back(
+        {Level::kWarning, "start",
+         fmt::format(
+             "the topic was deleted and created again, or is on another cluster: its id was "
+             "{} and is now {}. ON_TOPIC_RECREATED=new_epoch: the table keeps what it has, "
+             "and the new topic goes into it from its beginning",
+             registration.replaces, facts.kafka.identity.text),
+         ""});
+    return;
   }
   report.findings.push_back(
       {Level::kOk, "start",
@@ -400,6 +456,14 @@ bool judge_offsets(const TopicFacts& facts, TopicReport& report) {
 /// REQUIRES: the last finding is that of the table.
 void judge_start(const TopicFacts& facts, TopicReport& report) {
   const Finding table = report.findings.back();
+  if (const auto why_not = facts.refused(); !why_not.empty()) {
+    halt_all(Level::kProblem, why_not, report);
+    report.findings.push_back(
+        {Level::kProblem, "start", "the topic is not copied: " + why_not,
+         "Let the regular expressions match only one of the two, and copy the other with another "
+         "instance and DELTA_BASE_PATH"});
+    return;
+  }
   if (!facts.topic_is_known() || !judge_offsets(facts, report)) return;
   if (table.level != Level::kOk) return halt_all(table.level, table.message, report);
   const std::set<Partition> all(facts.kafka.partitions.begin(), facts.kafka.partitions.end());

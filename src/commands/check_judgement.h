@@ -1,12 +1,14 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/start_policy.h"
 #include "commands/check_report.h"
 #include "commands/store_inspector.h"
+#include "commands/topic_match.h"
 #include "config/config.h"
 #include "kafka/cluster_look.h"
 
@@ -21,9 +23,14 @@ struct CheckFacts {
   std::string group;
   StartPolicy start;
   StartSource start_source = StartSource::kDefault;
+  Policies policies = {};
   std::string base_uri;
   std::chrono::milliseconds timeout{};
+  /// Those listed, then those that only patterns match.
   std::vector<std::string> topics;
+  std::vector<std::string> patterns;
+  /// nullopt = Kafka did not tell its topics. Meaningless without patterns.
+  std::optional<TopicMatch> match;
   kafka::ClusterLook kafka;
   StoreLook store;
 };

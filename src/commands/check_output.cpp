@@ -165,6 +165,14 @@ Json json_of(const std::vector<config::Setting>& settings) {
   return list;
 }
 
+Json json_of(const std::vector<PatternReport>& patterns) {
+  Json list = Json::array();
+  for (const auto& report : patterns) {
+    list.push_back({{"pattern", report.pattern}, {"topics", json_of(report.topics)}});
+  }
+  return list;
+}
+
 Json json_of(const KafkaReport& kafka) {
   Json brokers = Json::array();
   for (const auto& broker : kafka.brokers) {
@@ -178,6 +186,7 @@ Json json_of(const KafkaReport& kafka) {
             {"state", kafka.group_state},
             {"assignor", kafka.group_assignor},
             {"members", kafka.group_members}}},
+          {"patterns", json_of(kafka.patterns)},
           {"findings", json_of(kafka.findings)}};
 }
 

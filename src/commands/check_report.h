@@ -72,6 +72,13 @@ struct TopicReport {
   std::vector<Finding> findings;
 };
 
+/// A regular expression of KAFKA_TOPICS.
+struct PatternReport {
+  std::string pattern;
+  /// nullopt = not known.
+  std::optional<std::vector<std::string>> topics;
+};
+
 struct KafkaReport {
   bool reachable = false;
   std::string cluster_id;
@@ -80,6 +87,7 @@ struct KafkaReport {
   std::string group_state;
   std::string group_assignor;
   std::size_t group_members = 0;
+  std::vector<PatternReport> patterns;
   std::vector<Finding> findings;
 };
 

@@ -20,6 +20,20 @@ std::string address_to_ask(const std::string& listen_host) {
   return any ? "127.0.0.1" : listen_host;
 }
 
+std::string reason_of(httplib::Error error) {
+  switch (error) {
+    case httplib::Error::Connection:
+      return "nothing listens there. Is bronze running here, with the same HTTP_HOST and "
+             "HTTP_PORT?";
+    case httplib::Error::ConnectionTimeout:
+    case httplib::Error::Read:
+    case httplib::Error::Write:
+      return "it takes too long, or the connection broke";
+    default:
+      return httplib::to_string(error);
+  }
+}
+
 }  // namespace
 
 int healthcheck(const config::HttpConfig& http, std::ostream& out) {
@@ -31,8 +45,8 @@ int healthcheck(const config::HttpConfig& http, std::ostream& out) {
   client.set_keep_alive(false);
   const auto answer = client.Get("/health");
   if (!answer) {
-    out << "no answer from " << host << " port " << http.port << ": "
-        << httplib::to_string(answer.error()) << '\n';
+    out << "no answer from " << host << " port " << http.port << ": " << reason_of(answer.error())
+        << '\n';
     return 1;
   }
   out << answer->body << '\n';

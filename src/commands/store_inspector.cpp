@@ -1,6 +1,5 @@
 #include "commands/store_inspector.h"
 
-#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -9,7 +8,7 @@
 namespace bronze::commands {
 namespace {
 
-constexpr std::size_t k_threads_max = 8;
+constexpr std::size_t k_threads = 8;
 
 delta::StoreOutcome failed(const std::exception& error) {
   return {delta::StoreStatus::kFailed, error.what()};
@@ -19,17 +18,22 @@ delta::StoreOutcome failed(const std::exception& error) {
 
 std::string table_directory(const std::string& topic) { return "bronze_" + topic; }
 
-StoreInspector::StoreInspector(StoreAccess access, std::string group,
-                               std::vector<std::string> topics)
-    : access_(std::move(access)), group_(std::move(group)), topics_(std::move(topics)) {
-  look_.tables.resize(topics_.size());
-  for (std::size_t i = 0; i < std::min(jobs(), k_threads_max); ++i) {
+StoreInspector::StoreInspector(StoreAccess access, std::string group)
+    : access_(std::move(access)), group_(std::move(group)) {
+  for (std::size_t i = 0; i < k_threads; ++i) {
     threads_.emplace_back([this](const std::stop_token& stop) { work(stop); });
   }
 }
 
 StoreInspector::~StoreInspector() {
   for (auto& thread : threads_) thread.request_stop();
+}
+
+void StoreInspector::look_at(const std::vector<std::string>& topics) {
+  const std::lock_guard lock(mutex_);
+  topics_.insert(topics_.end(), topics.begin(), topics.end());
+  look_.tables.resize(topics_.size());
+  more_jobs_.notify_all();
 }
 
 StoreLook StoreInspector::wait_until(SteadyTime deadline) {
@@ -41,10 +45,12 @@ StoreLook StoreInspector::wait_until(SteadyTime deadline) {
 void StoreInspector::work(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     std::size_t job = 0;
+    std::string topic;
     {
-      const std::lock_guard lock(mutex_);
-      if (next_ == jobs()) return;
+      std::unique_lock lock(mutex_);
+      if (!more_jobs_.wait(lock, stop, [&] { return next_ < jobs(); })) return;
       job = next_++;
+      if (job > 0) topic = topics_[job - 1];
     }
     if (job == 0) {
       auto outcome = probe();
@@ -52,7 +58,7 @@ void StoreInspector::work(const std::stop_token& stop) {
       look_.probe = std::move(outcome);
       ++done_;
     } else {
-      auto table = look_at(topics_[job - 1]);
+      auto table = table_of(topic);
       const std::lock_guard lock(mutex_);
       look_.tables[job - 1] = std::move(table);
       ++done_;
@@ -69,14 +75,17 @@ delta::StoreOutcome StoreInspector::probe() const {
   }
 }
 
-TableLook StoreInspector::look_at(const std::string& topic) const {
+TableLook StoreInspector::table_of(const std::string& topic) const {
   TableLook look;
   try {
     const auto table = access_.table(table_directory(topic));
     look.loaded = table->load();
     if (!look.loaded->ok()) return look;
     look.view = table->snapshot();
-    if (!look.view.txns.contains(ingest::registry_app_id(group_, topic))) {
+    if (look.view.txns.contains(ingest::registry_app_id(group_, topic))) {
+      const auto ours = table->log_entry_has_txn(look.view.version, ingest::group_prefix(group_));
+      look.newest_entry_is_ours = ours.outcome.ok() && ours.found;
+    } else {
       auto lookup = table->has_data_files();
       look.loaded = std::move(lookup.outcome);
       look.has_data_files = lookup.found;

@@ -22,6 +22,8 @@ struct TableLook {
   delta::SnapshotView view;
   /// Looked up only while the table does not know the topic.
   bool has_data_files = false;
+  /// See StartFacts; false when it could not be looked up.
+  bool newest_entry_is_ours = false;
   /// The greatest offset of each partition; looked up only while `has_data_files`.
   OffsetMap last_offsets;
 };
@@ -42,33 +44,39 @@ struct StoreAccess {
 /// `bronze_{topic}`
 [[nodiscard]] std::string table_directory(const std::string& topic);
 
-/// Probes a store and reads the tables of the topics, several at the same time, on threads of its
-/// own. Writes nothing but the object of the probe. The destructor waits for calls under way.
+/// Probes a store and reads the tables of topics, several at the same time, on threads of its
+/// own. Writes nothing but the object of the probe. Used by one thread. The destructor waits for
+/// calls under way.
 class StoreInspector {
  public:
-  /// Begins at once.
-  StoreInspector(StoreAccess access, std::string group, std::vector<std::string> topics);
+  /// Begins with the probe at once.
+  StoreInspector(StoreAccess access, std::string group);
   ~StoreInspector();
   StoreInspector(const StoreInspector&) = delete;
   StoreInspector& operator=(const StoreInspector&) = delete;
+
+  /// Begins to read the tables of these topics too; StoreLook::tables has them after those of
+  /// calls before.
+  void look_at(const std::vector<std::string>& topics);
 
   /// What is known as soon as everything is, or at `deadline`.
   [[nodiscard]] StoreLook wait_until(SteadyTime deadline);
 
  private:
-  /// The probe, then the tables.
+  /// The probe, then the tables. REQUIRES: mutex_ is held.
   [[nodiscard]] std::size_t jobs() const { return topics_.size() + 1; }
   void work(const std::stop_token& stop);
   [[nodiscard]] delta::StoreOutcome probe() const;
-  [[nodiscard]] TableLook look_at(const std::string& topic) const;
+  [[nodiscard]] TableLook table_of(const std::string& topic) const;
 
   const StoreAccess access_;
   const std::string group_;
-  const std::vector<std::string> topics_;
 
   std::mutex mutex_;
+  std::condition_variable_any more_jobs_;
   std::condition_variable done_changed_;
   // Guarded by mutex_.
+  std::vector<std::string> topics_;
   std::size_t next_ = 0;
   std::size_t done_ = 0;
   StoreLook look_;

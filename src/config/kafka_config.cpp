@@ -1,7 +1,5 @@
 #include "config/kafka_config.h"
 
-#include <regex.h>
-
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -9,6 +7,7 @@
 
 #include "config/properties.h"
 #include "config/rfc3339.h"
+#include "config/topic_pattern.h"
 
 namespace bronze::config {
 namespace {
@@ -24,20 +23,6 @@ bool is_topic_name(const std::string& name) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                   c == '.' || c == '_' || c == '-';
          });
-}
-
-/// What is wrong with a regular expression; nullopt = nothing. The same library with the same
-/// flags as librdkafka, which tells nobody.
-std::optional<std::string> fault_of(const std::string& pattern) {
-  regex_t compiled{};
-  const int error = regcomp(&compiled, pattern.c_str(), REG_EXTENDED | REG_NOSUB);
-  if (error == 0) {
-    regfree(&compiled);
-    return std::nullopt;
-  }
-  std::array<char, 256> text{};
-  regerror(error, &compiled, text.data(), text.size());
-  return text.data();
 }
 
 /// topic.blacklist, which keeps patterns off some names, knows no exception for a listed one.
@@ -58,7 +43,7 @@ void read_topics(Reader& reader, KafkaConfig& kafka) {
   std::set<std::string> seen;
   for (std::string& topic : split_at_commas(reader.text(k_name))) {
     const bool is_pattern = topic.starts_with('^');
-    if (const auto fault = is_pattern ? fault_of(topic) : std::nullopt) {
+    if (const auto fault = is_pattern ? TopicPattern(topic).fault() : std::nullopt) {
       reader.fail(k_name, shown(topic) +
                               " is not a regular expression (POSIX extended, without "
                               "a comma): " +

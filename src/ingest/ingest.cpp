@@ -278,7 +278,12 @@ void Ingest::commit_offsets_again() {
 }
 
 void Ingest::on_warning(const kafka::SourceWarning& warning) {
-  if (warning.all_brokers_down) parts_.watch.on_brokers_down();
+  if (warning.all_brokers_down) {
+    // It says only that no broker is left; what came before says why.
+    parts_.watch.on_brokers_down();
+    return;
+  }
+  kafka_trouble_at_ = parts_.clock.now();
   if (warning.message != kafka_trouble_) spdlog::warn("Kafka: {}", warning.message);
   kafka_trouble_ = warning.message;
 }
@@ -464,7 +469,7 @@ void Ingest::balance_memory() {
         std::max_element(lanes_.begin(), lanes_.end(), [](const auto& left, const auto& right) {
           return left->open_bytes() < right->open_bytes();
         });
-    if ((*largest)->has_open_batch()) (*largest)->flush();
+    (*largest)->flush();
   }
   const bool pause = paused_ ? held > limit / 2 : held > limit;
   if (pause == paused_) return;
@@ -486,8 +491,10 @@ void Ingest::say_what_is_waited_for() {
   if (!group_trouble_.empty()) spdlog::warn("waiting: {}", group_trouble_);
   const auto answered = parts_.watch.last_answer();
   if (!answered || now - *answered > k_kafka_silence) {
-    const std::string& why =
-        parts_.watch.last_error().empty() ? kafka_trouble_ : parts_.watch.last_error();
+    // Why there is no connection says more than that a request timed out.
+    const bool connection_failed =
+        kafka_trouble_at_ && (!answered || *kafka_trouble_at_ > *answered);
+    const std::string& why = connection_failed ? kafka_trouble_ : parts_.watch.last_error();
     spdlog::warn("waiting for Kafka at {}: {}", settings_.kafka_name,
                  why.empty() ? "no answer yet" : why);
   }

@@ -149,6 +149,7 @@ class Ingest {
   SteadyTime probe_again_at_;
   std::string store_trouble_;
   std::string kafka_trouble_;
+  std::optional<SteadyTime> kafka_trouble_at_;
   /// Why the group does not take us in; empty = it does, or has not said no.
   std::string group_trouble_;
   std::string offsets_trouble_;

@@ -9,6 +9,7 @@
 
 #include "batch/schema.h"
 #include "ingest/app_id.h"
+#include "ingest/epoch.h"
 #include "ingest/take_over.h"
 
 namespace bronze::ingest {
@@ -166,6 +167,30 @@ std::string reason_for(const StartFacts& facts, Partition partition, Offset prog
          " is not ours, and the table has no rows of others: it does not count";
 }
 
+/// REQUIRES: gone is not empty.
+std::string data_loss(const OffsetRange& gone) {
+  const std::int64_t count = gone.next.value - gone.first.value;
+  return fmt::format(
+      "data loss: {} offsets are gone ({} to {}): Kafka keeps only those from {} on (retention or "
+      "DeleteRecords), and they are not in the table",
+      count, gone.first.value, gone.next.value - 1, gone.next.value);
+}
+
+PartitionHalt behind_the_end(const StartFacts& facts, Offset position, Offset end) {
+  const bool has_id = facts.identity.text.find(':') == std::string::npos;
+  return {
+      fmt::format(
+          "{}: the table holds everything before offset {}, but the partition ends at {}: Kafka "
+          "lost offsets {} to {} or holds others in their place. No policy applies. If the "
+          "brokers can get their log back, do that; otherwise move the table away and use another "
+          "KAFKA_CONSUMER_GROUP, to read the topic from KAFKA_START into a new one",
+          has_id ? "the log was truncated"
+                 : "the log was truncated, or the topic was deleted and created again, which "
+                   "brokers without topic ids do not tell",
+          position.value, end.value, end.value, position.value - 1),
+      true};
+}
+
 std::variant<PartitionStart, PartitionHalt> start_of(const StartFacts& facts, Partition partition) {
   const std::string app_id = partition_app_id(facts.group, facts.identity, partition);
   const auto position = position_in(facts.table.txns, app_id);
@@ -179,23 +204,23 @@ std::variant<PartitionStart, PartitionHalt> start_of(const StartFacts& facts, Pa
     return PartitionHalt{"Kafka does not tell its offsets", true};
   }
   const Offset start = position.value_or(Offset{0});
-  if (start < low->second) {
-    return PartitionHalt{"data loss: the next record to write is at offset " + text(start) +
-                         ", but Kafka keeps only offsets from " + text(low->second) +
-                         " on (retention or DeleteRecords). " +
-                         std::to_string(low->second.value - start.value) + " offsets are gone"};
+  if (start > high->second) return behind_the_end(facts, start, high->second);
+  PartitionStart begin{.offset = start, .reason = reason_for(facts, partition, start)};
+  if (!position) {
+    begin.progress = PartitionStart::Progress::kAbsent;
+    begin.reason = "a partition added after the topic was registered";
   }
-  if (start > high->second) {
-    return PartitionHalt{"the log was truncated: the table holds everything before offset " +
-                             text(start) + ", but the partition ends at " + text(high->second),
-                         true};
+  if (start >= low->second) return begin;
+  if (facts.policies.data_loss == OnDataLoss::kStop) {
+    return PartitionHalt{data_loss({start, low->second}) + ". To go on at offset " +
+                         text(low->second) +
+                         " without them, set ON_DATA_LOSS=skip and restart; a longer retention "
+                         "prevents it"};
   }
-  if (position) {
-    return PartitionStart{.offset = start, .reason = reason_for(facts, partition, start)};
-  }
-  return PartitionStart{.offset = start,
-                        .progress = PartitionStart::Progress::kAbsent,
-                        .reason = "a partition added after the topic was registered"};
+  begin.offset = low->second;
+  begin.gap = OffsetRange{start, low->second};
+  begin.reason = data_loss(*begin.gap) + "; ON_DATA_LOSS=skip";
+  return begin;
 }
 
 }  // namespace
@@ -247,11 +272,8 @@ Resolution resolve(const StartFacts& facts, const std::set<Partition>& assigned)
     }
     return register_topic(facts);
   }
-  if (registered->value != facts.identity.number) {
-    return HaltTopic{
-        "the topic was deleted and created again, or is on another cluster: the "
-        "table was written from another topic of this name. Move the table away, or "
-        "use another KAFKA_CONSUMER_GROUP"};
+  if (!is_current_epoch(facts, *registered)) {
+    return begin_epoch(facts, *registered, assigned);
   }
   if (auto numbers = numbers_after_others(facts)) return std::move(*numbers);
   StartDecisions decisions;

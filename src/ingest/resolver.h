@@ -23,6 +23,7 @@ struct ResolverSettings {
   std::string group;
   StartPolicy start;
   StartSource start_source = StartSource::kDefault;
+  Policies policies = {};
 };
 
 /// What a resolver works with; all outlive it.
@@ -80,6 +81,8 @@ class Resolver {
   void register_topic_in_turn();
   void take_registration(const CommitResult& result);
   void remember_table();
+  void say_what_is_registered() const;
+  [[nodiscard]] bool may_lag(const Resolution& resolution);
   void wait_and(Stage stage, const std::string& why);
   [[nodiscard]] std::optional<Resolution> conclude(const std::set<Partition>& assigned);
 

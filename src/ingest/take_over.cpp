@@ -151,7 +151,7 @@ Resolution first_numbers(const StartFacts& facts) {
 std::optional<Resolution> numbers_after_others(const StartFacts& facts) {
   if (holds_another_topic(facts)) {
     // Rows of the other topic may bear greater offsets: they prove nothing.
-    if (!others_moved_the_group(facts)) return std::nullopt;
+    if (!others_moved_the_group(facts) || facts.newest_entry_is_ours) return std::nullopt;
     return HaltTopic{
         "another program moved the offsets of consumer group " + facts.group +
         ", and the table holds rows of an older topic of this name: whether it also wrote rows "

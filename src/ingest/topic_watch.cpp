@@ -45,6 +45,18 @@ bool TopicWatch::was_seen(std::uint64_t count, const std::string& topic,
   return seen != found->second.seen.end() && seen->second > count;
 }
 
+const TopicIdentity* TopicWatch::shown(const std::string& topic) const {
+  const auto found = answers_.find(topic);
+  if (found == answers_.end() || !found->second.shown_since) return nullptr;
+  return &found->second.last_shown;
+}
+
+Duration TopicWatch::shown_for(const std::string& topic, const TopicIdentity& identity) const {
+  const TopicIdentity* last = shown(topic);
+  if (last == nullptr || *last != identity) return Duration{};
+  return clock_.now() - *answers_.at(topic).shown_since;
+}
+
 bool TopicWatch::is_deleted(const std::string& topic) const {
   const auto found = answers_.find(topic);
   if (found == answers_.end() || found->second.seen.empty()) return false;
@@ -77,7 +89,11 @@ void TopicWatch::note(const kafka::TopicDescription& topic) {
   Answer& known = answers_[topic.topic];
   known.description = topic;
   known.number = sent_;
-  if (topic.error.empty()) known.seen[topic.identity.text] = sent_;
+  if (topic.error.empty()) {
+    known.seen[topic.identity.text] = sent_;
+    if (!known.shown_since || known.last_shown != topic.identity) known.shown_since = clock_.now();
+    known.last_shown = topic.identity;
+  }
   if (!topic.unknown) {
     known.unknown_since.reset();
   } else if (!known.unknown_since) {

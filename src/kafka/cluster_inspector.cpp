@@ -137,7 +137,7 @@ ClusterLook ClusterInspector::look(const LookRequest& request) {
   for (const auto& name : request.topics) look_.topics.emplace_back().topic = name;
   ask_cluster();
   ask_group();
-  if (!request.topics.empty()) ask_topics();
+  if (!request.more_topics) ask_topics();
   while (!waiting_.empty() && left().count() > 0 && connection_.kind != Kind::kDenied) {
     const EventHandle event(rd_kafka_queue_poll(queue_.get(), static_cast<int>(left().count())));
     if (!event) continue;
@@ -196,6 +196,25 @@ void ClusterInspector::take_cluster(rd_kafka_event_t* event) {
   std::size_t count = 0;
   const auto** nodes = rd_kafka_DescribeCluster_result_nodes(result, &count);
   for (std::size_t i = 0; i < count; ++i) look_.brokers.push_back(broker_of(nodes[i]));
+  if (!request_.more_topics) return;
+  add_more_topics();
+  ask_topics();
+}
+
+void ClusterInspector::add_more_topics() {
+  constexpr int k_all_topics = 1;
+  const rd_kafka_metadata_t* raw = nullptr;
+  const auto code = rd_kafka_metadata(consumer_.get(), k_all_topics, nullptr, &raw,
+                                      static_cast<int>(left().count()));
+  const MetadataHandle metadata(raw);
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    look_.list_trouble = {kind_of(code), rd_kafka_err2str(code)};
+    return;
+  }
+  topics_listed_ = true;
+  std::vector<std::string> all;
+  for (int i = 0; i < metadata->topic_cnt; ++i) all.emplace_back(metadata->topics[i].topic);
+  for (auto& name : request_.more_topics(all)) look_.topics.emplace_back().topic = std::move(name);
 }
 
 void ClusterInspector::ask_group() {
@@ -238,13 +257,14 @@ void ClusterInspector::take_group(rd_kafka_event_t* event) {
 }
 
 void ClusterInspector::ask_topics() {
+  if (look_.topics.empty()) return;
   const auto options = expect(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
                               [this](rd_kafka_event_t* event) { take_topics(event); });
   const ErrorHandle refused(
       rd_kafka_AdminOptions_set_include_authorized_operations(options.get(), 1));
   std::vector<const char*> names;
-  names.reserve(request_.topics.size());
-  for (const auto& name : request_.topics) names.push_back(name.c_str());
+  names.reserve(look_.topics.size());
+  for (const auto& look : look_.topics) names.push_back(look.topic.c_str());
   const TopicCollectionHandle collection(
       rd_kafka_TopicCollection_of_topic_names(names.data(), names.size()));
   rd_kafka_DescribeTopics(consumer_.get(), collection.get(), options.get(), queue_.get());
@@ -381,6 +401,7 @@ void ClusterInspector::give_up() {
     return;
   }
   explain(look_.group.trouble, !look_.group.state.empty());
+  explain(look_.list_trouble, topics_listed_ || !request_.more_topics);
   for (TopicLook& look : look_.topics) {
     if (look.without_id) look.identity = identity_from_name(look_.cluster_id, look.topic);
     explain(look.trouble, !look.partitions.empty());

@@ -30,6 +30,8 @@ class ClusterInspector {
 
   void ask_cluster();
   void ask_group();
+  /// Blocks while the list of all topics is fetched: librdkafka has no other way.
+  void add_more_topics();
   void ask_topics();
   void ask_offsets();
   void ask_offsets_at(std::int64_t spec, OffsetMap TopicLook::*place);
@@ -58,6 +60,7 @@ class ClusterInspector {
   std::size_t last_request_ = 0;
   std::map<std::size_t, TakeAnswer> waiting_;
   bool cluster_answered_ = false;
+  bool topics_listed_ = false;
   bool group_offsets_answered_ = false;
   /// Why connections fail, for people.
   Trouble connection_;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -75,12 +76,17 @@ struct ClusterLook {
   std::string cluster_id;
   std::vector<Broker> brokers;
   GroupLook group;
+  /// Of listing all topics, which LookRequest::more_topics is about.
+  Trouble list_trouble;
   /// One for each topic asked for, in that order.
   std::vector<TopicLook> topics;
 };
 
 struct LookRequest {
   std::vector<std::string> topics;
+  /// Called once at most, on the asking thread, with the names of all topics of the cluster that
+  /// this user may see: which of them to look at besides. Empty = `topics` are all.
+  std::function<std::vector<std::string>(const std::vector<std::string>& all)> more_topics = {};
   /// Also list the offsets of this time.
   std::optional<std::int64_t> unix_ms;
   std::chrono::milliseconds timeout{};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <stdexcept>
+#include <string_view>
 
 #include "kafka/topic_identity.h"
 
@@ -19,7 +20,10 @@ constexpr std::uint64_t k_fetch_bytes_min = std::uint64_t{2} * 1024 * 1024;
 void log_line(const rd_kafka_t* /*consumer*/, int level, const char* facility, const char* text) {
   constexpr int k_syslog_error = 3;
   constexpr int k_syslog_warning = 4;
-  const auto severity = level <= k_syslog_error     ? spdlog::level::warn
+  // Connections that fail come as error events too, with the same text.
+  const bool told_twice = std::string_view(facility) == "FAIL";
+  const auto severity = told_twice                  ? spdlog::level::debug
+                        : level <= k_syslog_error   ? spdlog::level::warn
                         : level <= k_syslog_warning ? spdlog::level::info
                                                     : spdlog::level::debug;
   spdlog::log(severity, "librdkafka {}: {}", facility, text);
@@ -108,6 +112,13 @@ RequestId request_of(rd_kafka_event_t* event) {
 std::string error_text(rd_kafka_event_t* event) {
   if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR) return "";
   return rd_kafka_event_error_string(event);
+}
+
+/// Without `(after 3ms in state CONNECT, 1 identical error(s) suppressed)`, with which the same
+/// trouble would look new each time.
+std::string without_timing(std::string text) {
+  text.erase(std::min(text.rfind(" (after "), text.size()));
+  return text;
 }
 
 Event translate_offsets(rd_kafka_event_t* event) {
@@ -321,6 +332,9 @@ Event RdKafkaSource::translate_error(rd_kafka_event_t* event) const {
   }
   const std::string topic = place && place->topic != nullptr ? place->topic : subscribed_in(text);
   if (!topic.empty()) {
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+      return TopicError{topic, "the topic does not exist: waiting for it"};
+    }
     const bool denied = code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
     return TopicError{topic,
                       denied ? text + ". Grant this user READ and DESCRIBE on the topic" : text};
@@ -334,7 +348,7 @@ Event RdKafkaSource::translate_error(rd_kafka_event_t* event) const {
   if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) {
     return SourceWarning{text + ". Grant this user READ on the consumer group " + group_};
   }
-  return SourceWarning{text};
+  return SourceWarning{without_timing(text)};
 }
 
 Event RdKafkaSource::translate_description(rd_kafka_event_t* event) {

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import s3_proxy
 from harness.kafka import Broker
-from harness.minio import Bucket, MinioServer
+from harness.minio import MinioServer, Store
 from harness.payloads import Stream
 from harness.service import FAULTY_BINARY, Bronze
 from harness.tables import Table
@@ -82,7 +82,7 @@ class World:
 class Cell:
     """One table under torture; `run` in a thread, then `judge`."""
 
-    def __init__(self, world: World, name: str, partitions: int = 4) -> None:
+    def __init__(self, world: World, name: str, store: Store | None = None) -> None:
         self.world = world
         self.name = f"{name}-{world.seed}"
         self.chance = random.Random(f"{world.seed}/{name}")
@@ -90,11 +90,11 @@ class Cell:
         self.broker = copy.copy(world.broker)
         self.broker._reader = None
         self.counts = world.counts
-        self.bucket: Bucket = world.minio.create_bucket(f"cell-{self.name}")
+        self.store = store or world.minio.create_bucket(f"cell-{self.name}")
         self.topic = f"cell-{self.name}"
         self.group = f"group-{self.name}"
-        self.broker.create_topic(self.topic, partitions)
-        self.table = Table(self.bucket, self.topic)
+        self.broker.create_topic(self.topic, 4)
+        self.table = Table(self.store, self.topic)
         self.instances: list[Bronze] = []
         self.diary: list[str] = []
         self.failure: BaseException | None = None
@@ -108,7 +108,7 @@ class Cell:
             "KAFKA_BOOTSTRAP_SERVERS": self.broker.bootstrap,
             "KAFKA_CONSUMER_GROUP": self.group,
             "KAFKA_TOPICS": self.topic,
-            **self.bucket.environment(),
+            **self.store.environment(),
             **QUICK_GROUP,
             "BATCH_INTERVAL_SECONDS": "0.2",
             "BRONZE_STORE_TIMEOUT_MS": str(STORE_TIMEOUT_MS),
@@ -201,6 +201,7 @@ class Cell:
                     return None
                 kind = kinds.pop()
             self.counts.add_ambiguous(kind)
+            self.note(f"answer: {kind}")
             return self.chance.choice(AMBIGUOUS[kind])
 
         with S3Proxy(self.world.minio.address) as proxy:
@@ -212,7 +213,6 @@ class Cell:
                 time.sleep(0.1)
             assert not kinds, f"{len(kinds)} commits were not doubted in time"
             instance.stop(timeout=60)
-        self.note(f"{5 * wanted} ambiguous answers")
 
     # --- running and judging ----------------------------------------------------------------
 
@@ -221,18 +221,30 @@ class Cell:
         try:
             with Stream(self.broker, self.topic, RECORDS_PER_SECOND):
                 torture(self)
-            self.end_all()
-            last = self.start()
-            self.broker.wait_caught_up(self.group, self.topic, timeout=120)
-            last.stop(timeout=60)
         except BaseException as failure:
             self.failure = failure
+        try:
+            self.finish()
+        except BaseException as failure:
+            self.failure = self.failure or failure
         finally:
             self.end_all()
+
+    def finish(self) -> None:
+        self.end_all()
+        last = self.start()
+        self.broker.wait_caught_up(self.group, self.topic, timeout=120)
+        last.stop(timeout=60)
 
     def end_all(self) -> None:
         for instance in self.instances:
             instance.end()
+
+    def tell(self) -> None:
+        state = self.diary[-1] if self.diary else "begins"
+        if self.failure is not None:
+            state = f"FAILED after {state}: {self.failure}"
+        print(f"{self.name}: {len(self.diary)} faults, {state}", flush=True)
 
     def logs(self) -> list[str]:
         return [instance.log() for instance in self.instances]
@@ -250,6 +262,7 @@ class Cell:
 
 def play(cells: dict[Cell, Callable[[Cell], None]]) -> None:
     """Runs all cells side by side and fails with the diary of each whose table is not right."""
+    counts = next(iter(cells)).counts
     threads = [
         threading.Thread(target=cell.run, args=(torture,), name=cell.name)
         for cell, torture in cells.items()
@@ -266,7 +279,8 @@ def play(cells: dict[Cell, Callable[[Cell], None]]) -> None:
             if time.monotonic() - begun > 30:
                 begun = time.monotonic()
                 for cell in cells:
-                    print(f"{cell.name}: {cell.diary[-1] if cell.diary else 'begins'}", flush=True)
+                    cell.tell()
+                print(*counts.lines()[:2], sep="\n", flush=True)
     wrong = []
     for cell in cells:
         verdict = cell.judge()

@@ -37,23 +37,24 @@ def test_three_instances_start_at_once_on_an_empty_store(
         assert sum(commit.metadata is not None for commit in table.commits()) == 1
 
 
+@pytest.mark.timeout(400)
 def test_eight_instances_on_the_same_tables_and_nobody_starves(
     broker, new_topic, bucket, group, environment, start, oracle, counts, full_run, instance_logs
 ):
     """Each has its share of both topics, so that all eight commit to both tables."""
     topics = [new_topic(8), new_topic(8)]
-    variables = environment(*topics, BATCH_INTERVAL_SECONDS="0.5")
+    variables = environment(*topics, BATCH_INTERVAL_SECONDS="2")
     instances = [start(variables) for _ in range(8)]
     broker.wait_members(group, 8, timeout=60)
     with Stream(broker, topics[0]), Stream(broker, topics[1]):
         marks = [len(claims(instance.log())) for instance in instances]
-        goal = 40 if full_run else 6
+        goal = 30 if full_run else 4
 
         def all_have_committed() -> bool:
             done = [len(claims(instance.log())) for instance in instances]
             return all(now - mark >= goal for now, mark in zip(done, marks, strict=True))
 
-        wait_until(all_have_committed, 120, f"each instance has committed {goal} times", 0.5)
+        wait_until(all_have_committed, 170, f"each instance has committed {goal} times", 0.5)
     broker.wait_caught_up(group, *topics, timeout=90)
     for instance in instances:
         instance.stop()

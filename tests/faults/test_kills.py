@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 
@@ -42,6 +43,37 @@ def test_killed_at_every_kill_point(
         wait_killed(instance, "revoke_mid_flush")
     broker.wait_caught_up(variables["KAFKA_CONSUMER_GROUP"], topic)
     heir.stop()
+    oracle(table, logs=instance_logs())
+
+
+def test_killed_in_the_middle_of_a_large_file(
+    broker, topic, table, group, environment, start, oracle, proxy, counts, instance_logs
+):
+    """Of a file that goes up in parts one has arrived."""
+    variables = environment(
+        topic, BATCH_INTERVAL_SECONDS="30", S3_ENDPOINT_URL=proxy.endpoint, **QUICK_GROUP
+    )
+    # Hardly compressible, and more than is sent in one request.
+    large = [f'"{number} {os.urandom(450_000).hex()}"'.encode() for number in range(45)]
+    broker.produce(topic, large)
+    reached = threading.Event()
+    instance = start({**variables, "BATCH_MAX_ROWS": str(len(large))})
+
+    def kill(exchange):
+        instance.send(signal.SIGKILL)
+        reached.set()
+
+    def judge(request):
+        second = request.is_data_file and "partNumber=2" in request.target
+        return kill if second and not reached.is_set() else None
+
+    proxy.judge = judge
+    assert instance.wait_exit(90) == KILLED
+    assert reached.is_set()
+    counts.add(kills=1, kills_at_requests=1)
+    last = start({**variables, "BATCH_INTERVAL_SECONDS": "0.5"})
+    broker.wait_caught_up(group, topic, timeout=60)
+    last.stop()
     oracle(table, logs=instance_logs())
 
 

@@ -30,11 +30,12 @@ def kill(cell: Cell) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_a_little_of_everything(world):
+def test_a_little_of_everything(world, folder):
     """Rows 1, 3, 4, 5 and 12 for half a minute; the full run has more of each."""
     play(
         {
             Cell(world, "kill"): repeat(6, kill),
+            Cell(world, "disk", folder): repeat(4, kill),
             Cell(world, "freeze"): repeat(2, Cell.frozen),
             Cell(world, "doubt"): lambda cell: cell.doubted(2),
             Cell(world, "storm"): lambda cell: cell.stormed(3),
@@ -44,7 +45,7 @@ def test_a_little_of_everything(world):
 
 @pytest.mark.full
 @pytest.mark.timeout(3600)
-def test_the_numbers_of_a_full_run(world):
+def test_the_numbers_of_a_full_run(world, folder):
     """Rows 1, 3, 4, 5 and 12: as often as the guarantees say."""
 
     def each(what: int, cells: int) -> int:
@@ -53,7 +54,7 @@ def test_the_numbers_of_a_full_run(world):
     cells = {}
     for number in range(KILL_CELLS):
         torture = repeat(each(LEAST["kills"], KILL_CELLS), kill)
-        cells[Cell(world, f"kill-{number}")] = torture
+        cells[Cell(world, f"kill-{number}", folder if number == 0 else None)] = torture
     for number in range(FREEZE_CELLS):
         torture = repeat(each(LEAST["long_stops"], FREEZE_CELLS), Cell.frozen)
         cells[Cell(world, f"freeze-{number}")] = torture

@@ -197,7 +197,10 @@ def no_uuid_check(stage: Stage, sabotage: str) -> Verdict:
 def no_rewind(stage: Stage, sabotage: str) -> Verdict:
     """Somebody changes the table's configuration while a batch is open: it has to start over."""
     stage.broker.produce(stage.topic, json_values(10))
-    instance = stage.instance(sabotage, BATCH_INTERVAL_SECONDS="0.5")
+    # Long, because who comes back into the group looks at the table anyway.
+    instance = stage.instance(
+        sabotage, BATCH_INTERVAL_SECONDS="0.5", KAFKA_SESSION_TIMEOUT_MS="45000"
+    )
     instance.wait_written(10)
     foreign = DeltaTable(stage.table.uri, storage_options=stage.table.store.options())
     foreign.alter.set_table_properties({"bronze.test": "changed"}, raise_if_not_exists=False)

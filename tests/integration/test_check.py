@@ -168,6 +168,80 @@ def test_many_partitions_take_seconds(broker, new_topic, environment):
     assert time.monotonic() - began < 8
 
 
+# --- regular expressions ----------------------------------------------------------------------
+
+
+def pattern_of(report: dict) -> dict[str, list[str] | None]:
+    return {entry["pattern"]: entry["topics"] for entry in report["kafka"]["patterns"]}
+
+
+def test_what_a_pattern_matches_is_looked_at_and_is_what_the_service_copies(
+    broker, unique, group, bucket, environment, start
+):
+    stem = unique("t").replace("-", "_")
+    listed, matched = f"{stem}.listed", [f"{stem}.eu.1", f"{stem}.us.2"]
+    others = [f"{stem}.asia.3", f"{stem}.eu.x", f"x{stem}.eu.1"]
+    hidden = [f"__{stem}.eu.1", f"dlq_bronze_{stem}.eu.1"]
+    for topic in [listed, *matched, *others, *hidden]:
+        broker.create_topic(topic, 1)
+        broker.produce(topic, json_values(5))
+    pattern = rf"^(__|dlq_bronze_)?{stem}\.(eu|us)\.[0-9]$"
+    variables = environment(listed, pattern, f"^{stem}.l")
+
+    code, report = check_json(variables)
+
+    assert code == 0, report
+    assert [found["topic"] for found in report["topics"]] == [listed, *matched]
+    assert all(found["lag"] == 5 for found in report["topics"])
+    assert all(found["table"]["state"] == "absent" for found in report["topics"])
+    assert pattern_of(report) == {pattern: matched, f"^{stem}.l": [listed]}
+    assert f"{pattern}: 2 topics match now" in findings(report["kafka"], "ok")
+    assert findings(report["configuration"], "warning") == ""
+    assert f"topic {matched[1]}, lag 5" in check(variables).output
+    assert Table(bucket, matched[0]).commits() == []
+
+    instance = start(variables)
+    broker.wait_caught_up(group, listed, *matched)
+    assert broker.assignments(group) == [{(topic, 0) for topic in [listed, *matched]}]
+    instance.stop()
+    code, report = check_json(variables)
+    assert code == 0, report
+    assert [found["lag"] for found in report["topics"]] == [0, 0, 0]
+    assert [found["table"]["registry"] for found in report["topics"]] == ["same_topic"] * 3
+
+
+def test_a_pattern_that_matches_nothing_is_a_warning(unique, environment):
+    pattern = f"^{unique('nothing')}"
+    code, report = check_json(environment(pattern))
+    assert code == 0, report
+    assert report["topics"] == [] and pattern_of(report) == {pattern: []}
+    assert f"{pattern}: no topic matches" in findings(report["kafka"], "warning")
+
+
+def test_matched_topics_that_would_share_a_table_are_a_problem(broker, unique, environment):
+    stem = unique("t")
+    for topic in (f"{stem}.a-b", f"{stem}.a_b"):
+        broker.create_topic(topic, 1)
+    code, report = check_json(environment(f"^{stem}"))
+    assert code == 1, report
+    assert [row["level"] for found in report["topics"] for row in found["partitions"]] == [
+        "ok",
+        "problem",
+    ]
+    assert "would share the dead-letter table" in findings(report["topics"][1], "problem")
+
+
+def test_without_kafka_listed_tables_are_known_and_patterns_are_not(topic, environment):
+    nobody = f"127.0.0.1:{free_port()}"
+    code, report = check_json(
+        environment(topic, "^some", KAFKA_BOOTSTRAP_SERVERS=nobody), "--timeout", "2"
+    )
+    assert code == 3
+    assert pattern_of(report) == {"^some": None}
+    assert "^some: what it matches is not known" in findings(report["kafka"], "unknown")
+    assert [found["table"]["state"] for found in report["topics"]] == ["absent"]
+
+
 # --- something is wrong -----------------------------------------------------------------------
 
 
@@ -217,7 +291,8 @@ def test_lost_data_is_a_problem_of_its_partition(broker, topic, environment, run
     assert [row["level"] for row in rows] == ["ok", "problem", "ok"]
     assert [row["start"] for row in rows] == [10, None, 10]
     said = findings(report["topics"][0], "problem")
-    assert "data loss" in said and "5 offsets are gone" in said and "table away" in said
+    assert "data loss" in said and "5 offsets are gone (10 to 14)" in said
+    assert "ON_DATA_LOSS=skip" in said
 
 
 def test_a_table_that_was_deleted_under_the_group_is_a_problem(

@@ -115,6 +115,9 @@ def test_a_broker_that_comes_late_is_waited_for(
         instance = start({**environment(topic), "KAFKA_BOOTSTRAP_SERVERS": late.bootstrap})
         assert instance.wait_answering(3)
         wait_until(lambda: waits_named(instance, late.bootstrap) >= 2, 20, "it says twice for what")
+        assert waits_named(instance, "Connection refused") >= 2
+        assert instance.log().count("Kafka: ") == 1, "the reason is said once, and while it waits"
+        assert "librdkafka FAIL" not in instance.log()
         assert time.monotonic() - begun > 4
 
         late.start()
@@ -140,6 +143,7 @@ def test_a_store_that_comes_late_is_waited_for(
         instance = start(environment(topic, store=bucket))
         assert instance.wait_answering(3)
         wait_until(lambda: waits_named(instance, late.address) >= 2, 30, "it says twice for what")
+        assert waits_named(instance, "Connection refused") >= 2
 
         late.start()
         broker.wait_caught_up(group, topic, timeout=60)

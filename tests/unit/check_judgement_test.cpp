@@ -117,6 +117,48 @@ TEST(CheckJudgement, AWarningOfTheConfigurationIsNoProblem) {
   EXPECT_TRUE(contains(said(report, Level::kWarning), "AWS_PROFILE is set"));
 }
 
+TEST(CheckJudgement, APatternTellsWhatItMatches) {
+  CheckFacts facts = healthy();
+  facts.patterns = {"^t"};
+  facts.match = TopicMatch{.of_pattern = {{"^t", {"trips"}}}, .topics = {}, .refused = {}};
+  const auto report = judge(facts);
+  EXPECT_EQ(exit_code(report), 0);
+  ASSERT_EQ(report.kafka.patterns.size(), 1U);
+  EXPECT_EQ(report.kafka.patterns[0].topics, std::vector<std::string>{"trips"});
+  EXPECT_TRUE(contains(said(report, Level::kOk), "^t: 1 topic matches now"));
+}
+
+TEST(CheckJudgement, APatternThatMatchesNothingIsAWarning) {
+  CheckFacts facts = healthy();
+  facts.patterns = {"^x"};
+  facts.match = TopicMatch{.of_pattern = {{"^x", {}}}, .topics = {}, .refused = {}};
+  const auto report = judge(facts);
+  EXPECT_EQ(exit_code(report), 0);
+  EXPECT_TRUE(contains(said(report, Level::kWarning), "^x: no topic matches now"));
+}
+
+TEST(CheckJudgement, WhatAPatternMatchesIsUnknownWhenKafkaDoesNotTellItsTopics) {
+  CheckFacts facts = healthy();
+  facts.patterns = {"^x"};
+  facts.kafka.list_trouble = {Trouble::Kind::kUnreachable, "Local: Timed out"};
+  const auto report = judge(facts);
+  EXPECT_EQ(exit_code(report), 3);
+  EXPECT_FALSE(report.kafka.patterns[0].topics.has_value());
+  EXPECT_TRUE(contains(said(report, Level::kUnknown), "Timed out"));
+}
+
+TEST(CheckJudgement, AMatchedTopicWithoutATableOfItsOwnIsAProblem) {
+  CheckFacts facts = healthy();
+  facts.patterns = {"^t"};
+  facts.match = TopicMatch{.of_pattern = {{"^t", {"trips"}}},
+                           .topics = {"trips"},
+                           .refused = {{"trips", "it would share a table"}}};
+  const auto report = judge(facts);
+  EXPECT_EQ(exit_code(report), 1);
+  EXPECT_TRUE(contains(said(report, Level::kProblem), "not copied: it would share a table"));
+  EXPECT_FALSE(report.topics[0].partitions[0].start.has_value());
+}
+
 TEST(CheckJudgement, AnAbsentTableBeginsWhereTheStartPolicySays) {
   CheckFacts facts = healthy();
   remove_table(facts);
@@ -167,6 +209,29 @@ TEST(CheckJudgement, AReCreatedTopicIsAProblem) {
   EXPECT_EQ(report.topics.front().lag, std::nullopt);
 }
 
+TEST(CheckJudgement, AReCreatedTopicThatThePolicyAllowsIsAWarning) {
+  CheckFacts facts = healthy();
+  facts.policies.topic_recreated = OnTopicRecreated::kNewEpoch;
+  topic_of(facts).identity = {"another-uuid", 42};
+  const auto report = judge(facts);
+  EXPECT_EQ(exit_code(report), 0);
+  const std::string warnings = said(report, Level::kWarning);
+  EXPECT_TRUE(contains(warnings, k_topic.text));
+  EXPECT_TRUE(contains(warnings, "another-uuid"));
+  EXPECT_EQ(report.topics.front().partitions[0].start, Offset{0});
+}
+
+TEST(CheckJudgement, LostDataThatThePolicyAllowsIsAWarningOfItsPartition) {
+  CheckFacts facts = healthy();
+  facts.policies.data_loss = OnDataLoss::kSkip;
+  topic_of(facts).earliest[k_p0] = Offset{155};
+  const auto report = judge(facts);
+  EXPECT_EQ(exit_code(report), 0);
+  EXPECT_TRUE(contains(said(report, Level::kWarning), "partition 0: data loss"));
+  EXPECT_EQ(report.topics.front().partitions[0].start, Offset{155});
+  EXPECT_EQ(report.topics.front().partitions[0].level, Level::kWarning);
+}
+
 TEST(CheckJudgement, LostAndTruncatedDataAreProblemsOfTheirPartition) {
   CheckFacts facts = healthy();
   topic_of(facts).earliest[k_p0] = Offset{155};
@@ -175,8 +240,9 @@ TEST(CheckJudgement, LostAndTruncatedDataAreProblemsOfTheirPartition) {
   EXPECT_EQ(exit_code(report), 1);
   const std::string problems = said(report, Level::kProblem);
   EXPECT_TRUE(contains(problems, "partition 0: data loss"));
-  EXPECT_TRUE(contains(problems, "5 offsets are gone -> "));
-  EXPECT_TRUE(contains(problems, "move the table away"));
+  EXPECT_TRUE(contains(problems, "5 offsets are gone (150 to 154)"));
+  EXPECT_TRUE(contains(problems, "ON_DATA_LOSS=skip"));
+  EXPECT_TRUE(contains(problems, "move this one away"));
   EXPECT_TRUE(contains(problems, "partition 1: the log was truncated"));
   EXPECT_TRUE(contains(problems, "failing over"));
   EXPECT_EQ(report.topics.front().partitions[1].lag, 0);

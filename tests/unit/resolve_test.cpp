@@ -230,6 +230,27 @@ TEST(ResolvePartition, ThatRetentionOvertookIsDataLoss) {
   EXPECT_TRUE(contains(halt.reason, "1 offsets are gone"));
 }
 
+TEST(ResolvePartition, ThatRetentionOvertookGoesOnAtWhatIsLeftIfItMay) {
+  StartFacts facts = known_topic();
+  facts.policies.data_loss = OnDataLoss::kSkip;
+  facts.table.txns[txn_of(k_p0)] = 90;
+  const auto start = std::get<PartitionStart>(decision_of(facts));
+  EXPECT_EQ(start.offset, Offset{100});
+  EXPECT_EQ(start.gap, (OffsetRange{Offset{90}, Offset{100}}));
+  EXPECT_TRUE(contains(start.reason, "10 offsets are gone (90 to 99)"));
+  facts.table.txns[txn_of(k_p0)] = 100;
+  EXPECT_EQ(std::get<PartitionStart>(decision_of(facts)).gap, std::nullopt);
+}
+
+TEST(ResolvePartition, AddedWithTheBeginningGoneGoesOnIfItMay) {
+  StartFacts facts = known_topic();
+  facts.policies.data_loss = OnDataLoss::kSkip;
+  facts.table.txns.erase(txn_of(k_p0));
+  const auto start = std::get<PartitionStart>(decision_of(facts));
+  EXPECT_EQ(start.progress, PartitionStart::Progress::kAbsent);
+  EXPECT_EQ(start.gap, (OffsetRange{Offset{0}, Offset{100}}));
+}
+
 TEST(ResolvePartition, BeyondTheHighWatermarkMayRecover) {
   StartFacts facts = known_topic();
   facts.table.txns[txn_of(k_p0)] = 201;
@@ -238,6 +259,10 @@ TEST(ResolvePartition, BeyondTheHighWatermarkMayRecover) {
   EXPECT_TRUE(contains(halt.reason, "truncated"));
   EXPECT_TRUE(contains(halt.reason, "201"));
   EXPECT_TRUE(contains(halt.reason, "ends at 200"));
+  EXPECT_TRUE(contains(halt.reason, "offsets 200 to 200"));
+  EXPECT_TRUE(contains(halt.reason, "move the table away"));
+  facts.policies = {.data_loss = OnDataLoss::kSkip, .topic_recreated = OnTopicRecreated::kNewEpoch};
+  EXPECT_TRUE(partition_halt_of(facts).may_recover) << "there is no policy for it";
 }
 
 TEST(ResolvePartition, AddedAfterRegistrationStartsAt0) {

@@ -39,7 +39,10 @@ TEST_F(StoreInspectorTest, TellsOfEveryTableInTheOrderOfTheTopics) {
   std::vector<std::string> topics{"a", "b"};
   for (int i = 0; i < 30; ++i) topics.push_back("t" + std::to_string(i));
 
-  StoreInspector inspector(access(), "group", topics);
+  StoreInspector inspector(access(), "group");
+  inspector.look_at({topics.begin(), topics.begin() + 1});
+  EXPECT_EQ(inspector.wait_until(far_away()).tables.size(), 1U);
+  inspector.look_at({topics.begin() + 1, topics.end()});
   const StoreLook look = inspector.wait_until(far_away());
 
   ASSERT_TRUE(look.probe.has_value());
@@ -61,7 +64,7 @@ TEST_F(StoreInspectorTest, WaitsNoLongerThanTheDeadline) {
     until.wait();
     return delta::StoreOutcome{};
   };
-  StoreInspector inspector(slow, "group", {"a"});
+  StoreInspector inspector(slow, "group");
   EXPECT_FALSE(inspector.wait_until(std::chrono::steady_clock::now()).probe.has_value());
   answer.set_value();
   EXPECT_TRUE(inspector.wait_until(far_away()).probe.has_value());
@@ -72,7 +75,8 @@ TEST_F(StoreInspectorTest, TakesAnExceptionAsAFailureOfThatCall) {
   broken.table = [](const std::string&) -> std::unique_ptr<delta::TableSink> {
     throw std::runtime_error("a bug");
   };
-  StoreInspector inspector(broken, "group", {"a"});
+  StoreInspector inspector(broken, "group");
+  inspector.look_at({"a"});
   const StoreLook look = inspector.wait_until(far_away());
   ASSERT_TRUE(look.tables[0].loaded.has_value());
   EXPECT_EQ(look.tables[0].loaded->status, StoreStatus::kFailed);

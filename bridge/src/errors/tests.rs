@@ -141,6 +141,38 @@ fn transport_errors_are_transient() {
     }
 }
 
+/// As the HTTP client's own error: its cause is in its source only.
+#[derive(Debug)]
+struct NotSent(io::Error);
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("error sending request")
+    }
+}
+
+impl Error for NotSent {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+#[test]
+fn transport_errors_say_why_nothing_could_be_sent() {
+    let refused = "Connection refused (os error 111)";
+    let not_sent = || in_store(HttpError::new(HttpErrorKind::Connect, NotSent(os(111))));
+    assert!(!not_sent().to_string().contains(refused));
+    for fault in [
+        Fault::from(not_sent()),
+        Fault::from(KernelError::ObjectStore(not_sent())),
+    ] {
+        assert_eq!(fault.message.matches(refused).count(), 1, "{fault}");
+        assert!(fault.message.ends_with(refused), "{fault}");
+    }
+    let local = Fault::from(in_store(os(13)));
+    assert_eq!(local.message.matches("os error 13").count(), 1, "{local}");
+}
+
 #[test]
 fn kernel_errors() {
     for (error, expected) in [
