@@ -45,7 +45,7 @@ test: ## all tests: unit, property, bridge, integration with a real Kafka and Mi
 	$(call build,tsan)
 	scripts/run_tests
 
-faults: ## every fault on purpose, 20 minutes: fails when it injected too few; build/reports/faults.json
+faults: ## every fault on purpose, about an hour: fails when it injected too few; build/reports/faults.json
 	$(faulty)
 	$(tools)/python -m pytest tests/faults --full -sv --color=no
 

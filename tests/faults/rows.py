@@ -84,6 +84,7 @@ ELSEWHERE: dict[int, dict[str, list[str]]] = {
     11: {
         "tests/integration/test_topics.py": ["test_partitions_that_are_added", "test_a_topic"],
         "tests/integration/test_discovery.py": ["test_a_deleted_topic"],
+        "tests/integration/test_policies.py": ["test_lost_records", "test_a_topic_that_is_created"],
     },
     12: {
         "tests/faults/test_mass.py": ["test_a_little_of_everything"],
