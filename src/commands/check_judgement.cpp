@@ -390,16 +390,32 @@ void take_decision(const ingest::StartDecisions& decisions, TopicReport& report)
   }
 }
 
+std::string what_begins(const ingest::RegisterTopic& registration, const TopicFacts& facts) {
+  if (!registration.others.empty()) {
+    return "another program wrote to the table since and is taken over: " + registration.others;
+  }
+  return facts.table.has_data_files
+             ? "the table has rows of another program and is taken over: each partition begins "
+               "where its line says"
+             : "the table does not know the topic yet: every partition begins where KAFKA_START "
+               "says";
+}
+
 void take_decision(const ingest::RegisterTopic& registration, const TopicFacts& facts,
                    TopicReport& report) {
   for (PartitionReport& partition : report.partitions) {
     const auto app_id =
         ingest::partition_app_id(facts.all.group, facts.kafka.identity, partition.partition);
+    partition.start = partition.progress;
     for (const auto& step : registration.steps) {
       if (step.app_id == app_id) partition.start = Offset{step.next};
     }
     const auto origin = registration.origins.find(partition.partition);
-    partition.reason = origin == registration.origins.end() ? "KAFKA_START" : origin->second.reason;
+    if (origin != registration.origins.end()) {
+      partition.reason = origin->second.reason;
+    } else {
+      partition.reason = partition.progress ? "the table's progress" : "KAFKA_START";
+    }
     partition.level = Level::kOk;
   }
   if (!registration.replaces.empty()) {
@@ -413,13 +429,7 @@ void take_decision(const ingest::RegisterTopic& registration, const TopicFacts& 
          ""});
     return;
   }
-  report.findings.push_back(
-      {Level::kOk, "start",
-       facts.table.has_data_files
-           ? "the table has rows of another program and is taken over: each partition begins where "
-             "its line says"
-           : "the table does not know the topic yet: every partition begins where KAFKA_START says",
-       ""});
+  report.findings.push_back({Level::kOk, "start", what_begins(registration, facts), ""});
 }
 
 void halt_all(Level level, const std::string& reason, TopicReport& report) {
@@ -483,7 +493,7 @@ void add_up_lag(TopicReport& report) {
   std::int64_t sum = 0;
   bool all_known = !report.partitions.empty();
   for (PartitionReport& partition : report.partitions) {
-    const auto from = partition.progress ? partition.progress : partition.start;
+    const auto from = partition.start ? partition.start : partition.progress;
     if (from && partition.latest) {
       partition.lag = std::max<std::int64_t>(partition.latest->value - from->value, 0);
       sum += *partition.lag;

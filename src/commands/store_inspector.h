@@ -24,7 +24,8 @@ struct TableLook {
   bool has_data_files = false;
   /// See StartFacts; false when it could not be looked up.
   bool newest_entry_is_ours = false;
-  /// The greatest offset of each partition; looked up only while `has_data_files`.
+  /// The greatest offset of each partition; looked up only while `has_data_files`, or when others
+  /// may have written since our last commit. Below our progress it may be lower or absent.
   OffsetMap last_offsets;
 };
 

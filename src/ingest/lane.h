@@ -117,6 +117,7 @@ class Lane {
   [[nodiscard]] bool dropped() const { return dropped_; }
   /// kOnce: all assigned partitions have been read to their end, or are stopped.
   [[nodiscard]] bool read_to_end() const;
+  [[nodiscard]] bool has_partitions() const { return !partitions_.empty(); }
   [[nodiscard]] std::uint64_t held_bytes() const { return writer_.held_bytes(); }
   [[nodiscard]] std::uint64_t open_bytes() const { return writer_.open_bytes(); }
   /// Since the process started.

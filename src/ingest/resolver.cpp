@@ -9,6 +9,7 @@
 #include "base/sabotage.h"
 #include "base/token.h"
 #include "ingest/app_id.h"
+#include "ingest/epoch.h"
 #include "ingest/start_offsets.h"
 #include "ingest/take_over.h"
 
@@ -170,6 +171,7 @@ void Resolver::on_job(const JobOutcome& outcome) {
   facts_.table = loaded->view;
   facts_.table_has_data_files = loaded->has_data_files;
   facts_.newest_entry_is_ours = loaded->newest_entry_is_ours;
+  table_seen_ = parts_.watch.sent();
   facts_.last_offsets = loaded->last_offsets;
   kill_point("assign_after_read");
   stage_ = Stage::kOffsets;
@@ -232,7 +234,7 @@ std::optional<Resolution> Resolver::conclude(const std::set<Partition>& assigned
       {.earliest = facts_.earliest, .latest = facts_.latest, .at_time = facts_.policy});
   facts_.now = parts_.clock.wall();
   Resolution resolution = resolve(facts_, assigned);
-  if (may_lag(resolution)) return std::nullopt;
+  if (may_be_outdated(resolution)) return std::nullopt;
   if (const auto* registration = std::get_if<RegisterTopic>(&resolution)) {
     stage_ = Stage::kRegistering;
     registration_ = *registration;
@@ -280,13 +282,21 @@ void Resolver::say_what_is_registered() const {
   }
 }
 
-bool Resolver::may_lag(const Resolution& resolution) {
+bool Resolver::may_be_outdated(const Resolution& resolution) {
+  const auto registered =
+      position_in(facts_.table.txns, registry_app_id(settings_.group, settings_.topic));
+  if (!registered || is_current_epoch(facts_, *registered)) return false;
+  // Another instance may have registered a topic that took the place of the one that we asked about
+  // first: only what Kafka shows after the look at the table is later than what the table says.
+  const auto* shown = parts_.watch.after(table_seen_, settings_.topic);
+  if (shown == nullptr) return true;
   const auto* registration = std::get_if<RegisterTopic>(&resolution);
-  if (registration == nullptr || registration->replaces.empty()) return false;
-  if (parts_.watch.shown_for(settings_.topic, facts_.identity) >= k_settling) return false;
+  const bool settled = parts_.watch.shown_for(settings_.topic, facts_.identity) >=
+                       (registration == nullptr ? Duration{} : Duration{k_settling});
+  if (shown->error.empty() && shown->identity == facts_.identity && settled) return false;
   topic_asked_after_ = parts_.watch.sent();
-  wait_and(Stage::kTopic, "Kafka shows another topic of this name, with the id " +
-                              facts_.identity.text + "; making sure that it is there to stay");
+  wait_and(Stage::kTopic,
+           "Kafka shows another topic of this name than the table; making sure which one it is");
   return true;
 }
 

@@ -64,6 +64,23 @@ bool TopicWatch::is_deleted(const std::string& topic) const {
   return since && clock_.now() - *since >= k_unknown_topic_patience;
 }
 
+std::optional<SteadyTime> TopicWatch::all_unknown_since() const {
+  SteadyTime since = SteadyTime::min();
+  for (const auto& topic : topics_) {
+    const auto found = answers_.find(topic);
+    if (found == answers_.end() || !found->second.unknown_since) return std::nullopt;
+    since = std::max(since, *found->second.unknown_since);
+  }
+  return since;
+}
+
+bool TopicWatch::is_withheld(const std::string& topic) const {
+  const auto found = answers_.find(topic);
+  if (found == answers_.end()) return false;
+  const auto& description = found->second.description;
+  return !description.error.empty() && !description.unknown;
+}
+
 void TopicWatch::on_described(const kafka::TopicsDescribed& answer) {
   if (in_flight_ != answer.request) return;
   in_flight_.reset();

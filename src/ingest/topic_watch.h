@@ -61,6 +61,11 @@ class TopicWatch {
   /// and does not know its topics yet explains it.
   [[nodiscard]] bool is_deleted(const std::string& topic) const;
 
+  /// Since when Kafka has said of each of the topics that there is none; nullopt = it has not.
+  [[nodiscard]] std::optional<SteadyTime> all_unknown_since() const;
+  /// Kafka last refused to describe the topic, which may well be there.
+  [[nodiscard]] bool is_withheld(const std::string& topic) const;
+
   void on_described(const kafka::TopicsDescribed& answer);
   /// No broker can be reached. Requests become short and rare: librdkafka turns in circles at full
   /// speed while an admin request waits for a broker.

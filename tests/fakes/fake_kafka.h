@@ -92,6 +92,8 @@ class FakeKafka {
   }
   [[nodiscard]] const std::map<std::string, FakeTopic>& topics() const { return topics_; }
 
+  /// Topics that nobody may look at.
+  std::set<std::string> denied;
   /// The group's committed offsets.
   std::map<TopicPartition, kafka::GroupOffset> group_offsets;
 
@@ -237,7 +239,8 @@ class FakeSource final : public kafka::MessageSource {
     for (auto& topic : answer.topics) {
       topic.unknown = !kafka_.has_topic(topic.topic);
       topic.error = topic.unknown ? "unknown topic" : "";
-      if (topic.unknown) continue;
+      if (kafka_.denied.contains(topic.topic)) topic.error = "not authorised";
+      if (!topic.error.empty()) continue;
       const FakeTopic& found = kafka_.topic(topic.topic);
       topic.identity = found.identity;
       topic.partitions.clear();

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from harness.service import run_command
 from harness.tables import Row, Table, as_rows, assert_log_is_contiguous, statistics
 
 Place = tuple[int, int]
+
+PATIENCE_S = 60
 
 COMMITTED = re.compile(
     r" (?P<topic>[\w.-]+): (?P<rows>\d+) rows, .* committed as version (?P<version>\d+) "
@@ -275,17 +278,22 @@ def compare_claims(verdict: Verdict, table: Table, logs: Iterable[str]) -> None:
 
 
 def open_by_bronze(verdict: Verdict, table: Table, broker: Broker, group: str) -> None:
-    done = run_command(
-        "check",
-        environment={
-            "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
-            "KAFKA_CONSUMER_GROUP": group,
-            "KAFKA_TOPICS": table.topic,
-            **table.store.environment(),
-        },
-    )
-    if done.exit_code != 0:
-        verdict.object_to(f"bronze check: exit code {done.exit_code}\n{done.text}")
+    environment = {
+        "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
+        "KAFKA_CONSUMER_GROUP": group,
+        "KAFKA_TOPICS": table.topic,
+        **table.store.environment(),
+    }
+    # A broker on a busy machine may be about to elect itself anew.
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        done = run_command("check", environment=environment)
+        if done.exit_code == 0:
+            return
+        if time.monotonic() > deadline or "Kafka does not tell" not in done.text:
+            verdict.object_to(f"bronze check: exit code {done.exit_code}\n{done.text}")
+            return
+        time.sleep(1)
 
 
 __all__ = ["Claim", "Verdict", "as_rows", "claims", "examine", "offsets_ahead_of_the_table"]

@@ -200,7 +200,7 @@ def as_markdown(content: dict) -> str:
     if counts["commits"]:
         rows.append(
             (
-                "one commit, eight instances on one table",
+                "one commit, eight instances on the same two tables",
                 f"p50 {counts['commit_ms_p50']} ms, p99 {counts['commit_ms_p99']} ms "
                 f"({counts['commits']} commits, {counts['retries']} more tries)",
             )

@@ -198,6 +198,19 @@ TEST(CheckJudgement, RowsOfAnotherProgramAreTakenOverIfTheGroupHasOffsets) {
   EXPECT_TRUE(contains(said(report, Level::kOk), "taken over"));
 }
 
+TEST(CheckJudgement, RowsThatAnotherProgramWroteSinceMoveTheStart) {
+  CheckFacts facts = healthy();
+  table_of(facts).last_offsets = {{k_p0, Offset{169}}};
+  const auto report = judge(facts);
+  EXPECT_EQ(exit_code(report), 0) << said(report, Level::kProblem);
+  const auto& partitions = report.topics.front().partitions;
+  EXPECT_EQ(partitions[0].start, Offset{170});
+  EXPECT_EQ(partitions[0].lag, partitions[0].latest->value - 170);
+  EXPECT_EQ(partitions[1].start, Offset{160});
+  EXPECT_EQ(partitions[1].reason, "the table's progress");
+  EXPECT_TRUE(contains(said(report, Level::kOk), "another program wrote to the table since"));
+}
+
 TEST(CheckJudgement, AReCreatedTopicIsAProblem) {
   CheckFacts facts = healthy();
   topic_of(facts).identity = {"another-uuid", 42};

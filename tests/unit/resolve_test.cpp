@@ -170,7 +170,7 @@ TEST(ResolveRegistry, ATopicThatTheTableKnewAndForgotHalts) {
 
 TEST(ResolveRegistry, AnotherTopicOfTheSameNameHalts) {
   StartFacts facts = known_topic();
-  facts.table.txns[k_registry] = k_topic.number + 1;
+  facts.identity = {"another-uuid", k_topic.number + 1};
   EXPECT_TRUE(contains(halt_of(facts), "created again"));
 }
 

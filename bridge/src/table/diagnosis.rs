@@ -102,9 +102,9 @@ fn examine(store: &StoreInner, log: &Path, fault: &Fault, in_parquet: bool) -> R
 /// The files of `_delta_log` that readers know, by version.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    commits: BTreeSet<Version>,
+    pub(super) commits: BTreeSet<Version>,
     /// Complete ones only; names of the files.
-    checkpoints: BTreeMap<Version, Vec<String>>,
+    pub(super) checkpoints: BTreeMap<Version, Vec<String>>,
     /// There is a file that belongs to a log but is neither of these.
     others: bool,
 }

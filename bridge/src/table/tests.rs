@@ -808,6 +808,23 @@ fn a_commit_that_landed_but_cannot_be_read_back_is_transient() {
 }
 
 #[test]
+fn a_commit_that_others_followed_before_it_was_read_back_is_transient() {
+    let (_directory, store) = local();
+    let table = created(&store, "bronze_a");
+    let before = table.cached_now();
+    let other = loaded(&store, "bronze_a");
+    put_ok(&other, &[("a", 1)], "tok");
+    put_ok(&other, &[("b", 7)], "theirs");
+    let txn = request(&[("a", 1)], "tok").txns;
+    let fault = table
+        .adopt_commit(&before, &txn, Err(KernelError::generic("late failure")))
+        .unwrap_err();
+    assert_eq!(fault.status, Status::Transient);
+    // The caller looks again, and sees what they wrote.
+    assert_eq!(table.state().unwrap().version, 2);
+}
+
+#[test]
 fn load_forgets_what_the_cache_believed() {
     let (directory, store) = local();
     let table = created(&store, "bronze_a");
