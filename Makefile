@@ -14,13 +14,17 @@ cargo := cargo
 bridge := --locked --manifest-path bridge/Cargo.toml --target-dir build/bridge
 cpp_files = $(shell git ls-files -co --exclude-standard -- 'src/*.cpp' 'src/*.h' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp')
 shell_files := $(shell grep -lE '^\#!.*bash' scripts/* deploy/docker/* .ci/run) scripts/newer_suites.sh
-python_files := scripts/run_tests tests/integration tests/image
+python_files := scripts/run_tests tests/integration tests/image tests/faults
 tools := .deps/venv/bin
 
 # $(call build,PRESET)
 build = cmake --preset $(1) && cmake --build build/$(1) --target $(targets_$(1))
 
-.PHONY: help build demo test bench check-fast format lint coverage clean
+# The service as it is shipped, and with the hooks of the fault tests.
+faulty = scripts/bootstrap test && cmake --preset release \
+    && cmake --build build/release --target bronze bronze_faulty
+
+.PHONY: help build demo test faults soak bench check-fast format lint coverage clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,6 +44,14 @@ test: ## all tests: unit, property, bridge, integration with a real Kafka and Mi
 	$(call build,debug)
 	$(call build,tsan)
 	scripts/run_tests
+
+faults: ## every fault on purpose, about an hour: fails when it injected too few; build/reports/faults.json
+	$(faulty)
+	$(tools)/python -m pytest tests/faults --full -sv --color=no
+
+soak: ## all faults mixed at random, MINUTES=n of it (10)
+	$(faulty)
+	$(tools)/python -m pytest tests/faults --minutes $(or $(MINUTES),10) -k soak -sv --color=no
 
 bench: ## drain of 80,000 records into MinIO and local disk; a small commit as the table ages
 	scripts/bootstrap test

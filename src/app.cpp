@@ -59,12 +59,26 @@ kafka::SourceSettings source_settings(const config::Config& config) {
   return settings;
 }
 
+namespace {
+
+#ifdef BRONZE_TEST_HOOKS
+/// BRONZE_STORE_TIMEOUT_MS, so that a test need not wait for long to be given up.
+std::chrono::milliseconds store_request_timeout() {
+  const auto shorter = config::process_environment()("BRONZE_STORE_TIMEOUT_MS");
+  return shorter ? std::chrono::milliseconds(std::stoll(*shorter)) : k_store_request_timeout;
+}
+#else
+constexpr std::chrono::milliseconds store_request_timeout() { return k_store_request_timeout; }
+#endif
+
+}  // namespace
+
 delta::StoreSettings store_settings(const config::Config& config) {
   return {.base_uri = config.store.base_uri,
           .options = config.store.options,
           .engine_info = std::string("bronze/") + k_version,
           .connect_timeout = k_store_connect_timeout,
-          .request_timeout = k_store_request_timeout};
+          .request_timeout = store_request_timeout()};
 }
 
 namespace {
@@ -92,6 +106,7 @@ ingest::LaneSettings lane_settings(const config::Config& config, const std::stri
                      .file_age_max = k_file_age_max},
           .start = config.kafka.start,
           .start_source = config.kafka.start_source,
+          .policies = config.policies,
           .mode = mode,
           .table_spec = {.schema_json = batch::table_schema(config.extra_columns),
                          .partition_columns = {batch::k_partition_column},

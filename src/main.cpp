@@ -9,9 +9,11 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -20,13 +22,16 @@
 
 #include "app.h"
 #include "base/kill_point.h"
+#include "base/sabotage.h"
 #include "check_app.h"
 #include "commands/check_output.h"
 #include "commands/healthcheck.h"
+#include "commands/verify_output.h"
 #include "config/config.h"
 #include "demo_app.h"
 #include "kafka/rd_kafka_source.h"
 #include "observe/log.h"
+#include "verify_app.h"
 #include "version.h"
 
 namespace {
@@ -66,18 +71,28 @@ class SignalWatch {
 };
 
 #ifdef BRONZE_TEST_HOOKS
-/// The system's time, its wall part moved by BRONZE_CLOCK_SHIFT_SECONDS.
+/// The system's time, its wall part moved by BRONZE_CLOCK_SHIFT_SECONDS, or by as many seconds as
+/// the file BRONZE_CLOCK_SHIFT_FILE holds at that moment.
 class WallClock final : public bronze::Clock {
  public:
   [[nodiscard]] bronze::SteadyTime now() const override { return system_.now(); }
   [[nodiscard]] bronze::UnixMicros wall() const override {
     constexpr std::int64_t k_micros_a_second = 1'000'000;
-    return system_.wall() + shift_seconds_ * k_micros_a_second;
+    return system_.wall() + shift_seconds() * k_micros_a_second;
   }
 
  private:
+  [[nodiscard]] std::int64_t shift_seconds() const {
+    if (!file_) return fixed_seconds_;
+    std::int64_t seconds = 0;
+    if (!(std::ifstream(*file_) >> seconds)) throw std::runtime_error(*file_ + ": no number");
+    return seconds;
+  }
+
   bronze::SystemClock system_;
-  const std::int64_t shift_seconds_ =
+  const std::optional<std::string> file_ =
+      bronze::config::process_environment()("BRONZE_CLOCK_SHIFT_FILE");
+  const std::int64_t fixed_seconds_ =
       std::stoll(bronze::config::process_environment()("BRONZE_CLOCK_SHIFT_SECONDS").value_or("0"));
 };
 #else
@@ -193,6 +208,70 @@ void add_check_options(CLI::App& command, bronze::CheckOptions& options) {
       "store did not answer.\nWith both, 1 wins.");
 }
 
+int verify(const bronze::VerifyOptions& options) {
+  const bool json = options.format == bronze::VerifyFormat::kJson;
+  const auto refuse = [&](const std::vector<bronze::config::ConfigError>& errors) {
+    say(errors);
+    if (json) bronze::commands::print_verify_json(errors, std::cout);
+    return k_bad_usage;
+  };
+  const auto loaded = load_configuration();
+  auto errors = bronze::refused_options(options);
+  if (const auto* wrong = std::get_if<std::vector<bronze::config::ConfigError>>(&loaded)) {
+    errors.insert(errors.end(), wrong->begin(), wrong->end());
+  }
+  if (!errors.empty()) return refuse(errors);
+  bronze::observe::set_up_quiet_log();
+  std::optional<bronze::VerifyApp> app;
+  try {
+    app.emplace(std::get<Config>(loaded), options);
+  } catch (const std::exception& refused) {
+    return refuse({{"configuration", refused.what()}});
+  }
+  const int code = app->run(std::cout, std::cerr);
+  // As in run: a call that got no answer in time is not waited for.
+  std::_Exit(code);
+}
+
+void add_verify_options(CLI::App& command, bronze::VerifyOptions& options) {
+  const auto seconds = [&command](const std::string& name, std::chrono::milliseconds& value,
+                                  const std::string& what) {
+    command
+        .add_option_function<double>(
+            name,
+            [&value](double given) {
+              value = std::chrono::milliseconds(std::llround(given * 1000));
+            },
+            what)
+        ->type_name("SECONDS")
+        ->check(CLI::Range(0.1, 1e6).description(""));
+  };
+  command
+      .add_option("TOPIC", options.topics,
+                  "Topics to verify, by name [all of KAFKA_TOPICS, regular expressions too]")
+      ->type_name("");
+  command.add_flag_callback(
+      "--json", [&options] { options.format = bronze::VerifyFormat::kJson; },
+      "Write one JSON object instead of text; see docs/verify.md");
+  seconds("--timeout", options.timeout, "How long Kafka may take to answer a question [10]");
+  seconds("--gap-timeout", options.gap_timeout,
+          "How long gaps of one topic are read from Kafka [600]");
+  command
+      .add_option("--memory", options.memory_mb,
+                  "What the offsets of one topic may take; in order they take 3 bytes for 1000 "
+                  "rows, in any order at most a bit for each offset [512]")
+      ->type_name("MB")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'048'576}).description(""));
+  command.footer(
+      "Compares each table and its dead letters with the Delta log and with Kafka, offset by "
+      "offset. Reads two\ncolumns of all files, the log, and from Kafka only what is in no row. "
+      "Changes nothing. Progress goes to\nstandard error.\n\n"
+      "Exit codes: 0 clean (there may be warnings), 1 dirty: rows are missing or double, or the "
+      "table is\ndamaged, 2 bad configuration or usage, 3 nothing is known to be wrong, but "
+      "something could not be told:\nno table, Kafka or the store did not answer, a feature that "
+      "verify does not read. With both, 1 wins.");
+}
+
 int demo(const bronze::DemoOptions& options) {
   const bronze::SystemClock clock;
   SignalWatch signals;
@@ -253,6 +332,10 @@ int command_line(int argc, char** argv) {
       "check", "Say whether Kafka, the store and the tables are ready; changes nothing");
   bronze::CheckOptions check_options;
   add_check_options(*check_command, check_options);
+  auto* verify_command = cli.add_subcommand(
+      "verify", "Compare tables with their topics, offset by offset; changes nothing");
+  bronze::VerifyOptions verify_options;
+  add_verify_options(*verify_command, verify_options);
   auto* demo_command =
       cli.add_subcommand("demo", "Show the service at work, with a Kafka of its own, for 30 s");
   bronze::DemoOptions demo_options;
@@ -264,6 +347,7 @@ int command_line(int argc, char** argv) {
   }
   if (healthcheck_command->parsed()) return healthcheck();
   if (check_command->parsed()) return check(check_options);
+  if (verify_command->parsed()) return verify(verify_options);
   if (demo_command->parsed()) return demo(demo_options);
   return run(once ? bronze::ingest::RunMode::kOnce : bronze::ingest::RunMode::kUntilStopped);
 }
@@ -277,6 +361,9 @@ int main(int argc, char** argv) {
 #ifdef BRONZE_TEST_HOOKS
     if (const auto point = bronze::config::process_environment()("BRONZE_KILL_POINT")) {
       bronze::arm_kill_point(*point);
+    }
+    if (const auto name = bronze::config::process_environment()("BRONZE_SABOTAGE")) {
+      bronze::active_sabotage = bronze::sabotage_named(*name);
     }
 #endif
     return command_line(argc, argv);

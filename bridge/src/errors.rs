@@ -129,6 +129,16 @@ pub(crate) fn is_parquet(error: &(dyn Error + 'static)) -> bool {
     chain(error).any(|link| link.is::<ParquetError>())
 }
 
+/// Whether the kernel found no log at all.
+pub(crate) fn is_empty_log(error: &(dyn Error + 'static)) -> bool {
+    chain(error).any(|link| {
+        matches!(
+            link.downcast_ref::<KernelError>(),
+            Some(KernelError::EmptyLog)
+        )
+    })
+}
+
 fn chain<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> + 'a {
@@ -217,6 +227,12 @@ fn judge_store(error: &object_store::Error) -> Option<Status> {
     match error {
         E::NotFound { .. } => Some(Status::Missing),
         E::AlreadyExists { .. } | E::Precondition { .. } => Some(Status::Conflict),
+        // Our clock is wrong; it may be set right, and nobody's rights have changed.
+        E::PermissionDenied { source, .. }
+            if source.to_string().contains("RequestTimeTooSkewed") =>
+        {
+            Some(Status::Transient)
+        }
         E::PermissionDenied { .. } | E::Unauthenticated { .. } => Some(Status::Denied),
         E::NotImplemented { .. } | E::NotSupported { .. } => Some(Status::Unsupported),
         _ => None,

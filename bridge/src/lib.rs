@@ -16,6 +16,7 @@ mod table;
 
 use data_file::{new_file_set, DataFile, FileSet};
 use store::{open_store, Store};
+use table::scan::RowScan;
 use table::Table;
 
 #[cxx::bridge(namespace = "bronze::bridge")]
@@ -139,6 +140,78 @@ pub mod ffi {
         bytes: u64,
     }
 
+    /// Rows of one Kafka partition with the offsets `[first, next)`, each once.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    struct OffsetRun {
+        partition: i32,
+        /// How many of the scan's epochs had begun when the rows were ingested.
+        epoch: u32,
+        first: i64,
+        next: i64,
+    }
+
+    /// A live data file: what the log states, and what is in the store. -1 = not told.
+    struct FileFacts {
+        path: String,
+        /// Missing: the file is not there. Not Ok: its rows are not all told.
+        outcome: Outcome,
+        stated_bytes: i64,
+        stored_bytes: i64,
+        stated_rows: i64,
+        /// By the file's own footer.
+        stored_rows: i64,
+        /// Rows that were read and are not removed by a deletion vector.
+        live_rows: u64,
+        /// Live rows whose `_kafka_partition` or `_kafka_offset` is NULL.
+        rows_without_offset: u64,
+    }
+
+    /// Some of what a scan finds.
+    struct RowPart {
+        /// Of listing the files; not Ok ends the scan.
+        outcome: Outcome,
+        /// Nothing more will come.
+        done: bool,
+        runs: Vec<OffsetRun>,
+        /// Files of which everything has been told.
+        files: Vec<FileFacts>,
+    }
+
+    /// Half-open.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    struct VersionRange {
+        first: u64,
+        next: u64,
+    }
+
+    /// Which log entries and checkpoints are in the store.
+    struct LogVersions {
+        outcome: Outcome,
+        /// Ascending, not touching each other.
+        entries: Vec<VersionRange>,
+        /// The newest complete one; -1 = none.
+        checkpoint: i64,
+    }
+
+    /// What a log entry says of itself.
+    struct LogEntry {
+        version: u64,
+        /// Missing: it is not there. Corrupt: it is not a list of JSON actions.
+        outcome: Outcome,
+        /// commitInfo.operation
+        operation: String,
+        timestamp_ms: i64,
+        /// Entries of commitInfo.operationParameters that are text.
+        parameters: Vec<KeyValue>,
+        txns: Vec<Txn>,
+        files_added: u64,
+        files_removed: u64,
+    }
+
+    struct LogEntries {
+        entries: Vec<LogEntry>,
+    }
+
     struct FinishResult {
         outcome: Outcome,
         /// Relative to the table, e.g. `_ingestion_date=2026-01-31/part-....parquet`.
@@ -174,6 +247,7 @@ pub mod ffi {
         type Table;
         type DataFile;
         type FileSet;
+        type RowScan;
 
         /// No I/O. Err: an option or URI that the store library refuses.
         fn open_store(options: &StoreOptions) -> Result<Box<Store>>;
@@ -215,6 +289,19 @@ pub mod ffi {
 
         /// Of the cached snapshot. Unsupported: a live file does not say how many rows it has.
         fn totals(self: &Table) -> Result<TableTotals>;
+
+        /// Begins to read the Kafka columns of all live files of the cached snapshot. Rows that
+        /// were ingested at or after a time of `epochs_us` (ascending; microseconds since 1970)
+        /// belong to that epoch; without any, all belong to epoch 0.
+        fn scan_rows(self: &Table, epochs_us: &[i64]) -> Result<Box<RowScan>>;
+
+        /// Files and rows come in any order; the runs of a file before or with its facts.
+        fn advance(self: &mut RowScan) -> Result<RowPart>;
+
+        fn log_versions(self: &Table) -> Result<LogVersions>;
+
+        /// The log entries of versions `[first, next)`, read from the store, in order.
+        fn log_entries(self: &Table, first: u64, next: u64) -> Result<LogEntries>;
 
         /// Looks for commitInfo.operationParameters.bronzeToken == `token` in the log entries of
         /// versions `(after, cached snapshot's version]`, read from the store.

@@ -108,6 +108,14 @@ impl StoreInner {
             .block_on(future)
     }
 
+    /// Runs `future` beside the caller, to its end or that of the store.
+    pub(crate) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.runtime
+            .as_ref()
+            .expect("the runtime lives as long as the store")
+            .spawn(future);
+    }
+
     fn probe(&self) -> Result<()> {
         let directory = self.path(PROBE_DIRECTORY)?;
         let object = directory.join(Uuid::new_v4().to_string());

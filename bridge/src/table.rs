@@ -1,12 +1,14 @@
 //! One Delta table: the cached snapshot, what it says, and what changes it.
 
 mod diagnosis;
+mod entries;
 mod log;
 #[cfg(test)]
 mod measure;
 mod offsets;
 mod put;
 mod replay;
+pub(crate) mod scan;
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string_view>
+
 namespace bronze {
 
 /// Deliberate breaches of the exactly-once rule, to show that the tests notice each.
@@ -13,11 +15,17 @@ enum class Sabotage {
   kRevokeWithoutFlush,
   kNoUuidCheck,
   kNoLookAtRows,
+  kNoRewind,
+  kGapNotStated,
+  kEpochAtOldPosition,
 };
 
 #ifdef BRONZE_TEST_HOOKS
 /// Set by a test before it starts any thread.
 inline Sabotage active_sabotage = Sabotage::kNone;
+/// `no_base_comparison` is kNoBaseComparison, and so on.
+/// Throws std::invalid_argument for what is no such name.
+[[nodiscard]] Sabotage sabotage_named(std::string_view name);
 [[nodiscard]] inline bool sabotaged(Sabotage breach) { return active_sabotage == breach; }
 #else
 [[nodiscard]] constexpr bool sabotaged(Sabotage /*breach*/) { return false; }

@@ -18,6 +18,7 @@ CheckReport check(const config::Config& config, std::chrono::milliseconds timeou
                    .group = config.kafka.consumer_group,
                    .start = config.kafka.start,
                    .start_source = config.kafka.start_source,
+                   .policies = config.policies,
                    .base_uri = config.store.base_uri,
                    .timeout = timeout,
                    .topics = config.kafka.topics,

@@ -339,8 +339,10 @@ ingest::StartFacts start_facts(const TopicFacts& facts) {
   start.group_offsets = facts.kafka.group_offsets;
   start.table = facts.table.view;
   start.table_has_data_files = facts.table.has_data_files;
+  start.newest_entry_is_ours = facts.table.newest_entry_is_ours;
   start.last_offsets = facts.table.last_offsets;
   start.start_source = facts.all.start_source;
+  start.policies = facts.all.policies;
   if (facts.table_is_absent()) {
     start.table.shape.id = "not created yet";
     start.table.shape.schema_json = batch::table_schema();
@@ -354,8 +356,7 @@ std::string advice_on(const PartitionReport& partition) {
       "To go on without them, move the table away and use another KAFKA_CONSUMER_GROUP";
   if (!partition.progress || !partition.earliest || !partition.latest) return "";
   if (*partition.progress < *partition.earliest) {
-    return std::string("Kafka has the lost records no more; a longer retention prevents it. ") +
-           k_anew;
+    return "For a new table instead, move this one away and use another KAFKA_CONSUMER_GROUP";
   }
   if (*partition.progress > *partition.latest) {
     return std::string(
@@ -373,7 +374,12 @@ void take_decision(const ingest::StartDecisions& decisions, TopicReport& report)
     if (const auto* start = std::get_if<ingest::PartitionStart>(&found->second)) {
       partition.start = start->offset;
       partition.reason = start->reason;
-      partition.level = Level::kOk;
+      partition.level = start->gap ? Level::kWarning : Level::kOk;
+      if (start->gap) {
+        report.findings.push_back({Level::kWarning,
+                                   fmt::format("partition {}", number(partition.partition)),
+                                   partition.reason, "A longer retention prevents it"});
+      }
       continue;
     }
     partition.reason = std::get<ingest::PartitionHalt>(found->second).reason;
@@ -384,25 +390,46 @@ void take_decision(const ingest::StartDecisions& decisions, TopicReport& report)
   }
 }
 
+std::string what_begins(const ingest::RegisterTopic& registration, const TopicFacts& facts) {
+  if (!registration.others.empty()) {
+    return "another program wrote to the table since and is taken over: " + registration.others;
+  }
+  return facts.table.has_data_files
+             ? "the table has rows of another program and is taken over: each partition begins "
+               "where its line says"
+             : "the table does not know the topic yet: every partition begins where KAFKA_START "
+               "says";
+}
+
 void take_decision(const ingest::RegisterTopic& registration, const TopicFacts& facts,
                    TopicReport& report) {
   for (PartitionReport& partition : report.partitions) {
     const auto app_id =
         ingest::partition_app_id(facts.all.group, facts.kafka.identity, partition.partition);
+    partition.start = partition.progress;
     for (const auto& step : registration.steps) {
       if (step.app_id == app_id) partition.start = Offset{step.next};
     }
     const auto origin = registration.origins.find(partition.partition);
-    partition.reason = origin == registration.origins.end() ? "KAFKA_START" : origin->second.reason;
+    if (origin != registration.origins.end()) {
+      partition.reason = origin->second.reason;
+    } else {
+      partition.reason = partition.progress ? "the table's progress" : "KAFKA_START";
+    }
     partition.level = Level::kOk;
   }
-  report.findings.push_back(
-      {Level::kOk, "start",
-       facts.table.has_data_files
-           ? "the table has rows of another program and is taken over: each partition begins where "
-             "its line says"
-           : "the table does not know the topic yet: every partition begins where KAFKA_START says",
-       ""});
+  if (!registration.replaces.empty()) {
+    report.findings.push_back(
+        {Level::kWarning, "start",
+         fmt::format(
+             "the topic was deleted and created again, or is on another cluster: its id was "
+             "{} and is now {}. ON_TOPIC_RECREATED=new_epoch: the table keeps what it has, "
+             "and the new topic goes into it from its beginning",
+             registration.replaces, facts.kafka.identity.text),
+         ""});
+    return;
+  }
+  report.findings.push_back({Level::kOk, "start", what_begins(registration, facts), ""});
 }
 
 void halt_all(Level level, const std::string& reason, TopicReport& report) {
@@ -466,7 +493,7 @@ void add_up_lag(TopicReport& report) {
   std::int64_t sum = 0;
   bool all_known = !report.partitions.empty();
   for (PartitionReport& partition : report.partitions) {
-    const auto from = partition.progress ? partition.progress : partition.start;
+    const auto from = partition.start ? partition.start : partition.progress;
     if (from && partition.latest) {
       partition.lag = std::max<std::int64_t>(partition.latest->value - from->value, 0);
       sum += *partition.lag;

@@ -23,6 +23,7 @@ struct CheckFacts {
   std::string group;
   StartPolicy start;
   StartSource start_source = StartSource::kDefault;
+  Policies policies = {};
   std::string base_uri;
   std::chrono::milliseconds timeout{};
   /// Those listed, then those that only patterns match.

@@ -1,5 +1,8 @@
 #include "commands/store_inspector.h"
 
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <exception>
 #include <utility>
 
@@ -12,6 +15,21 @@ constexpr std::size_t k_threads = 8;
 
 delta::StoreOutcome failed(const std::exception& error) {
   return {delta::StoreStatus::kFailed, error.what()};
+}
+
+/// Where the group's partitions stand; `prefix` is that of its appIds. Of several topics of the
+/// name, of which each had its own, the least.
+OffsetMap progress_in(const delta::TxnMap& txns, const std::string& prefix) {
+  OffsetMap progress;
+  for (const auto& [app_id, next] : txns) {
+    const auto slash = app_id.find('/', prefix.size());
+    if (!app_id.starts_with(prefix) || slash == std::string::npos) continue;
+    std::int32_t partition = 0;
+    std::from_chars(app_id.data() + slash + 1, app_id.data() + app_id.size(), partition);
+    Offset& least = progress.try_emplace(Partition{partition}, Offset{next}).first->second;
+    least = std::min(least, Offset{next});
+  }
+  return progress;
 }
 
 }  // namespace
@@ -82,13 +100,24 @@ TableLook StoreInspector::table_of(const std::string& topic) const {
     look.loaded = table->load();
     if (!look.loaded->ok()) return look;
     look.view = table->snapshot();
+    bool others_may_have_written = false;
+    OffsetMap ours;
     if (!look.view.txns.contains(ingest::registry_app_id(group_, topic))) {
       auto lookup = table->has_data_files();
       look.loaded = std::move(lookup.outcome);
-      look.has_data_files = lookup.found;
+      others_may_have_written = look.has_data_files = lookup.found;
+    } else {
+      const std::string prefix = ingest::group_prefix(group_);
+      auto lookup = table->log_entry_has_txn(look.view.version, prefix);
+      look.newest_entry_is_ours = lookup.outcome.ok() && lookup.found;
+      others_may_have_written = !lookup.found;
+      if (lookup.outcome.status != delta::StoreStatus::kMissing) {
+        look.loaded = std::move(lookup.outcome);
+      }
+      ours = progress_in(look.view.txns, prefix);
     }
-    if (look.loaded->ok() && look.has_data_files) {
-      auto last = table->last_offsets({});
+    if (look.loaded->ok() && others_may_have_written) {
+      auto last = table->last_offsets(ours);
       look.loaded = std::move(last.outcome);
       look.last_offsets = std::move(last.offsets);
     }

@@ -22,7 +22,10 @@ struct TableLook {
   delta::SnapshotView view;
   /// Looked up only while the table does not know the topic.
   bool has_data_files = false;
-  /// The greatest offset of each partition; looked up only while `has_data_files`.
+  /// See StartFacts; false when it could not be looked up.
+  bool newest_entry_is_ours = false;
+  /// The greatest offset of each partition; looked up only while `has_data_files`, or when others
+  /// may have written since our last commit. Below our progress it may be lower or absent.
   OffsetMap last_offsets;
 };
 

@@ -117,14 +117,22 @@ std::uint64_t read_memory_limit(Reader& reader, std::optional<std::uint64_t> cgr
   return bytes;
 }
 
+Policies read_policies(Reader& reader) {
+  using OnLoss = std::pair<std::string_view, OnDataLoss>;
+  constexpr auto k_on_loss =
+      std::to_array<OnLoss>({{"stop", OnDataLoss::kStop}, {"skip", OnDataLoss::kSkip}});
+  using OnRecreated = std::pair<std::string_view, OnTopicRecreated>;
+  constexpr auto k_on_recreated = std::to_array<OnRecreated>(
+      {{"stop", OnTopicRecreated::kStop}, {"new_epoch", OnTopicRecreated::kNewEpoch}});
+  return {
+      .data_loss = reader.choice<OnDataLoss>("ON_DATA_LOSS", k_on_loss),
+      .topic_recreated = reader.choice<OnTopicRecreated>("ON_TOPIC_RECREATED", k_on_recreated),
+  };
+}
+
 /// Refusing beats ignoring: whoever sets one of these relies on it.
 void refuse_what_comes_later(Reader& reader) {
   const std::string later = "is not supported by this version yet: ";
-  for (const std::string_view name : {"ON_DATA_LOSS", "ON_TOPIC_RECREATED"}) {
-    if (Reader::lower_case(reader.text(name)) != "stop") {
-      reader.fail(name, shown(reader.text(name)) + " " + later + "expected stop");
-    }
-  }
   (void)reader.boolean("DLQ_ENABLED");
   for (const std::string_view name : {"DLQ_VALIDATE_JSON", "DLQ_VALIDATE_SCHEMA"}) {
     if (reader.boolean(name)) {
@@ -155,6 +163,7 @@ LoadResult load_config(const EnvLookup& env, std::optional<std::uint64_t> cgroup
   config.batch = read_batch(reader);
   config.store = read_store_config(reader);
   config.extra_columns = read_extra_columns(reader);
+  config.policies = read_policies(reader);
   config.health = read_health(reader);
   config.http = read_http(reader);
   config.log = read_log(reader);

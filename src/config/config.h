@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/extra_columns.h"
+#include "base/policies.h"
 #include "base/start_policy.h"
 
 namespace bronze::config {
@@ -88,6 +89,7 @@ struct Config {
   StoreConfig store;
   /// Of the tables that are created.
   ExtraColumns extra_columns;
+  Policies policies;
   HealthConfig health;
   HttpConfig http;
   LogConfig log;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <optional>
 #include <vector>
 
@@ -108,7 +107,9 @@ std::optional<std::string> objection(const std::string& key, const std::string& 
     }
   }
   const bool names_file = std::ranges::find(k_file_properties, lower) != k_file_properties.end();
-  if (names_file && !std::ifstream(value)) return shown(key) + " names a file that is unreadable";
+  if (names_file && !Reader::is_readable_file(value)) {
+    return shown(key) + " names a file that is unreadable";
+  }
   if (std::ranges::any_of(value, [](unsigned char c) { return c < 0x20 || c == 0x7f; })) {
     return "the value of " + shown(key) + " holds control characters";
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
+#include <fstream>
 #include <limits>
 
 #include "config/variables.h"
@@ -141,6 +142,13 @@ std::map<std::string, std::string, std::less<>> Reader::sources() const {
     sources.emplace(row.name, given(row.name) ? "environment" : "default");
   }
   return sources;
+}
+
+bool Reader::is_readable_file(const std::string& path) {
+  std::ifstream file(path);
+  // A directory can be opened, but not read.
+  file.peek();
+  return file.is_open() && !file.bad();
 }
 
 std::string Reader::lower_case(std::string_view text) {

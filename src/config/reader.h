@@ -76,6 +76,8 @@ class Reader {
   [[nodiscard]] std::map<std::string, std::string, std::less<>> sources() const;
 
   [[nodiscard]] static std::string lower_case(std::string_view text);
+  /// A directory is none: container engines make one where a mounted file is missing.
+  [[nodiscard]] static bool is_readable_file(const std::string& path);
 
  private:
   const EnvLookup& env_;

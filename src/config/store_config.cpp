@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
 
 namespace bronze::config {
 namespace {
@@ -208,7 +207,7 @@ void check_roles(Reader& reader) {
   for (const std::string_view name :
        {"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"}) {
     const auto file = reader.given(name);
-    if (file && !std::ifstream(*file)) reader.fail_value(name, "a readable file");
+    if (file && !Reader::is_readable_file(*file)) reader.fail_value(name, "a readable file");
   }
   if (reader.given("AWS_WEB_IDENTITY_TOKEN_FILE") && !reader.given("AWS_ROLE_ARN")) {
     reader.fail("AWS_ROLE_ARN",

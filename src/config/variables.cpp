@@ -159,8 +159,20 @@ constexpr auto k_variables = std::to_array<Variable>({
     {"MEMORY_LIMIT_MB", "the smaller of the cgroup's limit and 256",
      "the one memory budget, at least 64", k_public,
      [](const Config& c) -> Effective { return std::to_string(c.memory_limit_bytes / k_mb); }},
-    {"ON_DATA_LOSS", "stop", "only stop in this version"},
-    {"ON_TOPIC_RECREATED", "stop", "only stop in this version"},
+    {"ON_DATA_LOSS", "stop",
+     "when Kafka deleted records that are not in the table: stop the partition, or skip them; the"
+     " commit then states the gap",
+     k_public,
+     [](const Config& c) -> Effective {
+       return c.policies.data_loss == OnDataLoss::kSkip ? "skip" : "stop";
+     }},
+    {"ON_TOPIC_RECREATED", "stop",
+     "when a topic was deleted and created again, or is on another cluster: stop it, or new_epoch:"
+     " the new one goes into the same table from its beginning",
+     k_public,
+     [](const Config& c) -> Effective {
+       return c.policies.topic_recreated == OnTopicRecreated::kNewEpoch ? "new_epoch" : "stop";
+     }},
     {"DLQ_ENABLED", "true", "dead letters come with a later version; not read yet"},
     {"DLQ_VALIDATE_JSON", "false", "only false in this version"},
     {"DLQ_VALIDATE_SCHEMA", "false", "only false in this version"},

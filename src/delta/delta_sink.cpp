@@ -63,6 +63,16 @@ StoreOutcome from_bridge(const bridge::Outcome& outcome) {
   return {from_bridge(outcome.status), std::string(outcome.message)};
 }
 
+StoreOutcome read_snapshot(const bridge::Table& table, SnapshotView& view) {
+  const auto list = table.txns(k_app_id_prefix);
+  auto outcome = from_bridge(list.outcome);
+  if (!outcome.ok()) return outcome;
+  const auto state = table.state();
+  view = {.version = state.version, .shape = shape_of(state), .txns = {}};
+  for (const auto& txn : list.txns) view.txns[std::string(txn.app_id)] = txn.version;
+  return outcome;
+}
+
 std::uint64_t DeltaFile::append(batch::Columns columns) {
   misfit_ = misfit_ || columns.width() != file_->width();
   if (misfit_) return 0;
@@ -88,7 +98,7 @@ StoreOutcome DeltaFile::discard() { return from_bridge(file_->discard()); }
 
 StoreOutcome DeltaSink::load() {
   auto outcome = from_bridge(table_->load());
-  return outcome.ok() ? read_snapshot() : outcome;
+  return outcome.ok() ? read_snapshot(*table_, snapshot_) : outcome;
 }
 
 StoreOutcome DeltaSink::create(const TableSpec& spec) {
@@ -97,17 +107,7 @@ StoreOutcome DeltaSink::create(const TableSpec& spec) {
   for (const auto& column : spec.partition_columns) bridged.partition_columns.push_back(column);
   bridged.configuration = to_bridge(spec.configuration);
   auto outcome = from_bridge(table_->create(bridged));
-  return outcome.ok() ? read_snapshot() : outcome;
-}
-
-StoreOutcome DeltaSink::read_snapshot() {
-  const auto list = table_->txns(k_app_id_prefix);
-  auto outcome = from_bridge(list.outcome);
-  if (!outcome.ok()) return outcome;
-  const auto state = table_->state();
-  snapshot_ = {.version = state.version, .shape = shape_of(state), .txns = {}};
-  for (const auto& txn : list.txns) snapshot_.txns[std::string(txn.app_id)] = txn.version;
-  return outcome;
+  return outcome.ok() ? read_snapshot(*table_, snapshot_) : outcome;
 }
 
 Lookup DeltaSink::has_data_files() {

@@ -10,6 +10,9 @@ namespace bronze::delta {
 
 [[nodiscard]] StoreOutcome from_bridge(const bridge::Outcome& outcome);
 
+/// Fills `view` with the table's cached snapshot and our txns in it.
+[[nodiscard]] StoreOutcome read_snapshot(const bridge::Table& table, SnapshotView& view);
+
 /// The FileSink over the bridge's streaming Parquet writer.
 class DeltaFile final : public FileSink {
  public:
@@ -46,8 +49,6 @@ class DeltaSink final : public TableSink {
   [[nodiscard]] std::unique_ptr<FileSink> open_file(const std::string& date) override;
 
  private:
-  [[nodiscard]] StoreOutcome read_snapshot();
-
   rust::Box<bridge::Table> table_;
   SnapshotView snapshot_;
 };

@@ -4,6 +4,7 @@
 
 #include "bronze-bridge/src/lib.rs.h"
 #include "delta/delta_sink.h"
+#include "delta/delta_table_reader.h"
 
 namespace bronze::delta {
 
@@ -27,6 +28,10 @@ StoreOutcome DeltaStore::probe() const { return from_bridge(impl_->store->probe_
 
 std::unique_ptr<TableSink> DeltaStore::table(const std::string& directory) const {
   return std::make_unique<DeltaSink>(impl_->store->table(directory));
+}
+
+std::unique_ptr<TableReader> DeltaStore::reader(const std::string& directory) const {
+  return std::make_unique<DeltaTableReader>(impl_->store->table(directory));
 }
 
 TableTotals DeltaStore::totals(const std::string& directory) const {

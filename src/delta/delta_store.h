@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "delta/table_reader.h"
 #include "delta/table_sink.h"
 #include "delta/table_totals.h"
 
@@ -38,6 +39,9 @@ class DeltaStore {
 
   /// A handle on `{base}/{directory}/`; no I/O.
   [[nodiscard]] std::unique_ptr<TableSink> table(const std::string& directory) const;
+
+  /// The same for a table that is only looked at.
+  [[nodiscard]] std::unique_ptr<TableReader> reader(const std::string& directory) const;
 
   /// Reads the latest snapshot of `{base}/{directory}/` from the store and adds it up. kMissing:
   /// there is no table. kUnsupported: a file does not say how many rows it has.

@@ -32,4 +32,9 @@ std::string registry_app_id(std::string_view group, std::string_view topic) {
   return "bronze/" + percent_encode(group) + "/" + percent_encode(topic);
 }
 
+std::string epoch_app_id(std::string_view group, std::string_view topic,
+                         std::string_view identity) {
+  return registry_app_id(group, topic) + "/" + percent_encode(identity) + "/since";
+}
+
 }  // namespace bronze::ingest

@@ -17,6 +17,11 @@ namespace bronze::ingest {
 /// `bronze/{group}/{topic}`: the table knows this topic; its version is the identity's number.
 [[nodiscard]] std::string registry_app_id(std::string_view group, std::string_view topic);
 
+/// `bronze/{group}/{topic}/{topic-identity}/since`: the topic took the place of another one of its
+/// name; its version is when, in microseconds since 1970: its rows have no earlier `_ingested_at`.
+[[nodiscard]] std::string epoch_app_id(std::string_view group, std::string_view topic,
+                                       std::string_view identity);
+
 /// What all of a group's names begin with.
 [[nodiscard]] std::string group_prefix(std::string_view group);
 

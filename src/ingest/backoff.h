@@ -15,10 +15,11 @@ class Backoff {
  public:
   explicit Backoff(std::uint32_t seed) : random_(seed) {}
 
-  [[nodiscard]] Duration next() {
+  static constexpr std::chrono::milliseconds k_longest{10'000};
+
+  [[nodiscard]] Duration next(std::chrono::milliseconds longest = k_longest) {
     constexpr std::chrono::milliseconds k_first{100};
-    constexpr std::chrono::milliseconds k_longest{10'000};
-    const auto whole = std::min<std::chrono::milliseconds>(k_first * (1LL << tries_), k_longest);
+    const auto whole = std::min<std::chrono::milliseconds>(k_first * (1LL << tries_), longest);
     tries_ = std::min(tries_ + 1, 10);
     std::uniform_int_distribution<std::int64_t> draw(whole.count() / 2, whole.count());
     return std::chrono::milliseconds(draw(random_));

@@ -10,15 +10,22 @@
 namespace bronze::ingest {
 
 std::uint64_t BatchFiles::append(const std::string& date, batch::Columns columns) {
-  auto& file = by_date_[date];
-  if (!file) file = table_.open_file(date);
-  encoded_bytes_[date] = file->append(std::move(columns));
+  const bool whole = std::exchange(whole_, false);
+  auto file = by_date_.find(date);
+  if (file == by_date_.end()) file = by_date_.emplace(date, table_.open_file(date)).first;
+  encoded_bytes_[date] = file->second->append(std::move(columns));
+  whole_ = whole;
+  kill_point("flush_mid_file");
   return std::accumulate(encoded_bytes_.begin(), encoded_bytes_.end(), std::uint64_t{0},
                          [](std::uint64_t sum, const auto& entry) { return sum + entry.second; });
 }
 
 BatchFiles::Finished BatchFiles::finish() {
   Finished finished;
+  if (!whole_) {
+    finished.outcome = {delta::StoreStatus::kFailed, "rows of the batch could not be encoded"};
+    return finished;
+  }
   if (!by_date_.empty()) kill_point("flush_before_file");
   for (const auto& [date, file] : by_date_) {
     auto result = file->finish();

@@ -16,7 +16,8 @@ class BatchFiles {
  public:
   explicit BatchFiles(delta::TableSink& table) : table_(table) {}
 
-  /// Returns the encoded bytes that all files hold now.
+  /// Returns the encoded bytes that all files hold now. Throws when the rows cannot be encoded;
+  /// the batch cannot be finished then.
   std::uint64_t append(const std::string& date, batch::Columns columns);
 
   struct [[nodiscard]] Finished {
@@ -34,6 +35,8 @@ class BatchFiles {
   delta::TableSink& table_;
   std::map<std::string, std::unique_ptr<delta::FileSink>> by_date_;
   std::map<std::string, std::uint64_t> encoded_bytes_;
+  /// Holds all rows that it was given.
+  bool whole_ = true;
 };
 
 }  // namespace bronze::ingest

@@ -27,6 +27,8 @@ struct TableLoaded {
   delta::StoreOutcome outcome;
   delta::SnapshotView view;
   bool has_data_files = false;
+  /// See StartFacts.
+  bool newest_entry_is_ours = false;
   OffsetMap last_offsets;
 };
 struct TopicRegistered {

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "base/kill_point.h"
 #include "ingest/store_probe.h"
 
 namespace bronze::ingest {
@@ -75,9 +76,9 @@ IngestEnd Ingest::run() {
 IngestEnd Ingest::end() const {
   if (failure_) return IngestEnd::kFailed;
   if (!written_in_time_) return IngestEnd::kNotAllWritten;
-  const bool halted =
-      anything_refused_ || std::any_of(lanes_.begin(), lanes_.end(),
-                                       [](const auto& lane) { return lane->anything_halted(); });
+  const bool halted = anything_refused_ || anything_withheld_ ||
+                      std::any_of(lanes_.begin(), lanes_.end(),
+                                  [](const auto& lane) { return lane->anything_halted(); });
   if (settings_.mode == RunMode::kOnce && halted) return IngestEnd::kPartitionsHalted;
   return IngestEnd::kDone;
 }
@@ -248,6 +249,7 @@ void Ingest::answer_revoke() {
   if (!release_by_) return;
   const bool written = std::all_of(lanes_.begin(), lanes_.end(),
                                    [](const auto& lane) { return lane->revoke_done(); });
+  if (!written) kill_point("revoke_mid_flush");
   if (!written && parts_.clock.now() < *release_by_) return;
   release_by_.reset();
   for (const auto& lane : lanes_) lane->end_revoke();
@@ -382,6 +384,8 @@ void Ingest::advance_phase() {
             "written will be read again");
         written_in_time_ = false;
         begin_closing();
+      } else {
+        kill_point("shutdown_mid_drain");
       }
       return;
     case Phase::kClosing:
@@ -394,7 +398,7 @@ void Ingest::advance_phase() {
 
 bool Ingest::once_is_over() const {
   if (settings_.mode != RunMode::kOnce || release_by_) return false;
-  if (!last_assignment_) return nothing_matches();
+  if (!last_assignment_) return nothing_is_there();
   const bool more_may_come = parts_.watch.any_partitions() || !settings_.patterns.empty();
   if (partitions_owned_ == 0 && more_may_come &&
       parts_.clock.now() < *last_assignment_ + k_assignment_patience) {
@@ -404,11 +408,13 @@ bool Ingest::once_is_over() const {
                      [](const auto& lane) { return lane->read_to_end(); });
 }
 
-bool Ingest::nothing_matches() const {
+bool Ingest::nothing_is_there() const {
   // Kafka assigns nothing to a consumer for whose names and patterns there is no topic.
-  return !settings_.patterns.empty() && unmatched_.size() == settings_.patterns.size() &&
-         !parts_.watch.any_partitions() &&
-         parts_.clock.now() >= unmatched_since_ + k_assignment_patience;
+  const auto no_listed_since = parts_.watch.all_unknown_since();
+  if (!no_listed_since || unmatched_.size() != settings_.patterns.size()) return false;
+  SteadyTime since = *no_listed_since;
+  if (!settings_.patterns.empty()) since = std::max(since, unmatched_since_);
+  return parts_.clock.now() - k_assignment_patience >= since;
 }
 
 bool Ingest::all_written() const {
@@ -420,7 +426,14 @@ void Ingest::begin_draining() {
   spdlog::info("stopping: writing what was read");
   phase_ = Phase::kDraining;
   draining_until_ = phase_deadline_ = parts_.clock.now() + settings_.shutdown_timeout;
-  for (const auto& lane : lanes_) lane->end_intake();
+  for (const auto& lane : lanes_) {
+    if (!lane->has_partitions() && parts_.watch.is_withheld(lane->topic())) {
+      spdlog::error("{}: Kafka does not let this user look at the topic: it was not read",
+                    lane->topic());
+      anything_withheld_ = true;
+    }
+    lane->end_intake();
+  }
 }
 
 void Ingest::finish_draining() {

@@ -60,7 +60,7 @@ enum class IngestEnd {
   kDone,
   /// A write cannot succeed, or Kafka failed for good.
   kFailed,
-  /// kOnce, and a partition is stopped.
+  /// kOnce, and a partition is stopped or a topic may not be read.
   kPartitionsHalted,
   /// The shutdown time-out passed before everything was written.
   kNotAllWritten,
@@ -118,7 +118,7 @@ class Ingest {
   void publish();
   [[nodiscard]] bool all_written() const;
   [[nodiscard]] bool once_is_over() const;
-  [[nodiscard]] bool nothing_matches() const;
+  [[nodiscard]] bool nothing_is_there() const;
   [[nodiscard]] std::chrono::milliseconds wait_time() const;
   [[nodiscard]] Lane* lane_of(std::string_view topic);
 
@@ -137,6 +137,8 @@ class Ingest {
   std::map<std::string, RefusedTopic> refused_;
   /// Be its partitions ours still or not.
   bool anything_refused_ = false;
+  /// When draining began, Kafka did not describe a topic of which nothing was assigned.
+  bool anything_withheld_ = false;
   /// Patterns that no topic of the cluster matched when Kafka was asked last.
   std::set<std::string> unmatched_;
   SteadyTime unmatched_since_;

@@ -8,6 +8,7 @@
 
 #include "base/kill_point.h"
 #include "base/sabotage.h"
+#include "ingest/epoch.h"
 
 namespace bronze::ingest {
 namespace {
@@ -52,7 +53,8 @@ Lane::Lane(LaneSettings settings, LaneParts parts)
                                  .lane = settings_.writer.lane,
                                  .group = settings_.writer.group,
                                  .start = settings_.start,
-                                 .start_source = settings_.start_source},
+                                 .start_source = settings_.start_source,
+                                 .policies = settings_.policies},
                 ResolverParts{.source = parts_.source,
                               .table = *parts_.table,
                               .turn = turn_,
@@ -211,12 +213,54 @@ void Lane::end_deleted_topic() {
 
 void Lane::bury(const Unwritten& gone) {
   const std::string reason =
-      "topic deleted before all that was read of it was written. Lost for good: " + gone.text() +
-      ". A restart takes this message away";
-  spdlog::error("{}: {}", topic(), reason);
+      "topic deleted before all that was read of it was written. Lost for good: " + gone.text();
+  lament(gone.ranges.begin()->first, reason);
+}
+
+void Lane::lament(Partition first, const std::string& reason) {
+  if (settings_.policies.topic_recreated == OnTopicRecreated::kNewEpoch) {
+    spdlog::error("{}: {}", topic(), reason);
+    return;
+  }
+  spdlog::error("{}: {}. A restart takes this message away", topic(), reason);
   halted_ = true;
   // Once for all of them.
-  buried_[gone.ranges.begin()->first] = reason;
+  buried_[first] = reason + ". A restart takes this message away";
+}
+
+void Lane::look_for_replacement() {
+  const TopicIdentity* now = parts_.watch.shown(topic());
+  const std::string& ours = writer_.identity().text;
+  if (now == nullptr || ours.empty() || now->text == ours || now->text == replaced_by_) return;
+  end_replaced_topic(now->text);
+}
+
+void Lane::end_replaced_topic(const std::string& now) {
+  replaced_by_ = now;
+  Unwritten gone = writer_.drop_unproven();
+  if (dropped_by_loss_) gone.add(*std::exchange(dropped_by_loss_, std::nullopt));
+  for (const auto& [partition, range] : writer_.unwritten().ranges) orphans_.insert(partition);
+  std::erase_if(orphans_, [held = writer_.unwritten()](Partition partition) {
+    return !held.ranges.contains(partition);
+  });
+  dropped_ = dropped_ || (intake_ended_ && gone.rows > 0);
+  read_anew();
+  for (auto& [partition, state] : partitions_) {
+    state.end.reset();
+    state.suspect_since.reset();
+    // What stopped it was about the old one.
+    if (state.phase == Phase::kHalted) state.phase = Phase::kWaiting;
+  }
+  writer_.flush();
+  const std::string what = "the topic was deleted and created again (its id was " +
+                           writer_.identity().text + " and is now " + now + ")";
+  if (gone.rows == 0) {
+    spdlog::warn("{}: {}. {} that was read of the old one is dropped", topic(), what,
+                 writer_.empty() ? "Nothing" : "What is held is being written, nothing");
+    return;
+  }
+  lament(gone.ranges.begin()->first,
+         what + ". Dropped and not written, since they may be of either topic: " + gone.text());
 }
 
 bool Lane::over() const {
@@ -240,7 +284,7 @@ void Lane::on_record(const Record& record) {
 }
 
 decode::Decoded Lane::decode(const Record& record) {
-  decode::Decoded decoded = decode::decode(record, parts_.clock.wall());
+  decode::Decoded decoded = decode::decode(record, std::max(parts_.clock.wall(), ingested_at_min_));
   auto* row = std::get_if<batch::Row>(&decoded);
   if (row == nullptr || !writer_.columns().any()) return decoded;
   auto extras = decode::decode_extras(record, writer_.columns());
@@ -262,7 +306,34 @@ void Lane::on_partition_end(Partition partition, Offset position) {
 void Lane::on_partition_reset(Partition partition, const std::string& reason) {
   const auto found = partitions_.find(partition);
   if (found == partitions_.end() || found->second.phase != Phase::kReading) return;
-  rewind("Kafka cannot read partition " + std::to_string(number(partition)) + " on: " + reason);
+  const std::string what =
+      "Kafka cannot read partition " + std::to_string(number(partition)) + " on: " + reason;
+  if (found->second.position == found->second.committed) return rewind(what);
+  spdlog::warn("{}: {}", topic(), what);
+  // Kafka may not have these rows any more: they are written before the partition is read again.
+  parts_.source.stop({named(partition)});
+  found->second.phase = Phase::kWaiting;
+  orphans_.insert(partition);
+  overtaken_[parts_.source.list_offsets(topic(), {partition}, kafka::OffsetSpec::kEarliest, 0)] =
+      partition;
+}
+
+void Lane::on_offsets(const kafka::OffsetsListed& answer) {
+  resolver_.on_offsets(answer);
+  const auto asked = overtaken_.find(answer.request);
+  if (asked == overtaken_.end()) return;
+  const Partition partition = asked->second;
+  overtaken_.erase(asked);
+  const auto held = writer_.unwritten().ranges;
+  const auto range = held.find(partition);
+  if (!orphans_.contains(partition) || range == held.end()) return;
+  const auto earliest = answer.offsets.find(partition);
+  const bool overtaken = earliest != answer.offsets.end() && earliest->second >= range->second.next;
+  if (overtaken || !answer.error.empty()) {
+    writer_.flush();
+  } else {
+    rewind("partition " + std::to_string(number(partition)) + " was not overtaken by retention");
+  }
 }
 
 void Lane::on_partition_unreadable(Partition partition, const std::string& reason) {
@@ -295,6 +366,7 @@ void Lane::on_job(const JobOutcome& outcome) {
 
 void Lane::tick() {
   if (fatal_) return;
+  look_for_replacement();
   look_for_deletion();
   const SteadyTime now = parts_.clock.now();
   if (table_state_ == TableState::kWaitingToRetry && now >= open_again_at_) open_table();
@@ -335,11 +407,18 @@ void Lane::take(const Resolution& resolution) {
   } else if (const auto* refused = std::get_if<WriteRefused>(&resolution)) {
     fatal_ = topic() + ": the table cannot be written: " + refused->reason;
   } else if (const auto* decisions = std::get_if<StartDecisions>(&resolution)) {
-    if (!writer_.empty() && writer_.shape() != resolver_.facts().table.shape) {
+    const StartFacts& facts = resolver_.facts();
+    if (!writer_.empty() && writer_.shape() != facts.table.shape) {
       rewind("the table's metadata changed");
       return;
     }
-    writer_.begin(resolver_.facts().identity, resolver_.facts().table.shape);
+    if (!writer_.empty() && writer_.identity() != facts.identity) {
+      rewind("the topic was created again");
+      return;
+    }
+    writer_.begin(facts.identity, facts.table.shape);
+    replaced_by_.clear();
+    ingested_at_min_ = epoch_start(facts).value_or(0);
     tell_columns();
     if (checkpointed_ == 0) checkpointed_ = resolver_.facts().table.version;
     take(*decisions);
@@ -372,24 +451,30 @@ void Lane::take(const StartDecisions& decisions) {
       if (!wait_out(state, *stop)) halt(partition, stop->reason);
       continue;
     }
-    const auto& begin = std::get<PartitionStart>(decision);
-    state.phase = Phase::kReading;
-    state.committed = state.position = begin.offset;
-    state.suspect_since.reset();
-    if (!state.end) state.end = resolver_.facts().latest.at(partition);
-    const auto told = resolver_.facts().group_offsets.find(partition);
-    if (told != resolver_.facts().group_offsets.end()) state.kafka_offset = told->second.offset;
-    begun[partition] = {begin.offset, begin.offset};
-    writer_.set_progress(partition, begin.progress);
-    positions.push_back({named(partition), begin.offset});
-    spdlog::info("{}: partition {} begins at offset {}: {}", topic(), number(partition),
-                 begin.offset.value, begin.reason);
+    positions.push_back(begin(partition, std::get<PartitionStart>(decision)));
+    begun[partition] = {state.committed, state.committed};
   }
   trouble_.clear();
   if (!in_phase(Phase::kWaiting).empty()) resolve_again_at_ = parts_.clock.now() + k_ask_again;
   start(positions);
   // What a predecessor wrote and did not live to tell Kafka.
   commit_offsets(begun);
+}
+
+kafka::StartPosition Lane::begin(Partition partition, const PartitionStart& start) {
+  PartitionState& state = partitions_.at(partition);
+  state.phase = Phase::kReading;
+  state.committed = state.position = start.gap ? start.gap->first : start.offset;
+  state.suspect_since.reset();
+  if (!state.end) state.end = resolver_.facts().latest.at(partition);
+  state.kafka_offset =
+      told_offset(resolver_.facts(), partition, state.committed).value_or(Offset{});
+  writer_.set_progress(partition, start.progress);
+  writer_.set_gap(partition, start.gap);
+  spdlog::log(start.gap ? spdlog::level::err : spdlog::level::info,
+              "{}: partition {} begins at offset {}: {}", topic(), number(partition),
+              start.offset.value, start.reason);
+  return {named(partition), start.offset};
 }
 
 bool Lane::wait_out(PartitionState& state, const PartitionHalt& halt) const {
@@ -422,9 +507,7 @@ void Lane::take(const WriterEvent& event) {
   } else if (const auto* failed = std::get_if<WriteFailed>(&event)) {
     fatal_ = topic() + ": a write cannot succeed: " + failed->reason;
   } else if (const auto* replaced = std::get_if<TopicReplaced>(&event)) {
-    const std::string lost = writer_.unwritten().text();
-    drop_batches();
-    halt_all(replaced->reason + ". Not written, since they may be of either topic: " + lost);
+    end_replaced_topic(replaced->now);
   } else if (const auto* voided = std::get_if<BatchVoid>(&event)) {
     if (voided->foreign && ++foreign_rewinds_ >= k_foreign_rewinds_max) {
       drop_batches();
@@ -498,12 +581,13 @@ void Lane::drop_batches() {
   dropped_ = dropped_ || (intake_ended_ && !writer_.empty());
   writer_.drop();
   orphans_.clear();
+  overtaken_.clear();
 }
 
 void Lane::rewind(const std::string& reason) {
   spdlog::warn("{}: starting over from the table: {}", topic(), reason);
   drop_batches();
-  read_anew();
+  if (!sabotaged(Sabotage::kNoRewind)) read_anew();
 }
 
 void Lane::read_anew() {
@@ -596,7 +680,9 @@ LaneReport Lane::report() const {
                     .trouble = trouble_.empty() ? resolver_.trouble() : trouble_};
   report.halted = buried_;
   for (const auto& [partition, state] : partitions_) {
-    if (state.phase == Phase::kHalted) report.halted[partition] = state.reason;
+    if (state.phase != Phase::kHalted) continue;
+    std::string& reason = report.halted[partition];
+    reason = state.reason + (reason.empty() ? "" : ". Besides: " + reason);
   }
   return report;
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/policies.h"
 #include "base/start_policy.h"
 #include "decode/decoder.h"
 #include "ingest/backoff.h"
@@ -30,6 +31,7 @@ struct LaneSettings {
   WriterSettings writer;
   StartPolicy start;
   StartSource start_source = StartSource::kDefault;
+  Policies policies = {};
   RunMode mode = RunMode::kUntilStopped;
   delta::TableSpec table_spec;
   /// Those that `table_spec` has after the six.
@@ -88,7 +90,7 @@ class Lane {
   void on_partition_reset(Partition partition, const std::string& reason);
   void on_partition_unreadable(Partition partition, const std::string& reason);
   void on_topic_error(const std::string& reason);
-  void on_offsets(const kafka::OffsetsListed& answer) { resolver_.on_offsets(answer); }
+  void on_offsets(const kafka::OffsetsListed& answer);
   void on_group_offsets(const kafka::GroupOffsetsListed& answer) {
     resolver_.on_group_offsets(answer);
   }
@@ -115,6 +117,7 @@ class Lane {
   [[nodiscard]] bool dropped() const { return dropped_; }
   /// kOnce: all assigned partitions have been read to their end, or are stopped.
   [[nodiscard]] bool read_to_end() const;
+  [[nodiscard]] bool has_partitions() const { return !partitions_.empty(); }
   [[nodiscard]] std::uint64_t held_bytes() const { return writer_.held_bytes(); }
   [[nodiscard]] std::uint64_t open_bytes() const { return writer_.open_bytes(); }
   /// Since the process started.
@@ -159,6 +162,10 @@ class Lane {
   void look_for_deletion();
   void end_deleted_topic();
   void bury(const Unwritten& gone);
+  void look_for_replacement();
+  void end_replaced_topic(const std::string& now);
+  void lament(Partition first, const std::string& reason);
+  [[nodiscard]] kafka::StartPosition begin(Partition partition, const PartitionStart& start);
   void drop_lost(const std::vector<Partition>& partitions);
   void note_loss(const Unwritten& dropped);
   [[nodiscard]] bool may_resolve() const;
@@ -210,6 +217,13 @@ class Lane {
   /// Of a deleted topic of which rows were never written: what is to be said, by the first
   /// partition that it is about.
   std::map<Partition, std::string> buried_;
+  /// The id of the topic that took this one's place, once that has been seen to; empty = none has.
+  std::string replaced_by_;
+  /// Partitions that Kafka cannot read on while rows of theirs are in a batch: asked is where
+  /// Kafka's log begins now.
+  std::map<kafka::RequestId, Partition> overtaken_;
+  /// No row has an earlier `_ingested_at`.
+  UnixMicros ingested_at_min_ = 0;
   /// A partition was stopped, be it ours still or not.
   bool halted_ = false;
   bool checkpoint_runs_ = false;

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/kill_point.h"
 #include "base/sabotage.h"
 #include "ingest/app_id.h"
 
@@ -15,6 +16,10 @@ namespace {
 
 /// A cached snapshot older than this is not built upon: others may have rewritten the log.
 constexpr std::chrono::minutes k_snapshot_age_max{5};
+
+/// Who has lost a race for a version must not be late for the next ones too: a writer that commits
+/// all the time would win them all.
+constexpr std::chrono::milliseconds k_race_wait_max{400};
 
 /// `{"0":[10,20]}`: of partition 0 the records from offset 10 to before 20.
 std::string describe_ranges(const RangeMap& ranges) {
@@ -51,6 +56,20 @@ void LaneWriter::set_progress(Partition partition, PartitionStart::Progress prog
   } else {
     without_progress_.erase(partition);
   }
+}
+
+void LaneWriter::set_gap(Partition partition, const std::optional<OffsetRange>& gap) {
+  gaps_.erase(partition);
+  if (gap) gaps_.emplace(partition, *gap);
+}
+
+RangeMap LaneWriter::gaps_in(const RangeMap& ranges) const {
+  RangeMap found;
+  for (const auto& [partition, gap] : gaps_) {
+    const auto range = ranges.find(partition);
+    if (range != ranges.end() && range->second.first == gap.first) found.emplace(partition, gap);
+  }
+  return found;
 }
 
 Batch& LaneWriter::open_batch() {
@@ -108,6 +127,10 @@ void LaneWriter::seal() {
   task.parameters = {{"bronzeOffsets", describe_ranges(batch.ranges())},
                      {"bronzeRows", std::to_string(batch.rows())},
                      {"bronzeTopic", settings_.topic}};
+  const RangeMap gaps = gaps_in(batch.ranges());
+  if (!gaps.empty() && !sabotaged(Sabotage::kGapNotStated)) {
+    task.parameters["bronzeSkipped"] = describe_ranges(gaps);
+  }
   for (const auto& [partition, range] : batch.ranges()) {
     const std::int64_t error = sabotaged(Sabotage::kNextOffByOne) ? 1 : 0;
     TxnStep step{.app_id = partition_app_id(settings_.group, identity_, partition),
@@ -199,8 +222,7 @@ std::optional<WriterEvent> LaneWriter::check_topic() {
     return retry_later(Stage::kCheckingTopic,
                        "whether the topic is still the same cannot be told: " + topic->error);
   }
-  return TopicReplaced{"the topic was deleted and created again (its id was " + identity_.text +
-                       " and is now " + topic->identity.text + ")"};
+  return TopicReplaced{topic->identity.text};
 }
 
 void LaneWriter::submit_attempt_in_turn() {
@@ -224,16 +246,18 @@ std::optional<WriterEvent> LaneWriter::take_attempt(CommitResult result) {
   sealed_->task.memory = result.memory;
   switch (result.status) {
     case CommitStatus::kDone: {
+      kill_point("commit_after_ack");
       failures_ = 0;
       BatchCommitted done = committed(result);
       for (const auto& [partition, range] : done.ranges) without_progress_.erase(partition);
+      for (const auto& [partition, gap] : gaps_in(done.ranges)) gaps_.erase(partition);
       sealed_.reset();
       return done;
     }
     case CommitStatus::kRetry:
       if (lost_a_race(result.memory)) {
         sealed_->stage = Stage::kCommitBackoff;
-        sealed_->retry_at = parts_.clock.now() + backoff_.next();
+        sealed_->retry_at = parts_.clock.now() + backoff_.next(k_race_wait_max);
         spdlog::info("{}: another writer took the table's next version; looking again",
                      settings_.topic);
         return std::nullopt;

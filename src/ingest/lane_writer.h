@@ -64,7 +64,8 @@ struct Unwritten {
 
 /// The topic behind the name is another one now.
 struct TopicReplaced {
-  std::string reason;
+  /// Its id.
+  std::string now;
 };
 /// A write that cannot succeed: the service must stop.
 struct WriteFailed {
@@ -85,10 +86,13 @@ class LaneWriter {
   /// REQUIRES: empty(), or the same as before; !refusal_of(shape).
   void begin(TopicIdentity identity, delta::TableShape shape);
   [[nodiscard]] const delta::TableShape& shape() const { return shape_; }
+  [[nodiscard]] const TopicIdentity& identity() const { return identity_; }
   /// What rows must bring for that shape.
   [[nodiscard]] const ExtraColumns& columns() const { return columns_; }
   /// Whether the table has progress of this partition, before anything of it is added.
   void set_progress(Partition partition, PartitionStart::Progress progress);
+  /// What the commit that moves the partition's progress over it states as lost; nullopt = nothing.
+  void set_gap(Partition partition, const std::optional<OffsetRange>& gap);
 
   void add(const batch::Row& row, Offset base);
   void advance(Partition partition, Offset base, Offset next);
@@ -145,6 +149,7 @@ class LaneWriter {
   [[nodiscard]] std::optional<WriterEvent> take_attempt(CommitResult result);
   [[nodiscard]] std::optional<WriterEvent> retry_later(Stage stage, const std::string& why);
   [[nodiscard]] BatchCommitted committed(const CommitResult& result) const;
+  [[nodiscard]] RangeMap gaps_in(const RangeMap& ranges) const;
 
   const WriterSettings settings_;
   WriterParts parts_;
@@ -154,6 +159,8 @@ class LaneWriter {
   ExtraColumns columns_;
   /// Partitions without a txn in the table: nothing of them has been committed yet.
   std::set<Partition> without_progress_;
+  /// What Kafka no longer had when reading began, not committed yet.
+  RangeMap gaps_;
   std::unique_ptr<Batch> open_;
   std::optional<Sealed> sealed_;
   /// An answer for `sealed_` that `step` has not looked at.

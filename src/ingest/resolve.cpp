@@ -9,6 +9,7 @@
 
 #include "batch/schema.h"
 #include "ingest/app_id.h"
+#include "ingest/epoch.h"
 #include "ingest/take_over.h"
 
 namespace bronze::ingest {
@@ -37,6 +38,19 @@ std::optional<std::string> not_nullable(const nlohmann::json& field) {
   return "column " + field["name"].get<std::string>() + " must be nullable";
 }
 
+/// A rule about values that every writer has to check; also in a column's inner fields.
+bool has_invariant(const nlohmann::json& field) {
+  if (field.is_object() && field.contains("delta.invariants")) return true;
+  return field.is_structured() && std::any_of(field.begin(), field.end(), has_invariant);
+}
+
+/// What a column asks of writers beyond its type.
+std::optional<std::string> demand_of(const nlohmann::json& field) {
+  if (const auto difference = not_nullable(field)) return difference;
+  if (!has_invariant(field)) return std::nullopt;
+  return "column " + field["name"].get<std::string>() + " has an invariant, which is not supported";
+}
+
 /// REQUIRES: the first columns of `have`, before `begin`, are the six.
 SchemaReading read_extra_columns(const nlohmann::json& have, std::size_t begin) {
   ExtraColumns found;
@@ -59,7 +73,7 @@ SchemaReading read_extra_columns(const nlohmann::json& have, std::size_t begin) 
       return fmt::format("column {} should be {} {}", i + 1, name,
                          type.is_string() ? type.get<std::string>() : type.dump());
     }
-    if (const auto difference = not_nullable(have[i])) return *difference;
+    if (const auto demand = demand_of(have[i])) return *demand;
     found.*(next++)->member = true;
   }
   return found;
@@ -86,7 +100,7 @@ SchemaReading read_schema(const std::string& schema_json) {
     if (i >= have.size() || have[i]["name"] != name || have[i]["type"] != type) {
       return fmt::format("column {} should be {} {}", i + 1, name, type);
     }
-    if (const auto difference = not_nullable(have[i])) return *difference;
+    if (const auto demand = demand_of(have[i])) return *demand;
   }
   return read_extra_columns(have, want.size());
 }
@@ -115,7 +129,8 @@ std::optional<std::string> lost_state(const StartFacts& facts) {
   return std::nullopt;
 }
 
-/// A protocol that asks more of a writer than adding files that hold what they say.
+/// A protocol that asks more of a writer than adding files that hold what they say. That a table
+/// may have invariants asks nothing; columns that do have one are refused by the schema.
 std::optional<std::string> unknown_writer_feature(const delta::TableShape& shape) {
   constexpr int k_plain_writer = 2;
   constexpr int k_named_features = 7;
@@ -123,9 +138,9 @@ std::optional<std::string> unknown_writer_feature(const delta::TableShape& shape
   if (shape.min_writer_version != k_named_features) {
     return "set of protocol version " + std::to_string(shape.min_writer_version);
   }
-  static const std::set<std::string> k_harmless{"appendOnly",     "deletionVectors",
-                                                "domainMetadata", "timestampNtz",
-                                                "v2Checkpoint",   "vacuumProtocolCheck"};
+  static const std::set<std::string> k_harmless{
+      "appendOnly",   "deletionVectors", "domainMetadata",     "invariants",
+      "timestampNtz", "v2Checkpoint",    "vacuumProtocolCheck"};
   for (const auto& feature : shape.writer_features) {
     if (!k_harmless.contains(feature)) return feature;
   }
@@ -152,6 +167,30 @@ std::string reason_for(const StartFacts& facts, Partition partition, Offset prog
          " is not ours, and the table has no rows of others: it does not count";
 }
 
+/// REQUIRES: gone is not empty.
+std::string data_loss(const OffsetRange& gone) {
+  const std::int64_t count = gone.next.value - gone.first.value;
+  return fmt::format(
+      "data loss: {} offsets are gone ({} to {}): Kafka keeps only those from {} on (retention or "
+      "DeleteRecords), and they are not in the table",
+      count, gone.first.value, gone.next.value - 1, gone.next.value);
+}
+
+PartitionHalt behind_the_end(const StartFacts& facts, Offset position, Offset end) {
+  const bool has_id = facts.identity.text.find(':') == std::string::npos;
+  return {
+      fmt::format(
+          "{}: the table holds everything before offset {}, but the partition ends at {}: Kafka "
+          "lost offsets {} to {} or holds others in their place. No policy applies. If the "
+          "brokers can get their log back, do that; otherwise move the table away and use another "
+          "KAFKA_CONSUMER_GROUP, to read the topic from KAFKA_START into a new one",
+          has_id ? "the log was truncated"
+                 : "the log was truncated, or the topic was deleted and created again, which "
+                   "brokers without topic ids do not tell",
+          position.value, end.value, end.value, position.value - 1),
+      true};
+}
+
 std::variant<PartitionStart, PartitionHalt> start_of(const StartFacts& facts, Partition partition) {
   const std::string app_id = partition_app_id(facts.group, facts.identity, partition);
   const auto position = position_in(facts.table.txns, app_id);
@@ -165,23 +204,23 @@ std::variant<PartitionStart, PartitionHalt> start_of(const StartFacts& facts, Pa
     return PartitionHalt{"Kafka does not tell its offsets", true};
   }
   const Offset start = position.value_or(Offset{0});
-  if (start < low->second) {
-    return PartitionHalt{"data loss: the next record to write is at offset " + text(start) +
-                         ", but Kafka keeps only offsets from " + text(low->second) +
-                         " on (retention or DeleteRecords). " +
-                         std::to_string(low->second.value - start.value) + " offsets are gone"};
+  if (start > high->second) return behind_the_end(facts, start, high->second);
+  PartitionStart begin{.offset = start, .reason = reason_for(facts, partition, start)};
+  if (!position) {
+    begin.progress = PartitionStart::Progress::kAbsent;
+    begin.reason = "a partition added after the topic was registered";
   }
-  if (start > high->second) {
-    return PartitionHalt{"the log was truncated: the table holds everything before offset " +
-                             text(start) + ", but the partition ends at " + text(high->second),
-                         true};
+  if (start >= low->second) return begin;
+  if (facts.policies.data_loss == OnDataLoss::kStop) {
+    return PartitionHalt{data_loss({start, low->second}) + ". To go on at offset " +
+                         text(low->second) +
+                         " without them, set ON_DATA_LOSS=skip and restart; a longer retention "
+                         "prevents it"};
   }
-  if (position) {
-    return PartitionStart{.offset = start, .reason = reason_for(facts, partition, start)};
-  }
-  return PartitionStart{.offset = start,
-                        .progress = PartitionStart::Progress::kAbsent,
-                        .reason = "a partition added after the topic was registered"};
+  begin.offset = low->second;
+  begin.gap = OffsetRange{start, low->second};
+  begin.reason = data_loss(*begin.gap) + "; ON_DATA_LOSS=skip";
+  return begin;
 }
 
 }  // namespace
@@ -233,11 +272,8 @@ Resolution resolve(const StartFacts& facts, const std::set<Partition>& assigned)
     }
     return register_topic(facts);
   }
-  if (registered->value != facts.identity.number) {
-    return HaltTopic{
-        "the topic was deleted and created again, or is on another cluster: the "
-        "table was written from another topic of this name. Move the table away, or "
-        "use another KAFKA_CONSUMER_GROUP"};
+  if (!is_current_epoch(facts, *registered)) {
+    return begin_epoch(facts, *registered, assigned);
   }
   if (auto numbers = numbers_after_others(facts)) return std::move(*numbers);
   StartDecisions decisions;

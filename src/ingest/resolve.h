@@ -7,8 +7,10 @@
 #include <variant>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/extra_columns.h"
 #include "base/ids.h"
+#include "base/policies.h"
 #include "base/start_policy.h"
 #include "delta/table_sink.h"
 #include "ingest/progress.h"
@@ -43,6 +45,12 @@ struct StartFacts {
   /// up only while the table does not know the topic, or when others may have written to it since;
   /// below `offsets_that_matter` it may be lower or absent.
   OffsetMap last_offsets;
+  /// The newest log entry of the table has a txn of our group: nobody else wrote since our last
+  /// commit. Looked up only once the table knows the topic; false = they did, or it is not known.
+  bool newest_entry_is_ours = false;
+  Policies policies;
+  /// The wall clock.
+  UnixMicros now = 0;
   /// What the last registration of this process said.
   std::map<Partition, Origin> origins;
   /// What earlier looks at the table showed; "seen once and now absent" halts.
@@ -56,11 +64,15 @@ struct RegisterTopic {
   std::vector<TxnStep> steps;
   std::map<Partition, Origin> origins;
   /// The table knows the topic already, and what others did is this; empty = it does not.
-  std::string others;
+  std::string others = {};
+  /// The id of the topic whose place this one takes; empty = the table knew none of its name.
+  std::string replaces = {};
 };
 
 struct PartitionStart {
   Offset offset;
+  /// What Kafka no longer has, from the table's progress to `offset`; nullopt = they are the same.
+  std::optional<OffsetRange> gap = {};
   /// Whether the table has a txn of the partition: the first commit creates it otherwise.
   enum class Progress { kInTable, kAbsent } progress = Progress::kInTable;
   /// For people: why here.
@@ -90,7 +102,7 @@ struct WriteRefused {
 
 using Resolution = std::variant<RegisterTopic, StartDecisions, HaltTopic, WriteRefused>;
 
-/// Where the `assigned` partitions begin. Pure; all policies are `stop`.
+/// Where the `assigned` partitions begin. Pure.
 [[nodiscard]] Resolution resolve(const StartFacts& facts, const std::set<Partition>& assigned);
 
 /// Metadata of our Kafka commits: which table the offset belongs to.

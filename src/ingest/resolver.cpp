@@ -9,31 +9,38 @@
 #include "base/sabotage.h"
 #include "base/token.h"
 #include "ingest/app_id.h"
+#include "ingest/epoch.h"
 #include "ingest/start_offsets.h"
 #include "ingest/take_over.h"
 
 namespace bronze::ingest {
 namespace {
 
-/// Whether somebody else may have written rows since our last commit. kMissing cannot tell no.
-delta::Lookup others_may_have_written(delta::TableSink& table, const StartFacts& facts) {
-  if (others_moved_the_group(facts)) return {.outcome = {}, .found = true};
+/// A topic id that was shown only for a moment may be that of a broker that lags behind.
+constexpr std::chrono::seconds k_settling{3};
+
+/// Whether the newest log entry is a commit of our group. kMissing cannot tell that it is.
+delta::Lookup newest_entry_is_ours(delta::TableSink& table, const StartFacts& facts) {
   auto ours = table.log_entry_has_txn(facts.table.version, group_prefix(facts.group));
   if (ours.outcome.status == delta::StoreStatus::kMissing) ours = {};
-  ours.found = !ours.found;
   return ours;
 }
 
 /// `facts`: all that is known but the table.
 TableLoaded load(delta::TableSink& table, StartFacts facts) {
-  TableLoaded loaded{
-      .outcome = table.load(), .view = {}, .has_data_files = false, .last_offsets = {}};
+  TableLoaded loaded{.outcome = table.load(),
+                     .view = {},
+                     .has_data_files = false,
+                     .newest_entry_is_ours = false,
+                     .last_offsets = {}};
   if (!loaded.outcome.ok()) return loaded;
   loaded.view = facts.table = table.snapshot();
   if (refusal_of(loaded.view.shape)) return loaded;
   delta::Lookup look;
   if (position_in(loaded.view.txns, registry_app_id(facts.group, facts.topic))) {
-    look = others_may_have_written(table, facts);
+    look = newest_entry_is_ours(table, facts);
+    loaded.newest_entry_is_ours = look.found;
+    look.found = !look.found || others_moved_the_group(facts);
   } else {
     look = table.has_data_files();
     loaded.has_data_files = look.found;
@@ -62,6 +69,7 @@ Resolver::Resolver(ResolverSettings settings, ResolverParts parts)
   facts_.topic = settings_.topic;
   facts_.group = settings_.group;
   facts_.start_source = settings_.start_source;
+  facts_.policies = settings_.policies;
 }
 
 void Resolver::begin() {
@@ -162,7 +170,10 @@ void Resolver::on_job(const JobOutcome& outcome) {
   }
   facts_.table = loaded->view;
   facts_.table_has_data_files = loaded->has_data_files;
+  facts_.newest_entry_is_ours = loaded->newest_entry_is_ours;
+  table_seen_ = parts_.watch.sent();
   facts_.last_offsets = loaded->last_offsets;
+  kill_point("assign_after_read");
   stage_ = Stage::kOffsets;
 }
 
@@ -221,7 +232,9 @@ std::optional<Resolution> Resolver::conclude(const std::set<Partition>& assigned
   facts_.policy = policy_offsets(
       settings_.start,
       {.earliest = facts_.earliest, .latest = facts_.latest, .at_time = facts_.policy});
+  facts_.now = parts_.clock.wall();
   Resolution resolution = resolve(facts_, assigned);
+  if (may_be_outdated(resolution)) return std::nullopt;
   if (const auto* registration = std::get_if<RegisterTopic>(&resolution)) {
     stage_ = Stage::kRegistering;
     registration_ = *registration;
@@ -241,11 +254,9 @@ void Resolver::register_topic_in_turn() {
   task.steps = registration_->steps;
   task.token = new_token();
   task.parameters = {{"bronzeTopic", settings_.topic}, {"bronzeRegisters", facts_.identity.text}};
-  if (!registration_->others.empty()) {
-    task.parameters["bronzeTakesOver"] = registration_->others;
-    spdlog::warn("{}: another program wrote to the table and worked in consumer group {} since: {}",
-                 settings_.topic, settings_.group, registration_->others);
-  }
+  if (!registration_->others.empty()) task.parameters["bronzeTakesOver"] = registration_->others;
+  if (!registration_->replaces.empty()) task.parameters["bronzeReplaces"] = registration_->replaces;
+  say_what_is_registered();
   registration_.reset();
   task.shape = facts_.table.shape;
   task.follows = facts_.table.version;
@@ -255,6 +266,38 @@ void Resolver::register_topic_in_turn() {
       make_job([&table = parts_.table, &clock = parts_.clock, task]() -> JobOutcome {
         return TopicRegistered{attempt_commit(table, task, clock)};
       }));
+}
+
+void Resolver::say_what_is_registered() const {
+  if (!registration_->others.empty()) {
+    spdlog::warn("{}: another program wrote to the table and worked in consumer group {} since: {}",
+                 settings_.topic, settings_.group, registration_->others);
+  }
+  if (!registration_->replaces.empty()) {
+    spdlog::warn(
+        "{}: the topic was deleted and created again, or is on another cluster: its id was {} and "
+        "is now {}. The table keeps what it has of the old one; the new one goes into it from its "
+        "beginning (ON_TOPIC_RECREATED=new_epoch)",
+        settings_.topic, registration_->replaces, facts_.identity.text);
+  }
+}
+
+bool Resolver::may_be_outdated(const Resolution& resolution) {
+  const auto registered =
+      position_in(facts_.table.txns, registry_app_id(settings_.group, settings_.topic));
+  if (!registered || is_current_epoch(facts_, *registered)) return false;
+  // Another instance may have registered a topic that took the place of the one that we asked about
+  // first: only what Kafka shows after the look at the table is later than what the table says.
+  const auto* shown = parts_.watch.after(table_seen_, settings_.topic);
+  if (shown == nullptr) return true;
+  const auto* registration = std::get_if<RegisterTopic>(&resolution);
+  const bool settled = parts_.watch.shown_for(settings_.topic, facts_.identity) >=
+                       (registration == nullptr ? Duration{} : Duration{k_settling});
+  if (shown->error.empty() && shown->identity == facts_.identity && settled) return false;
+  topic_asked_after_ = parts_.watch.sent();
+  wait_and(Stage::kTopic,
+           "Kafka shows another topic of this name than the table; making sure which one it is");
+  return true;
 }
 
 void Resolver::remember_table() {

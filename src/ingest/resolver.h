@@ -23,6 +23,7 @@ struct ResolverSettings {
   std::string group;
   StartPolicy start;
   StartSource start_source = StartSource::kDefault;
+  Policies policies = {};
 };
 
 /// What a resolver works with; all outlive it.
@@ -80,6 +81,9 @@ class Resolver {
   void register_topic_in_turn();
   void take_registration(const CommitResult& result);
   void remember_table();
+  void say_what_is_registered() const;
+  /// Whether the topic that was asked about may be older than the one in the table; asks again.
+  [[nodiscard]] bool may_be_outdated(const Resolution& resolution);
   void wait_and(Stage stage, const std::string& why);
   [[nodiscard]] std::optional<Resolution> conclude(const std::set<Partition>& assigned);
 
@@ -90,6 +94,8 @@ class Resolver {
   SteadyTime not_before_;
   StartFacts facts_;
   std::uint64_t topic_asked_after_ = 0;
+  /// Requests about topics that had been sent when the table was looked at.
+  std::uint64_t table_seen_ = 0;
   std::optional<kafka::RequestId> earliest_request_;
   std::optional<kafka::RequestId> latest_request_;
   std::optional<kafka::RequestId> policy_request_;

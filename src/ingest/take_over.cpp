@@ -98,17 +98,25 @@ HaltTopic rows_without_group_offset(const StartFacts& facts,
       "begins there, but never before the table's last offset + 1"};
 }
 
-/// What nobody can have read from this topic must not move our progress: it cannot go back.
+/// What nobody can have read from this topic must not become our progress: it cannot go back, and
+/// once Kafka has got there, all before it would be passed over in silence.
+std::optional<HaltTopic> beyond_kafka(const StartFacts& facts, Partition partition, Offset offset) {
+  const auto latest = find(facts.latest, partition);
+  if (latest && offset <= *latest) return std::nullopt;
+  return HaltTopic{"rows of another program in the table, or what it committed, reach to offset " +
+                   text(offset) + " of partition " + text(partition) + ", but Kafka ends " +
+                   (latest ? "at " + text(*latest) : "somewhere else") +
+                   ": they cannot come from this topic, or its log was truncated. Delete those "
+                   "rows, or the group's offset, then restart"};
+}
+
+/// REQUIRES: the table has data files. Partitions that Kafka does not tell of yet, and offsets that
+/// KAFKA_START says, may lie where they lie.
 std::optional<HaltTopic> beyond_kafka(const StartFacts& facts, const RegisterTopic& numbers) {
   for (const auto& [partition, origin] : numbers.origins) {
-    const auto latest = find(facts.latest, partition);
-    if (latest && origin.offset <= *latest) continue;
-    return HaltTopic{
-        "rows of another program in the table, or what it committed, reach to offset " +
-        text(origin.offset) + " of partition " + text(partition) + ", but Kafka ends " +
-        (latest ? "at " + text(*latest) : "somewhere else") +
-        ": they cannot come from this topic, or its log was truncated. Delete those "
-        "rows, or the group's offset, then restart"};
+    if (!facts.latest.contains(partition)) continue;
+    if (find(facts.policy, partition) == origin.offset) continue;
+    if (auto beyond = beyond_kafka(facts, partition, origin.offset)) return beyond;
   }
   return std::nullopt;
 }
@@ -145,13 +153,16 @@ Resolution first_numbers(const StartFacts& facts) {
     registration.origins.emplace(partition, *origin);
   }
   if (!unclear.empty()) return rows_without_group_offset(facts, unclear);
+  if (facts.table_has_data_files) {
+    if (auto beyond = beyond_kafka(facts, registration)) return std::move(*beyond);
+  }
   return registration;
 }
 
 std::optional<Resolution> numbers_after_others(const StartFacts& facts) {
   if (holds_another_topic(facts)) {
     // Rows of the other topic may bear greater offsets: they prove nothing.
-    if (!others_moved_the_group(facts)) return std::nullopt;
+    if (!others_moved_the_group(facts) || facts.newest_entry_is_ours) return std::nullopt;
     return HaltTopic{
         "another program moved the offsets of consumer group " + facts.group +
         ", and the table holds rows of an older topic of this name: whether it also wrote rows "
@@ -179,7 +190,9 @@ std::optional<Resolution> numbers_after_others(const StartFacts& facts) {
                       (committed ? text(*committed) : "ours") + ": going on at " + text(next);
   }
   if (!wrote_rows) return std::nullopt;
-  if (auto beyond = beyond_kafka(facts, numbers)) return std::move(*beyond);
+  for (const auto& [partition, origin] : numbers.origins) {
+    if (auto beyond = beyond_kafka(facts, partition, origin.offset)) return std::move(*beyond);
+  }
   return numbers;
 }
 

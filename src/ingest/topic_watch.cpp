@@ -45,11 +45,40 @@ bool TopicWatch::was_seen(std::uint64_t count, const std::string& topic,
   return seen != found->second.seen.end() && seen->second > count;
 }
 
+const TopicIdentity* TopicWatch::shown(const std::string& topic) const {
+  const auto found = answers_.find(topic);
+  if (found == answers_.end() || !found->second.shown_since) return nullptr;
+  return &found->second.last_shown;
+}
+
+Duration TopicWatch::shown_for(const std::string& topic, const TopicIdentity& identity) const {
+  const TopicIdentity* last = shown(topic);
+  if (last == nullptr || *last != identity) return Duration{};
+  return clock_.now() - *answers_.at(topic).shown_since;
+}
+
 bool TopicWatch::is_deleted(const std::string& topic) const {
   const auto found = answers_.find(topic);
   if (found == answers_.end() || found->second.seen.empty()) return false;
   const auto& since = found->second.unknown_since;
   return since && clock_.now() - *since >= k_unknown_topic_patience;
+}
+
+std::optional<SteadyTime> TopicWatch::all_unknown_since() const {
+  SteadyTime since = SteadyTime::min();
+  for (const auto& topic : topics_) {
+    const auto found = answers_.find(topic);
+    if (found == answers_.end() || !found->second.unknown_since) return std::nullopt;
+    since = std::max(since, *found->second.unknown_since);
+  }
+  return since;
+}
+
+bool TopicWatch::is_withheld(const std::string& topic) const {
+  const auto found = answers_.find(topic);
+  if (found == answers_.end()) return false;
+  const auto& description = found->second.description;
+  return !description.error.empty() && !description.unknown;
 }
 
 void TopicWatch::on_described(const kafka::TopicsDescribed& answer) {
@@ -77,7 +106,11 @@ void TopicWatch::note(const kafka::TopicDescription& topic) {
   Answer& known = answers_[topic.topic];
   known.description = topic;
   known.number = sent_;
-  if (topic.error.empty()) known.seen[topic.identity.text] = sent_;
+  if (topic.error.empty()) {
+    known.seen[topic.identity.text] = sent_;
+    if (!known.shown_since || known.last_shown != topic.identity) known.shown_since = clock_.now();
+    known.last_shown = topic.identity;
+  }
   if (!topic.unknown) {
     known.unknown_since.reset();
   } else if (!known.unknown_since) {

@@ -27,10 +27,14 @@ class TopicWatch {
 
   struct Answer {
     kafka::TopicDescription description;
+    /// Of the last answer that showed a topic.
+    TopicIdentity last_shown;
     /// How many requests had been sent, this one included.
     std::uint64_t number = 0;
     /// Each topic that answers have shown under the name, by its id: the last such answer.
     std::map<std::string, std::uint64_t> seen;
+    /// Since when answers have shown no other topic than the last one shown.
+    std::optional<SteadyTime> shown_since;
     /// Since when answers have said that there is no such topic.
     std::optional<SteadyTime> unknown_since;
   };
@@ -49,9 +53,18 @@ class TopicWatch {
   /// An answer sent after `count` requests, be it the last or one before, showed this identity.
   [[nodiscard]] bool was_seen(std::uint64_t count, const std::string& topic,
                               const TopicIdentity& identity) const;
+  /// The topic of the last answer that showed one; nullptr = none has yet.
+  [[nodiscard]] const TopicIdentity* shown(const std::string& topic) const;
+  /// How long answers have shown this identity and no other; zero = they do not.
+  [[nodiscard]] Duration shown_for(const std::string& topic, const TopicIdentity& identity) const;
   /// The topic was there, and is not any more: for so long that no broker that has just started
   /// and does not know its topics yet explains it.
   [[nodiscard]] bool is_deleted(const std::string& topic) const;
+
+  /// Since when Kafka has said of each of the topics that there is none; nullopt = it has not.
+  [[nodiscard]] std::optional<SteadyTime> all_unknown_since() const;
+  /// Kafka last refused to describe the topic, which may well be there.
+  [[nodiscard]] bool is_withheld(const std::string& topic) const;
 
   void on_described(const kafka::TopicsDescribed& answer);
   /// No broker can be reached. Requests become short and rare: librdkafka turns in circles at full

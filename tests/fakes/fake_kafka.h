@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -26,6 +27,13 @@ struct LogRecord {
 struct FakeTopic {
   TopicIdentity identity;
   std::map<Partition, std::vector<LogRecord>> partitions;
+  /// Where the logs begin since older records were deleted; absent = at 0.
+  std::map<Partition, std::int64_t> starts = {};
+
+  [[nodiscard]] std::int64_t start_of(Partition partition) const {
+    const auto found = starts.find(partition);
+    return found == starts.end() ? 0 : found->second;
+  }
 };
 
 /// A Kafka cluster as consumers see it: logs, and the group's offsets. Outlives its consumers.
@@ -57,6 +65,13 @@ class FakeKafka {
     partitions[Partition{static_cast<int>(partitions.size())}];
   }
 
+  /// What retention and DeleteRecords do: the log begins at `before`, if it is that long.
+  void delete_records(const std::string& name, Partition partition, std::int64_t before) {
+    FakeTopic& topic = topics_.at(name);
+    const auto end = static_cast<std::int64_t>(topic.partitions.at(partition).size());
+    topic.starts[partition] = std::max(topic.start_of(partition), std::min(before, end));
+  }
+
   void produce(const std::string& name, Partition partition, LogRecord::Kind kind) {
     FakeTopic& topic = topics_.at(name);
     auto& log = topic.partitions.at(partition);
@@ -72,8 +87,13 @@ class FakeKafka {
     const auto retired = retired_.find(identity);
     return retired != retired_.end() ? retired->second : topics_.at(all_by_identity_.at(identity));
   }
+  [[nodiscard]] bool is_deleted(const std::string& identity) const {
+    return retired_.contains(identity);
+  }
   [[nodiscard]] const std::map<std::string, FakeTopic>& topics() const { return topics_; }
 
+  /// Topics that nobody may look at.
+  std::set<std::string> denied;
   /// The group's committed offsets.
   std::map<TopicPartition, kafka::GroupOffset> group_offsets;
 
@@ -176,7 +196,8 @@ class FakeSource final : public kafka::MessageSource {
       const auto log = found.partitions.find(partition);
       if (log == found.partitions.end()) continue;
       const auto end = static_cast<std::int64_t>(log->second.size());
-      answer.offsets[partition] = Offset{spec == kafka::OffsetSpec::kEarliest ? 0 : end};
+      const std::int64_t start = found.start_of(partition);
+      answer.offsets[partition] = Offset{spec == kafka::OffsetSpec::kEarliest ? start : end};
     }
     if (!answer.error.empty()) answer.offsets.clear();
     events_.emplace_back(std::move(answer));
@@ -218,7 +239,8 @@ class FakeSource final : public kafka::MessageSource {
     for (auto& topic : answer.topics) {
       topic.unknown = !kafka_.has_topic(topic.topic);
       topic.error = topic.unknown ? "unknown topic" : "";
-      if (topic.unknown) continue;
+      if (kafka_.denied.contains(topic.topic)) topic.error = "not authorised";
+      if (!topic.error.empty()) continue;
       const FakeTopic& found = kafka_.topic(topic.topic);
       topic.identity = found.identity;
       topic.partitions.clear();
@@ -246,7 +268,8 @@ class FakeSource final : public kafka::MessageSource {
     if (!partitions.contains(name.partition)) return std::nullopt;
     const auto& log = partitions.at(name.partition);
     const auto end = static_cast<std::int64_t>(log.size());
-    if (reading.position > end) {
+    if (reading.position > end ||
+        reading.position < kafka_.topic(name.topic).start_of(name.partition)) {
       kafka::PartitionReset reset{name.topic, name.partition, "offset out of range"};
       reading_.erase(name);
       return reset;

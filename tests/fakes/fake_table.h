@@ -30,6 +30,7 @@ struct StoredCommit {
   std::vector<StoredRow> rows;
   /// Which writer sent it.
   int writer = 0;
+  std::map<std::string, std::string> parameters = {};
 };
 
 /// A Delta log with put-if-absent. Version N is commits[N]; version 0 creates the table.
@@ -205,7 +206,8 @@ class FakeTable final : public delta::TableSink {
     StoredCommit commit{.txns = request.txns,
                         .token = request.parameters.at("bronzeToken"),
                         .rows = {},
-                        .writer = writer_};
+                        .writer = writer_,
+                        .parameters = request.parameters};
     for (const auto* file : request.files) {
       const auto& rows = static_cast<const FakeFile*>(file)->rows;
       commit.rows.insert(commit.rows.end(), rows.begin(), rows.end());

@@ -254,3 +254,21 @@ def test_the_original_does_not_take_partitions_from_bronze(
     broker.wait_caught_up(group, topic)
     instance.stop()
     assert_exactly_once(table, broker, group)
+
+
+def test_rows_of_a_deleted_topic_are_not_taken_for_those_of_its_successor(
+    broker, topic, table, group, environment, start, original
+):
+    produce(broker, topic, 40)
+    copy_by_original(broker, topic, group, original)
+    broker.delete_topic(topic)
+    broker.create_topic(topic, 3)
+    produce(broker, topic, 10)
+    copy_by_original(broker, topic, group, original)
+
+    instance = start(environment(topic))
+    instance.wait_log("is stopped: rows of another program")
+    assert "reach to offset 40 of partition 0, but Kafka ends at 10" in instance.log()
+    instance.stop()
+    # Or a restart would begin there once there is so much, and pass over all before.
+    assert not table.txns()

@@ -42,6 +42,9 @@ TEST_F(ExactlyOnce, HoldsOverRandomScripts) {
       sum.deleted_topics += outcome.deleted_topics;
       sum.foreign_rows += outcome.foreign_rows;
       sum.take_overs += outcome.take_overs;
+      sum.gaps += outcome.gaps;
+      sum.overtaken_partitions += outcome.overtaken_partitions;
+      sum.epochs += outcome.epochs;
     } catch (const Violation& violation) {
       FAIL() << violation.what() << "\nplay it again: BRONZE_SCRIPTS=1 BRONZE_SEED=" << seed;
     }
@@ -51,12 +54,16 @@ TEST_F(ExactlyOnce, HoldsOverRandomScripts) {
             << " failed puts, " << sum.finished_partitions << " partitions finished, "
             << sum.replaced_partitions << " of replaced topics, " << sum.deleted_topics
             << " topics deleted, " << sum.foreign_rows << " rows of the original, "
-            << sum.take_overs << " partitions taken over\n";
+            << sum.take_overs << " partitions taken over, " << sum.gaps << " gaps, "
+            << sum.overtaken_partitions << " overtaken partitions, " << sum.epochs
+            << " new epochs\n";
   // The scripts must not pass because they do nothing.
   EXPECT_GT(sum.rows, scripts * 10);
   EXPECT_GT(sum.crashes, scripts);
   EXPECT_GT(sum.finished_partitions, sum.replaced_partitions);
   EXPECT_GT(sum.take_overs, scripts / 10);
+  EXPECT_GT(sum.gaps, scripts / 50);
+  EXPECT_GT(sum.epochs, scripts / 50);
 }
 
 struct Breach {
@@ -90,7 +97,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Breach{"NextOffByOne", Sabotage::kNextOffByOne},
                     Breach{"RevokeWithoutFlush", Sabotage::kRevokeWithoutFlush},
                     Breach{"NoUuidCheck", Sabotage::kNoUuidCheck},
-                    Breach{"NoLookAtRows", Sabotage::kNoLookAtRows}),
+                    Breach{"NoLookAtRows", Sabotage::kNoLookAtRows},
+                    Breach{"NoRewind", Sabotage::kNoRewind},
+                    Breach{"GapNotStated", Sabotage::kGapNotStated},
+                    Breach{"EpochAtOldPosition", Sabotage::kEpochAtOldPosition}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <utility>
 
@@ -24,17 +25,23 @@ struct AppId {
   Partition partition{};
 };
 
-/// `bronze/group/identity/partition`; nullopt = another kind of txn.
-std::optional<AppId> parse(const std::string& app_id) {
+std::vector<std::string> parts_of(const std::string& app_id) {
   std::istringstream text(app_id);
   std::string part;
   std::vector<std::string> parts;
   while (std::getline(text, part, '/')) parts.push_back(part);
+  return parts;
+}
+
+/// `bronze/group/identity/partition`; nullopt = another kind of txn.
+std::optional<AppId> parse(const std::string& app_id) {
+  const auto parts = parts_of(app_id);
   if (parts.size() != 4) return std::nullopt;
   return AppId{parts[2], Partition{std::stoi(parts[3])}};
 }
 
-ingest::LaneSettings lane_settings(const std::string& topic, std::size_t lane) {
+ingest::LaneSettings lane_settings(const std::string& topic, std::size_t lane,
+                                   const Policies& policies) {
   return {.writer = {.topic = topic,
                      .lane = lane,
                      .group = k_group,
@@ -44,8 +51,26 @@ ingest::LaneSettings lane_settings(const std::string& topic, std::size_t lane) {
           .start = StartEarliest{},
           // Or rows of an original that died before it ever committed would halt the topic.
           .start_source = StartSource::kExplicit,
+          .policies = policies,
           .mode = ingest::RunMode::kUntilStopped,
           .table_spec = {}};
+}
+
+bool registers(const fakes::StoredCommit& commit) {
+  return std::any_of(commit.txns.begin(), commit.txns.end(),
+                     [](const auto& txn) { return parts_of(txn.first).size() == 3; });
+}
+
+/// Before the first record from `from` on that cannot be written; records that nobody can see just
+/// before it need not be counted.
+std::int64_t readable_end(const std::vector<LogRecord>& log, std::int64_t from) {
+  const auto begin = log.begin() + from;
+  auto end = std::find_if(begin, log.end(), [](const LogRecord& record) {
+    return record.kind == LogRecord::Kind::kInvalidUtf8;
+  });
+  if (end == log.end()) return end - log.begin();
+  while (end != begin && std::prev(end)->kind == LogRecord::Kind::kControl) --end;
+  return end - log.begin();
 }
 
 }  // namespace
@@ -74,7 +99,7 @@ struct Simulation::Instance {
     std::vector<std::unique_ptr<ingest::Lane>> lanes;
     for (std::size_t i = 0; i < world.topics_.size(); ++i) {
       lanes.push_back(std::make_unique<ingest::Lane>(
-          lane_settings(world.topics_[i], i),
+          lane_settings(world.topics_[i], i, world.policies_),
           ingest::LaneParts{.source = source,
                             .executor = executor,
                             .clock = world.clock_,
@@ -129,6 +154,9 @@ void Simulation::set_up() {
     kafka_.create_topic(topics_.back(), 1 + draw(3));
   }
   original_works_ = !topics_change_ && chance(40);
+  logs_are_cut_ = !original_works_ && chance(40);
+  if (chance(60)) policies_.data_loss = OnDataLoss::kSkip;
+  if (chance(60)) policies_.topic_recreated = OnTopicRecreated::kNewEpoch;
   instances_.resize(k_instances);
   if (original_works_ && chance(60)) {
     for (int i = 0; i < 5; ++i) produce();
@@ -159,6 +187,7 @@ void Simulation::random_step() {
     return;
   }
   if (kind < 986) return land_late_put();
+  if (kind < 989 && logs_are_cut_) return cut_log();
   if (kind < 991) return append_foreign_commit();
   if (kind < 995) {
     const auto& instance = instances_[static_cast<std::size_t>(draw(k_instances))];
@@ -346,8 +375,19 @@ void Simulation::recreate_topic() {
   for (const auto& [partition, log] : created.partitions) {
     const int count = draw(20);
     for (int i = 0; i < count; ++i) kafka_.produce(topic, partition, LogRecord::Kind::kValue);
-    kafka_.group_offsets.erase({topic, partition});
+    // The group's coordinator forgets them a moment after the deletion; another cluster may have
+    // been given them.
+    if (chance(70)) kafka_.group_offsets.erase({topic, partition});
   }
+}
+
+void Simulation::cut_log() {
+  const auto& topic = topics_[static_cast<std::size_t>(draw(static_cast<int>(topics_.size())))];
+  if (!kafka_.has_topic(topic)) return;
+  const auto& partitions = kafka_.topic(topic).partitions;
+  const Partition partition{draw(static_cast<int>(partitions.size()))};
+  const auto end = static_cast<int>(partitions.at(partition).size());
+  kafka_.delete_records(topic, partition, chance(30) ? end : draw(end + 1));
 }
 
 void Simulation::delete_topic(const std::string& topic) {
@@ -442,6 +482,7 @@ void Simulation::finish() {
 bool Simulation::finished(Outcome& outcome) const {
   outcome.finished_partitions = 0;
   outcome.replaced_partitions = 0;
+  outcome.overtaken_partitions = 0;
   for (const auto& name : topics_) {
     const auto stored = store_.find(name);
     if (stored == store_.end()) return false;
@@ -451,24 +492,23 @@ bool Simulation::finished(Outcome& outcome) const {
     if (registered == txns.end()) return false;
     for (const auto& [partition, log] : topic.partitions) {
       if (registered->second != topic.identity.number) {
+        if (policies_.topic_recreated == OnTopicRecreated::kNewEpoch) return false;
         ++outcome.replaced_partitions;
         continue;
-      }
-      const auto bad = std::find_if(log.begin(), log.end(), [](const LogRecord& record) {
-        return record.kind == LogRecord::Kind::kInvalidUtf8;
-      });
-      auto visible_end = bad;
-      if (bad != log.end()) {
-        // Records that nobody can see just before the bad one need not be counted.
-        while (visible_end != log.begin() &&
-               std::prev(visible_end)->kind == LogRecord::Kind::kControl) {
-          --visible_end;
-        }
       }
       const auto position = txns.find(ingest::partition_app_id(k_group, topic.identity, partition));
       // A partition that was added and never written to has no progress yet.
       const std::int64_t reached = position == txns.end() ? 0 : position->second;
-      if (reached < visible_end - log.begin()) return false;
+      if (reached < topic.start_of(partition)) {
+        const std::int64_t start = topic.start_of(partition);
+        const auto end = static_cast<std::int64_t>(log.size());
+        // A record that cannot be written, right behind the gap, keeps both out of the table.
+        const bool can_go_on = start == end || readable_end(log, start) > start;
+        if (policies_.data_loss == OnDataLoss::kSkip && can_go_on) return false;
+        ++outcome.overtaken_partitions;
+        continue;
+      }
+      if (reached < readable_end(log, reached)) return false;
       ++outcome.finished_partitions;
     }
   }
@@ -500,6 +540,7 @@ fakes::StoreHooks Simulation::store_hooks() {
 void Simulation::check_commit(const fakes::StoredTable& /*table*/,
                               const fakes::StoredCommit& commit, const delta::TxnMap& before) {
   rows_by_writer_[commit.writer] += commit.rows.size();
+  check_epochs(commit, before);
   std::set<Partition> moved;
   for (const auto& [app_id, after] : commit.txns) {
     const auto id = parse(app_id);
@@ -513,6 +554,49 @@ void Simulation::check_commit(const fakes::StoredTable& /*table*/,
     if (!moved.contains(row.partition)) throw Violation("rows of a partition without progress");
     if (row.date != utc_date(row.ingested_at)) throw Violation("a row of another date");
   }
+}
+
+void Simulation::check_epochs(const fakes::StoredCommit& commit, const delta::TxnMap& before) {
+  for (const auto& [app_id, after] : commit.txns) {
+    const auto found = before.find(app_id);
+    if (parts_of(app_id).size() != 3 || found == before.end()) continue;
+    if (after <= found->second) throw Violation("the registry goes back to an older topic");
+    if (policies_.topic_recreated == OnTopicRecreated::kStop) {
+      throw Violation("another topic goes into the table in spite of the policy");
+    }
+    ++outcome_.epochs;
+  }
+  for (const auto& [app_id, since] : before) {
+    const auto parts = parts_of(app_id);
+    if (parts.size() != 5) continue;
+    for (const auto& row : commit.rows) {
+      const bool is_of_it = commit.txns.contains("bronze/" + parts[1] + "/" + parts[3] + "/" +
+                                                 std::to_string(number(row.partition)));
+      if (is_of_it && row.ingested_at < since) throw Violation("a row older than its topic");
+    }
+  }
+}
+
+OffsetRange Simulation::check_gap(const fakes::StoredCommit& commit, const std::string& identity,
+                                  Partition partition, OffsetRange moved) {
+  const auto stated = commit.parameters.find("bronzeSkipped");
+  if (stated == commit.parameters.end()) return {};
+  const auto gaps = nlohmann::json::parse(stated->second);
+  const auto found = gaps.find(std::to_string(number(partition)));
+  if (found == gaps.end()) return {};
+  const OffsetRange gap{Offset{found->at(0)}, Offset{found->at(1)}};
+  const std::string place = identity + "/" + std::to_string(number(partition)) + ": ";
+  if (policies_.data_loss == OnDataLoss::kStop) {
+    throw Violation(place + "skips records in spite of the policy");
+  }
+  if (gap.first != moved.first || gap.next <= gap.first || gap.next > moved.next) {
+    throw Violation(place + "states a gap that it does not pass over");
+  }
+  if (gap.next.value > kafka_.by_identity(identity).start_of(partition)) {
+    throw Violation(place + "states a gap where Kafka's log was not cut");
+  }
+  ++outcome_.gaps;
+  return gap;
 }
 
 void Simulation::check_partition(const fakes::StoredCommit& commit, const std::string& identity,
@@ -531,8 +615,18 @@ void Simulation::check_partition(const fakes::StoredCommit& commit, const std::s
   const auto foreign = found == foreign_offsets_.end() ? std::set<std::int64_t>{} : found->second;
   const bool takes_over = commit.rows.empty() && !foreign.empty();
   if (takes_over && after > first) ++outcome_.take_overs;
+  // KAFKA_START is `earliest`.
+  const bool begins = !before && commit.rows.empty() && registers(commit);
+  // The offsets may be those of a topic that has just taken this one's place: there is nothing
+  // left to read then.
+  if (begins &&
+      (kafka_.is_deleted(identity) || after <= kafka_.by_identity(identity).start_of(partition))) {
+    return;
+  }
+  const OffsetRange gap = check_gap(commit, identity, partition, {Offset{first}, Offset{after}});
   std::multimap<std::int64_t, std::optional<std::string>> visible;
   for (std::int64_t offset = first; offset < after; ++offset) {
+    if (offset >= gap.first.value && offset < gap.next.value) continue;
     if (offset >= static_cast<std::int64_t>(log.size())) throw Violation(place + "beyond the end");
     const LogRecord& record = log[static_cast<std::size_t>(offset)];
     if (record.kind == LogRecord::Kind::kControl) continue;

@@ -39,6 +39,11 @@ struct Outcome {
   /// Rows of the original, and commits that took over from it.
   std::uint64_t foreign_rows = 0;
   std::uint64_t take_overs = 0;
+  /// Partitions that were passed over records which Kafka no longer had, and those that halted.
+  std::uint64_t gaps = 0;
+  int overtaken_partitions = 0;
+  /// Topics that were created anew and went on in their table.
+  std::uint64_t epochs = 0;
 };
 
 /// Plays one random script against up to two instances of the real ingest code over a fake Kafka
@@ -50,10 +55,13 @@ struct Outcome {
 ///
 /// Checked when a commit lands: for each partition its rows are exactly the visible records of
 /// [txn before, txn after), with their values and the date of their `_ingested_at`, and the
-/// original wrote none of them; or it has no rows, and the original wrote all of them.
-/// Checked always: one job at a time uses a table; Kafka's offset never runs ahead of the table; an
-/// instance never claims rows that it did not write. Checked at the end: everything is in the
-/// table, up to the first record that cannot be written.
+/// original wrote none of them; or it has no rows, and the original wrote all of them. What the
+/// commit states as skipped counts as not visible, and what was gone before the registration: it
+/// must begin at the txn before and end where Kafka's log was cut at the latest. Rows of a topic
+/// that took another one's place are no older, by their `_ingested_at`, than that; the registry
+/// never goes back to an older topic. Checked always: one job at a time uses a table; Kafka's
+/// offset never runs ahead of the table; an instance never claims rows that it did not write.
+/// Checked at the end: everything is in the table, up to the first record that cannot be written.
 class Simulation {
  public:
   explicit Simulation(std::uint32_t seed);
@@ -91,6 +99,7 @@ class Simulation {
   void run_original();
   void write_as_original(const std::string& topic);
   void recreate_topic();
+  void cut_log();
   void delete_topic(const std::string& topic);
   void finish();
   [[nodiscard]] bool finished(Outcome& outcome) const;
@@ -101,6 +110,10 @@ class Simulation {
                     const delta::TxnMap& before);
   void check_partition(const fakes::StoredCommit& commit, const std::string& identity,
                        Partition partition, std::optional<std::int64_t> before, std::int64_t after);
+  void check_epochs(const fakes::StoredCommit& commit, const delta::TxnMap& before);
+  [[nodiscard]] OffsetRange check_gap(const fakes::StoredCommit& commit,
+                                      const std::string& identity, Partition partition,
+                                      OffsetRange moved);
   void check_group_offset(int index, const kafka::CommitPosition& position);
   void check_claims(const Instance& instance) const;
   [[nodiscard]] fakes::StoreHooks store_hooks();
@@ -123,6 +136,9 @@ class Simulation {
   std::vector<fakes::PutFault> put_faults_;
   int failing_reads_ = 0;
   bool topics_change_ = false;
+  /// Retention and DeleteRecords take old records away.
+  bool logs_are_cut_ = false;
+  Policies policies_;
   /// The original works now and then; topics may get partitions, but are not created anew.
   bool original_works_ = false;
   Outcome outcome_;

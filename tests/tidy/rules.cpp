@@ -44,9 +44,9 @@ const std::map<std::string, std::vector<std::string>>& allowed_includes() {
       {"observe", {"base", "config"}},
       {"demo", {"base", "config", "kafka/group_offsets.h", "kafka/producer.h"}},
       {"commands",
-       {"base", "config", "observe", "batch/schema.h", "delta/table_sink.h", "ingest/app_id.h",
-        "ingest/progress.h", "ingest/resolve.h", "ingest/start_offsets.h", "ingest/store_probe.h",
-        "kafka/cluster_look.h"}},
+       {"base", "config", "observe", "batch/schema.h", "delta/table_reader.h", "delta/table_sink.h",
+        "ingest/app_id.h", "ingest/progress.h", "ingest/resolve.h", "ingest/start_offsets.h",
+        "ingest/store_probe.h", "kafka/cluster_look.h", "kafka/gap_look.h"}},
   };
   return k_allowed;
 }

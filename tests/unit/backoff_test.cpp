@@ -35,6 +35,11 @@ TEST(Backoff, StaysAtItsLongestHoweverOftenItIsAsked) {
   EXPECT_LE(wait, milliseconds{10'000});
 }
 
+TEST(Backoff, HasNoLongerWaitThanTheCallerAllows) {
+  Backoff backoff(7);
+  for (int i = 0; i < 100; ++i) EXPECT_LE(backoff.next(milliseconds{300}), milliseconds{300});
+}
+
 TEST(Backoff, BeginsAnewAfterReset) {
   Backoff backoff(7);
   for (int i = 0; i < 5; ++i) static_cast<void>(backoff.next());

@@ -198,6 +198,19 @@ TEST(CheckJudgement, RowsOfAnotherProgramAreTakenOverIfTheGroupHasOffsets) {
   EXPECT_TRUE(contains(said(report, Level::kOk), "taken over"));
 }
 
+TEST(CheckJudgement, RowsThatAnotherProgramWroteSinceMoveTheStart) {
+  CheckFacts facts = healthy();
+  table_of(facts).last_offsets = {{k_p0, Offset{169}}};
+  const auto report = judge(facts);
+  EXPECT_EQ(exit_code(report), 0) << said(report, Level::kProblem);
+  const auto& partitions = report.topics.front().partitions;
+  EXPECT_EQ(partitions[0].start, Offset{170});
+  EXPECT_EQ(partitions[0].lag, partitions[0].latest->value - 170);
+  EXPECT_EQ(partitions[1].start, Offset{160});
+  EXPECT_EQ(partitions[1].reason, "the table's progress");
+  EXPECT_TRUE(contains(said(report, Level::kOk), "another program wrote to the table since"));
+}
+
 TEST(CheckJudgement, AReCreatedTopicIsAProblem) {
   CheckFacts facts = healthy();
   topic_of(facts).identity = {"another-uuid", 42};
@@ -209,6 +222,29 @@ TEST(CheckJudgement, AReCreatedTopicIsAProblem) {
   EXPECT_EQ(report.topics.front().lag, std::nullopt);
 }
 
+TEST(CheckJudgement, AReCreatedTopicThatThePolicyAllowsIsAWarning) {
+  CheckFacts facts = healthy();
+  facts.policies.topic_recreated = OnTopicRecreated::kNewEpoch;
+  topic_of(facts).identity = {"another-uuid", 42};
+  const auto report = judge(facts);
+  EXPECT_EQ(exit_code(report), 0);
+  const std::string warnings = said(report, Level::kWarning);
+  EXPECT_TRUE(contains(warnings, k_topic.text));
+  EXPECT_TRUE(contains(warnings, "another-uuid"));
+  EXPECT_EQ(report.topics.front().partitions[0].start, Offset{0});
+}
+
+TEST(CheckJudgement, LostDataThatThePolicyAllowsIsAWarningOfItsPartition) {
+  CheckFacts facts = healthy();
+  facts.policies.data_loss = OnDataLoss::kSkip;
+  topic_of(facts).earliest[k_p0] = Offset{155};
+  const auto report = judge(facts);
+  EXPECT_EQ(exit_code(report), 0);
+  EXPECT_TRUE(contains(said(report, Level::kWarning), "partition 0: data loss"));
+  EXPECT_EQ(report.topics.front().partitions[0].start, Offset{155});
+  EXPECT_EQ(report.topics.front().partitions[0].level, Level::kWarning);
+}
+
 TEST(CheckJudgement, LostAndTruncatedDataAreProblemsOfTheirPartition) {
   CheckFacts facts = healthy();
   topic_of(facts).earliest[k_p0] = Offset{155};
@@ -217,8 +253,9 @@ TEST(CheckJudgement, LostAndTruncatedDataAreProblemsOfTheirPartition) {
   EXPECT_EQ(exit_code(report), 1);
   const std::string problems = said(report, Level::kProblem);
   EXPECT_TRUE(contains(problems, "partition 0: data loss"));
-  EXPECT_TRUE(contains(problems, "5 offsets are gone -> "));
-  EXPECT_TRUE(contains(problems, "move the table away"));
+  EXPECT_TRUE(contains(problems, "5 offsets are gone (150 to 154)"));
+  EXPECT_TRUE(contains(problems, "ON_DATA_LOSS=skip"));
+  EXPECT_TRUE(contains(problems, "move this one away"));
   EXPECT_TRUE(contains(problems, "partition 1: the log was truncated"));
   EXPECT_TRUE(contains(problems, "failing over"));
   EXPECT_EQ(report.topics.front().partitions[1].lag, 0);

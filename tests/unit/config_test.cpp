@@ -138,9 +138,11 @@ TEST(ConfigValues, EveryVariableIsRead) {
       {"DLQ_ENABLED", "false"},
       {"DLQ_VALIDATE_JSON", "False"},
       {"DLQ_SCHEMA_DIR", "/anywhere"},
-      {"ON_DATA_LOSS", "stop"},
-      {"ON_TOPIC_RECREATED", "stop"},
+      {"ON_DATA_LOSS", "skip"},
+      {"ON_TOPIC_RECREATED", "NEW_EPOCH"},
   });
+  EXPECT_EQ(config.policies, (Policies{.data_loss = OnDataLoss::kSkip,
+                                       .topic_recreated = OnTopicRecreated::kNewEpoch}));
   EXPECT_EQ(config.kafka.bootstrap_servers, "a:1,[::1]:2,SSL://c");
   EXPECT_EQ(config.kafka.consumer_group, "gr/oup \xc3\xa9");
   EXPECT_EQ(config.kafka.topics, (std::vector<std::string>{"b", "a.b_c-d"}));
@@ -286,8 +288,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"MEMORY_LIMIT_MB", "0", "budget below the minimum"},
         BadValue{"MEMORY_LIMIT_MB", "1.5", "a whole number from 64"},
         BadValue{"MEMORY_LIMIT_MB", "18446744073709551615", "'18446744073709551615'"},
-        BadValue{"ON_DATA_LOSS", "skip", "'skip' is not supported by this version yet"},
-        BadValue{"ON_TOPIC_RECREATED", "new_epoch", "not supported by this version yet"},
+        BadValue{"ON_DATA_LOSS", "ignore", "one of stop, skip; it is 'ignore'"},
+        BadValue{"ON_TOPIC_RECREATED", "skip", "one of stop, new_epoch; it is 'skip'"},
         BadValue{"EXTRA_COLUMNS", "key",
                  "'key' is no extra column; expected all, or, separated by commas and each once, "
                  "any of _kafka_topic, _kafka_key, _kafka_headers, _kafka_timestamp_type"},
@@ -354,6 +356,18 @@ TEST(ConfigProperties, OfAnotherFormAreRefusedWithoutBeingShown) {
     EXPECT_NE(errors[0].message.find("entry 2"), std::string::npos) << errors[0].message;
     EXPECT_EQ(errors[0].message.find("hunter2"), std::string::npos) << errors[0].message;
   }
+}
+
+TEST(ConfigProperties, ThatNameAFileNeedOneThatCanBeRead) {
+  const std::string property = "ssl.certificate.location=";
+  for (const std::string& path : {std::string("/nonexistent"), testing::TempDir()}) {
+    const auto errors = bad({{"KAFKA_PROPERTIES", property + path}});
+    ASSERT_EQ(errors.size(), 1U) << path;
+    EXPECT_NE(errors[0].message.find("unreadable"), std::string::npos) << errors[0].message;
+  }
+  const std::string file = testing::TempDir() + "config_test_certificate";
+  std::ofstream(file) << "";
+  EXPECT_TRUE(bad({{"KAFKA_PROPERTIES", property + file}}).empty());
 }
 
 TEST(ConfigProperties, AreRefusedWhenGivenTwiceOrWithControlCharacters) {
@@ -603,6 +617,8 @@ TEST(ConfigKeys, HalfADescriptionIsRefused) {
       {{{"AWS_SESSION_TOKEN", "t"}}, "AWS_ACCESS_KEY_ID"},
       {{{"AWS_WEB_IDENTITY_TOKEN_FILE", file}}, "AWS_ROLE_ARN"},
       {{{"AWS_WEB_IDENTITY_TOKEN_FILE", "/nonexistent"}, {"AWS_ROLE_ARN", "arn"}},
+       "AWS_WEB_IDENTITY_TOKEN_FILE"},
+      {{{"AWS_WEB_IDENTITY_TOKEN_FILE", testing::TempDir()}, {"AWS_ROLE_ARN", "arn"}},
        "AWS_WEB_IDENTITY_TOKEN_FILE"},
       {{{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://x"}},
        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"},

@@ -29,7 +29,7 @@ class IngestDiscovery : public testing::Test {
     for (const auto& topic : listed) lanes.push_back(make_lane(topic, lanes.size(), mode));
     ingest_ = std::make_unique<Ingest>(
         IngestSettings{.mode = mode,
-                       .patterns = {"^t"},
+                       .patterns = patterns_,
                        .poll_wait_max = 1s,
                        .shutdown_timeout = 25s,
                        .revoke_budget = 5s,
@@ -111,6 +111,7 @@ class IngestDiscovery : public testing::Test {
     return nullptr;
   }
 
+  std::vector<std::string> patterns_ = {"^t"};
   std::chrono::milliseconds batch_interval_ = 1s;
   std::uint64_t batch_bytes_max_ = 1'000'000;
   fakes::FakeClock clock_;
@@ -177,6 +178,36 @@ TEST_F(IngestDiscovery, OnceEndsWhenNothingMatchesForLong) {
   EXPECT_TRUE(pass(9s));
   EXPECT_FALSE(pass(2s));
   EXPECT_EQ(ingest_->end(), IngestEnd::kDone);
+}
+
+TEST_F(IngestDiscovery, OnceEndsWhenNoListedTopicIsThereForLong) {
+  patterns_.clear();
+  build(RunMode::kOnce, {"listed", "other"});
+  EXPECT_TRUE(pass(9s));
+  EXPECT_FALSE(pass(5s));
+  EXPECT_EQ(ingest_->end(), IngestEnd::kDone);
+  EXPECT_EQ(store_.size(), 2U) << "they have their tables";
+}
+
+TEST_F(IngestDiscovery, OnceWaitsForAListedTopicThatIsThereAndNotAssignedYet) {
+  patterns_.clear();
+  create("listed", 3);
+  build(RunMode::kOnce, {"listed", "other"});
+  EXPECT_TRUE(pass(60s));
+  assign({"listed"});
+  EXPECT_FALSE(pass(10s));
+  EXPECT_EQ(rows("listed"), 3U);
+}
+
+TEST_F(IngestDiscovery, OnceDoesNotPassOverATopicThatMayNotBeRead) {
+  create("listed", 3);
+  create("denied", 3);
+  cluster_.denied.insert("denied");
+  build(RunMode::kOnce, {"listed", "denied"});
+  assign({"listed"});
+  EXPECT_FALSE(pass(30s));
+  EXPECT_EQ(rows("listed"), 3U);
+  EXPECT_EQ(ingest_->end(), IngestEnd::kPartitionsHalted);
 }
 
 TEST_F(IngestDiscovery, ATopicThatIsRefusedIsReportedAndHoldsNobodyUp) {

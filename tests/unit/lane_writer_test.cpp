@@ -86,10 +86,15 @@ class LaneWriterTest : public testing::Test {
     writer_.flush();
     EXPECT_FALSE(writer_.step());
     executor_.run_all();
-    for (const auto& job : executor_.take_done()) writer_.on_job(job.outcome);
+    for (const auto& job : executor_.take_done()) {
+      if (const auto* done = std::get_if<FilesFinished>(&job.outcome)) batch_ = done->batch;
+      writer_.on_job(job.outcome);
+    }
     return writer_.step();
   }
 
+  /// Of the row that was written last.
+  decltype(FilesFinished::batch) batch_{};
   fakes::FakeKafka kafka_;
   fakes::FakeClock clock_;
   fakes::ManualExecutor executor_;
@@ -121,6 +126,22 @@ TEST_F(LaneWriterTest, AnUploadThatFailsForNowIsTriedAgain) {
   table_.answer = StoreStatus::kTransient;
   EXPECT_FALSE(write_a_row());
   EXPECT_EQ(writer_.failures(), 1U);
+}
+
+TEST_F(LaneWriterTest, LostRacesDoNotMakeItWaitLongerAndLonger) {
+  EXPECT_FALSE(write_a_row());
+  CommitResult lost{
+      .status = CommitStatus::kRetry, .message = "", .version = 0, .foreign = false, .memory = {}};
+  lost.memory.needs_load = true;
+  lost.memory.last_put = delta::StoreOutcome{StoreStatus::kConflict, "taken"};
+  for (int race = 0; race < 20; ++race) {
+    EXPECT_TRUE(turn_.try_take());
+    writer_.on_job(CommitAttempted{batch_, lost});
+    EXPECT_FALSE(writer_.step());
+    EXPECT_GT(writer_.next_deadline(), clock_.now());
+    EXPECT_LE(writer_.next_deadline(), clock_.now() + 400ms) << "after " << race << " lost races";
+  }
+  EXPECT_EQ(writer_.failures(), 0U) << "the table works";
 }
 
 TEST_F(LaneWriterTest, WritesTheColumnsOfItsTable) {

@@ -170,7 +170,7 @@ TEST(ResolveRegistry, ATopicThatTheTableKnewAndForgotHalts) {
 
 TEST(ResolveRegistry, AnotherTopicOfTheSameNameHalts) {
   StartFacts facts = known_topic();
-  facts.table.txns[k_registry] = k_topic.number + 1;
+  facts.identity = {"another-uuid", k_topic.number + 1};
   EXPECT_TRUE(contains(halt_of(facts), "created again"));
 }
 
@@ -230,6 +230,27 @@ TEST(ResolvePartition, ThatRetentionOvertookIsDataLoss) {
   EXPECT_TRUE(contains(halt.reason, "1 offsets are gone"));
 }
 
+TEST(ResolvePartition, ThatRetentionOvertookGoesOnAtWhatIsLeftIfItMay) {
+  StartFacts facts = known_topic();
+  facts.policies.data_loss = OnDataLoss::kSkip;
+  facts.table.txns[txn_of(k_p0)] = 90;
+  const auto start = std::get<PartitionStart>(decision_of(facts));
+  EXPECT_EQ(start.offset, Offset{100});
+  EXPECT_EQ(start.gap, (OffsetRange{Offset{90}, Offset{100}}));
+  EXPECT_TRUE(contains(start.reason, "10 offsets are gone (90 to 99)"));
+  facts.table.txns[txn_of(k_p0)] = 100;
+  EXPECT_EQ(std::get<PartitionStart>(decision_of(facts)).gap, std::nullopt);
+}
+
+TEST(ResolvePartition, AddedWithTheBeginningGoneGoesOnIfItMay) {
+  StartFacts facts = known_topic();
+  facts.policies.data_loss = OnDataLoss::kSkip;
+  facts.table.txns.erase(txn_of(k_p0));
+  const auto start = std::get<PartitionStart>(decision_of(facts));
+  EXPECT_EQ(start.progress, PartitionStart::Progress::kAbsent);
+  EXPECT_EQ(start.gap, (OffsetRange{Offset{0}, Offset{100}}));
+}
+
 TEST(ResolvePartition, BeyondTheHighWatermarkMayRecover) {
   StartFacts facts = known_topic();
   facts.table.txns[txn_of(k_p0)] = 201;
@@ -238,6 +259,10 @@ TEST(ResolvePartition, BeyondTheHighWatermarkMayRecover) {
   EXPECT_TRUE(contains(halt.reason, "truncated"));
   EXPECT_TRUE(contains(halt.reason, "201"));
   EXPECT_TRUE(contains(halt.reason, "ends at 200"));
+  EXPECT_TRUE(contains(halt.reason, "offsets 200 to 200"));
+  EXPECT_TRUE(contains(halt.reason, "move the table away"));
+  facts.policies = {.data_loss = OnDataLoss::kSkip, .topic_recreated = OnTopicRecreated::kNewEpoch};
+  EXPECT_TRUE(partition_halt_of(facts).may_recover) << "there is no policy for it";
 }
 
 TEST(ResolvePartition, AddedAfterRegistrationStartsAt0) {
@@ -318,6 +343,12 @@ const std::vector<RefusalCase>& refusal_cases() {
       {"not nullable", schema_change([](Fields& f) { f[1]["nullable"] = false; }),
        "must be nullable"},
       {"column comment", schema_change([](Fields& f) { f[0]["metadata"]["comment"] = "x"; }), ""},
+      {"invariant", schema_change([](Fields& f) {
+         f[2]["metadata"]["delta.invariants"] = R"({"expression":{"expression":"x > 0"}})";
+       }),
+       "column _kafka_offset has an invariant"},
+      {"comment about invariants",
+       schema_change([](Fields& f) { f[2]["metadata"]["comment"] = "\"delta.invariants\""; }), ""},
       {"other order", schema_change([](Fields& f) { std::swap(f[1], f[2]); }),
        "column 2 should be _kafka_partition integer"},
       {"other name", schema_change([](Fields& f) { f[0]["name"] = "raw_value"; }),
@@ -357,6 +388,8 @@ const std::vector<RefusalCase>& refusal_cases() {
       {"writer version of the future", protocol(8, {"appendOnly"}), "protocol version 8"},
       {"named features, none", protocol(7, {}), ""},
       {"named features that ask nothing of us", protocol(7, {"appendOnly", "deletionVectors"}), ""},
+      {"named features with invariants that no column has",
+       protocol(7, {"appendOnly", "deletionVectors", "invariants"}), ""},
       {"row tracking", protocol(7, {"appendOnly", "rowTracking"}), "writer feature rowTracking"},
       {"features of an old protocol do not count", protocol(2, {"rowTracking"}), ""},
       {"other properties", property("delta.checkpointInterval", "10"), ""},

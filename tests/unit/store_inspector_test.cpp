@@ -57,6 +57,23 @@ TEST_F(StoreInspectorTest, TellsOfEveryTableInTheOrderOfTheTopics) {
   EXPECT_EQ(stored_.size(), 1U) << "no table was created";
 }
 
+TEST_F(StoreInspectorTest, LooksAtRowsThatOthersMayHaveWrittenSince) {
+  auto& table = stored_["bronze_a"];
+  const TopicIdentity topic{"uuid", 4711};
+  table.commits.resize(2);
+  table.commits[1].txns = {{ingest::registry_app_id("group", "a"), topic.number},
+                           {ingest::partition_app_id("group", topic, Partition{0}), 1}};
+  table.commits[1].rows = {{Partition{0}, Offset{0}, std::nullopt, 0, ""}};
+  const auto look = [&] {
+    StoreInspector inspector(access(), "group", {"a"});
+    return inspector.wait_until(far_away()).tables[0];
+  };
+  EXPECT_TRUE(look().last_offsets.empty());
+  table.commits.emplace_back().rows = {{Partition{0}, Offset{7}, std::nullopt, 0, ""}};
+  EXPECT_EQ(look().last_offsets, (OffsetMap{{Partition{0}, Offset{7}}}));
+  EXPECT_FALSE(look().has_data_files) << "the table knows the topic";
+}
+
 TEST_F(StoreInspectorTest, WaitsNoLongerThanTheDeadline) {
   std::promise<void> answer;
   StoreAccess slow = access();

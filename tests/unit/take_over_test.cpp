@@ -185,6 +185,30 @@ TEST(TakeOver, RowsOfAPartitionThatKafkaDoesNotTellOfYetAreNotForgotten) {
   EXPECT_EQ(number_of(facts, k_p2), 8);
 }
 
+TEST(TakeOver, WhatReachesBeyondKafkasEndIsNotTaken) {
+  StartFacts facts = left_behind();
+  facts.last_offsets[k_p0] = Offset{199};
+  EXPECT_EQ(number_of(facts, k_p0), 200);
+  // Rows of a topic that was deleted, which the original could not tell from this one.
+  facts.last_offsets[k_p0] = Offset{200};
+  const std::string reason = halt_of(facts);
+  for (const char* part : {"201", "partition 0", "ends at 200"}) {
+    EXPECT_TRUE(contains(reason, part));
+  }
+  facts = left_behind();
+  facts.group_offsets[k_p1].offset = Offset{201};
+  EXPECT_TRUE(contains(halt_of(facts), "partition 1"));
+}
+
+TEST(TakeOver, ARecordThatCameSinceKafkaToldItsEndIsAGoodKafkaStart) {
+  StartFacts facts = left_behind();
+  facts.last_offsets.erase(k_p0);
+  facts.group_offsets.clear();
+  facts.start_source = StartSource::kExplicit;
+  facts.policy[k_p0] = Offset{201};
+  EXPECT_EQ(number_of(facts, k_p0), 201);
+}
+
 TEST(TakeOver, RowsOfAnotherTopicOfThisNameProveNothing) {
   StartFacts facts = left_behind();
   facts.table.txns[partition_app_id("other-group", {"another-uuid", 1}, k_p0)] = 12;

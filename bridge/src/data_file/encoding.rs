@@ -1,11 +1,16 @@
 //! Rows -> Parquet bytes and Delta statistics.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
-use delta_kernel::arrow::array::{Array, ArrayRef, RecordBatch, StructArray};
+use delta_kernel::arrow::array::{
+    Array, ArrayRef, AsArray, RecordBatch, StructArray, TimestampMicrosecondArray,
+};
 use delta_kernel::arrow::compute::cast;
-use delta_kernel::arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use delta_kernel::arrow::datatypes::{
+    DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType,
+};
 use delta_kernel::engine::arrow_conversion::TryIntoArrow;
 use delta_kernel::engine::writer_options;
 use delta_kernel::expressions::ColumnName;
@@ -107,8 +112,49 @@ impl Encoder {
             .stats
             .finish()?
             .ok_or_else(|| Fault::contract("a file without rows"))?;
-        Ok((self.writer.into_inner()?.0.freeze(), stats))
+        Ok((self.writer.into_inner()?.0.freeze(), tellable(&stats)?))
     }
+}
+
+/// The statistics without least and greatest times that the log cannot tell: it holds them as
+/// text, and what most readers take, and arrow writes, are years of four digits.
+fn tellable(stats: &StructArray) -> Result<StructArray> {
+    let bounds = |name: &str| name == "minValues" || name == "maxValues";
+    with_columns(stats, |name, column| match column.as_struct_opt() {
+        Some(of_columns) if bounds(name) => {
+            let kept = with_columns(of_columns, |_, bound| Ok(without_odd_times(bound)))?;
+            Ok(Arc::new(kept))
+        }
+        _ => Ok(column.clone()),
+    })
+}
+
+fn without_odd_times(bound: &ArrayRef) -> ArrayRef {
+    // 0001-01-01 and 10000-01-01
+    const TELLABLE_MICROS: Range<i64> = -62_135_596_800_000_000..253_402_300_800_000_000;
+    let Some(times) = bound.as_primitive_opt::<TimestampMicrosecondType>() else {
+        return bound.clone();
+    };
+    let kept: TimestampMicrosecondArray =
+        times.unary_opt(|time| TELLABLE_MICROS.contains(&time).then_some(time));
+    Arc::new(kept.with_data_type(bound.data_type().clone()))
+}
+
+fn with_columns(
+    array: &StructArray,
+    change: impl Fn(&str, &ArrayRef) -> Result<ArrayRef>,
+) -> Result<StructArray> {
+    let columns = array
+        .fields()
+        .iter()
+        .zip(array.columns())
+        .map(|(field, column)| change(field.name(), column))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(StructArray::try_new(
+        array.fields().clone(),
+        columns,
+        array.nulls().cloned(),
+    )?)
 }
 
 /// The column in the type that the table has. Only names inside nested types may differ.

@@ -121,6 +121,16 @@ fn expired_credentials_are_denied_whatever_the_status() {
 }
 
 #[test]
+fn a_clock_that_is_wrong_is_no_want_of_rights() {
+    let body = "<Error><Code>RequestTimeTooSkewed</Code><Message>The difference between the \
+        request time and the server's time is too large.</Message></Error>";
+    let server = HttpServer::answering("403 Forbidden", body);
+    let (status, _, message) = put_status(&server.store());
+    assert_eq!(status, Status::Transient, "{message}");
+    assert!(message.contains("RequestTimeTooSkewed"), "{message}");
+}
+
+#[test]
 fn a_connection_that_breaks_after_the_request_was_sent() {
     let server = HttpServer::hanging_up();
     let (status, sent, message) = put_status(&server.store());

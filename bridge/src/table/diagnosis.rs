@@ -9,7 +9,7 @@ use futures::TryStreamExt;
 use serde_json::Value;
 
 use super::log::{entry_exists, entry_path};
-use crate::errors::{is_parquet, Fault, Result};
+use crate::errors::{is_empty_log, is_parquet, Fault, Result};
 use crate::ffi::Status;
 use crate::store::StoreInner;
 
@@ -38,7 +38,12 @@ pub(super) fn check_start(store: &StoreInner, log: &Path, snapshot: &Snapshot) -
 /// says that the store is to blame.
 pub(super) fn explain(store: &StoreInner, log: &Path, error: KernelError) -> Fault {
     let in_parquet = is_parquet(&error);
-    let fault = Fault::from(error);
+    let found_nothing = is_empty_log(&error);
+    let mut fault = Fault::from(error);
+    if found_nothing {
+        // Whether that is still so, and why, the listing below tells.
+        fault.status = Status::Missing;
+    }
     if matches!(
         fault.status,
         Status::Transient | Status::Denied | Status::Unsupported
@@ -64,6 +69,12 @@ fn examine(store: &StoreInner, log: &Path, fault: &Fault, in_parquet: bool) -> R
     }
     if let Some(gap) = listing.gap(log) {
         return corrupt(gap);
+    }
+    if !listing.has_a_version() {
+        return corrupt(format!(
+            "{log} has neither an entry nor a checkpoint, but other files of a log; restore it \
+             from a backup"
+        ));
     }
     if in_parquet {
         if let Some(broken) = listing.broken_checkpoint(log) {
@@ -91,9 +102,9 @@ fn examine(store: &StoreInner, log: &Path, fault: &Fault, in_parquet: bool) -> R
 /// The files of `_delta_log` that readers know, by version.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    commits: BTreeSet<Version>,
+    pub(super) commits: BTreeSet<Version>,
     /// Complete ones only; names of the files.
-    checkpoints: BTreeMap<Version, Vec<String>>,
+    pub(super) checkpoints: BTreeMap<Version, Vec<String>>,
     /// There is a file that belongs to a log but is neither of these.
     others: bool,
 }
@@ -115,6 +126,10 @@ impl Listing {
                 .await
         })?;
         Ok(Self::of(names))
+    }
+
+    fn has_a_version(&self) -> bool {
+        !self.commits.is_empty() || !self.checkpoints.is_empty()
     }
 
     fn of(mut names: Vec<(String, u64)>) -> Self {

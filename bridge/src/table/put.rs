@@ -128,7 +128,8 @@ impl Table {
     }
 
     /// Makes the version that our acknowledged PUT wrote the cached one, whatever the kernel made
-    /// of it. Transient: the version is there, but could not be read back.
+    /// of it. Transient: the version is there, but could not be read back, or others have followed
+    /// it, whose txns the caller has not seen.
     pub(super) fn adopt_commit(
         &self,
         before: &Cached,
@@ -177,7 +178,7 @@ impl Table {
         let written = self.loaded(before)?.version() + 1;
         self.reload()
             .and_then(|()| match self.snapshot()?.version() {
-                version if version >= written => Ok(()),
+                version if version == written => Ok(()),
                 version => Err(Fault::contract(format!(
                     "the log ends at version {version}"
                 ))),

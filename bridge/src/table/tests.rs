@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use delta_kernel::arrow::array::{ArrayRef, TimestampMicrosecondArray};
 use serde_json::Value;
 
 use super::*;
@@ -175,6 +176,52 @@ fn statistics_cover_every_column_but_the_payload() {
 }
 
 #[test]
+fn times_of_no_calendar_leave_the_statistics_readable() {
+    const YEAR_10000: i64 = 253_402_300_800_000_000;
+    const YEAR_1: i64 = -62_135_596_800_000_000;
+    let cases: [(&[i64], [Option<&str>; 2]); 4] = [
+        (
+            &[YEAR_1, YEAR_10000 - 1],
+            [
+                Some("0001-01-01T00:00:00.000Z"),
+                Some("9999-12-31T23:59:59.999Z"),
+            ],
+        ),
+        (&[0, YEAR_10000], [Some("1970-01-01T00:00:00.000Z"), None]),
+        (&[YEAR_1 - 1, 0], [None, Some("1970-01-01T00:00:00.000Z")]),
+        (&[i64::MIN, i64::MAX], [None, None]),
+    ];
+    for (times, bounds) in cases {
+        let (directory, store) = local();
+        let table = created(&store, "bronze_a");
+        let plain = rows(0, 0, times.len() as i64);
+        let odd = TimestampMicrosecondArray::from(times.to_vec()).with_timezone("UTC");
+        let columns = plain
+            .column_names()
+            .into_iter()
+            .zip(plain.columns())
+            .map(|(name, column)| match name {
+                "_kafka_timestamp" => (name, Arc::new(odd.clone()) as ArrayRef),
+                _ => (name, column.clone()),
+            })
+            .collect();
+        let file = finished(&table, DAY, struct_of(columns));
+        let answer = table.put(&request(&[], "token"), &set(&[&file])).unwrap();
+        expect(answer.outcome, Status::Ok);
+
+        let entry = entry(&directory, "bronze_a", answer.version);
+        let add = actions(&entry, "add")[0];
+        let stats: Value = serde_json::from_str(add["stats"].as_str().unwrap()).unwrap();
+        for (part, bound) in ["minValues", "maxValues"].into_iter().zip(bounds) {
+            let told = stats[part].get("_kafka_timestamp").and_then(Value::as_str);
+            assert_eq!(told, bound, "{part} of {times:?}");
+        }
+        assert_eq!(stats["numRecords"], times.len());
+        assert!(stats["maxValues"].get("_kafka_offset").is_some());
+    }
+}
+
+#[test]
 fn a_new_table_has_the_oldest_protocol_and_its_schema_unchanged() {
     let (_directory, store) = local();
     created(&store, "bronze_a");
@@ -293,6 +340,16 @@ fn nothing_there_is_missing() {
     fs::write(&log, "x").unwrap();
     load_fails(&store, "bronze_a", Status::Missing);
     created(&store, "bronze_a");
+}
+
+/// Two instances start at once: one finds no log, and before it asks why, the other creates it.
+#[test]
+fn a_table_that_appears_while_it_is_looked_for_is_worth_another_look() {
+    let (_directory, store) = local();
+    let table = created(&store, "bronze_a");
+    let fault = table.explain(KernelError::EmptyLog);
+    assert_eq!(fault.status, Status::Transient, "{fault}");
+    expect(table.load().unwrap(), Status::Ok);
 }
 
 #[test]
@@ -748,6 +805,23 @@ fn a_commit_that_landed_but_cannot_be_read_back_is_transient() {
         .unwrap_err();
     assert_eq!(fault.status, Status::Transient);
     assert_eq!(table.state().unwrap().version, 0);
+}
+
+#[test]
+fn a_commit_that_others_followed_before_it_was_read_back_is_transient() {
+    let (_directory, store) = local();
+    let table = created(&store, "bronze_a");
+    let before = table.cached_now();
+    let other = loaded(&store, "bronze_a");
+    put_ok(&other, &[("a", 1)], "tok");
+    put_ok(&other, &[("b", 7)], "theirs");
+    let txn = request(&[("a", 1)], "tok").txns;
+    let fault = table
+        .adopt_commit(&before, &txn, Err(KernelError::generic("late failure")))
+        .unwrap_err();
+    assert_eq!(fault.status, Status::Transient);
+    // The caller looks again, and sees what they wrote.
+    assert_eq!(table.state().unwrap().version, 2);
 }
 
 #[test]

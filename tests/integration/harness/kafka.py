@@ -44,6 +44,7 @@ auto.create.topics.enable=false
 num.network.threads=2
 num.io.threads=2
 log.cleaner.dedupe.buffer.size=4194304
+log.cleaner.backoff.ms=500
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=2
 transaction.state.log.replication.factor=1

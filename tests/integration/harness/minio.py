@@ -80,6 +80,10 @@ class MinioServer:
         if self._process:
             self._process.end()
 
+    def kill(self) -> None:
+        if self._process:
+            self._process.kill()
+
     def ensure_running(self) -> None:
         if not self._process or not self._process.running:
             self.start()

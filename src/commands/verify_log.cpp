@@ -1,0 +1,165 @@
+#include "commands/verify_log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string_view>
+#include <system_error>
+
+#include "ingest/app_id.h"
+
+namespace bronze::commands {
+namespace {
+
+constexpr std::uint64_t k_entries_together = 256;
+
+/// The number that `text` is; nullopt = it is none.
+template <typename Number>
+std::optional<Number> number_in(std::string_view text) {
+  Number value{};
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+/// `{"0":[10,20]}`: the ranges that a commit states; empty = none, or not understood.
+RangeMap ranges_in(const delta::LogEntry& entry, const std::string& parameter) {
+  RangeMap ranges;
+  const auto found = entry.parameters.find(parameter);
+  if (found == entry.parameters.end()) return ranges;
+  const auto json = nlohmann::json::parse(found->second, nullptr, false);
+  if (!json.is_object()) return ranges;
+  for (const auto& [key, range] : json.items()) {
+    const auto partition = number_in<std::int32_t>(key);
+    if (!partition || !range.is_array() || range.size() != 2 || !range[0].is_number_integer() ||
+        !range[1].is_number_integer()) {
+      continue;
+    }
+    ranges[Partition{*partition}] = {Offset{range[0].get<std::int64_t>()},
+                                     Offset{range[1].get<std::int64_t>()}};
+  }
+  return ranges;
+}
+
+/// Which epoch the entry's progress is of; null = none that the table knows under our group.
+EpochFacts* epoch_of(const delta::LogEntry& entry, TopicFacts& facts) {
+  const std::string prefix = ingest::group_prefix(facts.group);
+  for (EpochFacts& epoch : facts.epochs) {
+    if (epoch.identity.empty()) continue;
+    const std::string begin = prefix + epoch.identity + "/";
+    const auto txn = entry.txns.lower_bound(begin);
+    if (txn != entry.txns.end() && txn->first.starts_with(begin)) return &epoch;
+  }
+  return nullptr;
+}
+
+/// The partitions whose progress the entry moves, and to where.
+OffsetMap progress_in(const delta::LogEntry& entry, const TopicFacts& facts,
+                      const EpochFacts& epoch) {
+  OffsetMap progress;
+  const std::string begin = ingest::group_prefix(facts.group) + epoch.identity + "/";
+  for (auto txn = entry.txns.lower_bound(begin);
+       txn != entry.txns.end() && txn->first.starts_with(begin); ++txn) {
+    const auto partition =
+        number_in<std::int32_t>(std::string_view(txn->first).substr(begin.size()));
+    if (partition) progress[Partition{*partition}] = Offset{txn->second};
+  }
+  return progress;
+}
+
+/// An entry that says where reading begins: what lies before is another program's.
+void take_registration(const delta::LogEntry& entry, const TopicFacts& facts, EpochFacts& epoch) {
+  const bool moves = entry.parameters.contains("bronzeTakesOver");
+  if (!moves) epoch.registration_seen = true;
+  for (const auto& [partition, next] : progress_in(entry, facts, epoch)) {
+    PartitionFacts& of = epoch.partitions[partition];
+    const Offset from =
+        of.stated.empty() ? of.begin.value_or(Offset{0}) : of.stated.last().following();
+    const bool from_is_known = epoch.registration_seen || !of.stated.empty();
+    if (from_is_known) of.others.add({from, next});
+    if (!moves) of.begin = next;
+  }
+}
+
+void compare_rows(const delta::LogEntry& entry, const RangeMap& ranges, const EpochFacts& epoch,
+                  TopicFacts& facts) {
+  const auto found = entry.parameters.find("bronzeRows");
+  const auto stated =
+      found == entry.parameters.end() ? std::nullopt : number_in<std::uint64_t>(found->second);
+  if (!stated) return;
+  std::uint64_t there = 0;
+  for (const auto& [partition, range] : ranges) {
+    const auto known = epoch.partitions.find(partition);
+    if (known == epoch.partitions.end()) continue;
+    there += known->second.rows.count(range) + known->second.dead.count(range);
+  }
+  if (there >= *stated) return;
+  facts.log.short_rows += *stated - there;
+  facts.log.short_commits.add(fmt::format("version {}: {} rows written, {} there (offsets {})",
+                                          entry.version, *stated, there,
+                                          entry.parameters.at("bronzeOffsets")));
+}
+
+void take_unreadable(const delta::LogEntry& entry, LogFacts& log) {
+  switch (entry.outcome.status) {
+    case delta::StoreStatus::kCorrupt:
+      return log.broken_entries.add(entry.outcome.message);
+    case delta::StoreStatus::kMissing:
+      return log.missing_entries.add(std::to_string(entry.version));
+    default:
+      return log.unread_entries.add(entry.outcome.message);
+  }
+}
+
+}  // namespace
+
+void take_log_entry(const delta::LogEntry& entry, TopicFacts& facts) {
+  ++facts.log.entries;
+  if (!entry.outcome.ok()) return take_unreadable(entry, facts.log);
+  if (!entry.parameters.contains("bronzeToken")) {
+    // A compaction adds what it removes.
+    if (entry.files_removed > 0 && entry.operation != "OPTIMIZE") {
+      facts.log.foreign_removals.add(
+          fmt::format("{} at version {}", entry.operation, entry.version));
+    }
+    return;
+  }
+  EpochFacts* epoch = epoch_of(entry, facts);
+  if (epoch == nullptr) return;
+  if (entry.parameters.contains("bronzeRegisters")) return take_registration(entry, facts, *epoch);
+  const RangeMap ranges = ranges_in(entry, "bronzeOffsets");
+  for (const auto& [partition, range] : ranges) epoch->partitions[partition].stated.add(range);
+  for (const auto& [partition, range] : ranges_in(entry, "bronzeSkipped")) {
+    epoch->partitions[partition].skipped.add(range);
+  }
+  compare_rows(entry, ranges, *epoch, facts);
+}
+
+void read_log(delta::TableReader& table, const TellProgress& tell, TopicFacts& facts) {
+  const auto versions = table.log_versions();
+  facts.log.listed = versions.outcome;
+  facts.log.checkpoint = versions.checkpoint;
+  if (!versions.outcome.ok()) return;
+  std::optional<std::uint64_t> expected;
+  for (const auto& range : versions.entries) {
+    for (auto version = expected.value_or(range.first); version < range.first; ++version) {
+      const bool needed = !versions.checkpoint || version > *versions.checkpoint;
+      (needed ? facts.log.needed_entries : facts.log.missing_entries).add(std::to_string(version));
+    }
+    expected = range.next;
+    // What was written since the rows were read is not looked at.
+    const std::uint64_t end = std::min(range.next, facts.table.version + 1);
+    for (std::uint64_t first = range.first; first < end; first += k_entries_together) {
+      const std::uint64_t next = std::min(first + k_entries_together, end);
+      for (const auto& entry : table.log_entries({first, next})) take_log_entry(entry, facts);
+      tell(fmt::format("{}: log read up to version {} of {}", facts.table.directory, next - 1,
+                       facts.table.version));
+    }
+  }
+}
+
+}  // namespace bronze::commands

@@ -1,0 +1,81 @@
+#include "delta/delta_table_reader.h"
+
+#include <utility>
+
+namespace bronze::delta {
+namespace {
+
+std::optional<std::uint64_t> told(std::int64_t number) {
+  return number < 0 ? std::nullopt : std::optional(static_cast<std::uint64_t>(number));
+}
+
+FileFacts facts_of(const bridge::FileFacts& file) {
+  return {.path = std::string(file.path),
+          .outcome = from_bridge(file.outcome),
+          .stated_bytes = told(file.stated_bytes),
+          .stored_bytes = told(file.stored_bytes),
+          .stated_rows = told(file.stated_rows),
+          .stored_rows = told(file.stored_rows),
+          .live_rows = file.live_rows,
+          .rows_without_offset = file.rows_without_offset};
+}
+
+LogEntry entry_of(const bridge::LogEntry& bridged) {
+  LogEntry entry{.version = bridged.version,
+                 .outcome = from_bridge(bridged.outcome),
+                 .operation = std::string(bridged.operation),
+                 .timestamp_ms = bridged.timestamp_ms,
+                 .parameters = {},
+                 .txns = {},
+                 .files_added = bridged.files_added,
+                 .files_removed = bridged.files_removed};
+  for (const auto& parameter : bridged.parameters) {
+    entry.parameters[std::string(parameter.key)] = std::string(parameter.value);
+  }
+  for (const auto& txn : bridged.txns) entry.txns[std::string(txn.app_id)] = txn.version;
+  return entry;
+}
+
+}  // namespace
+
+RowPart DeltaRowScan::advance() {
+  const auto bridged = scan_->advance();
+  RowPart part{
+      .outcome = from_bridge(bridged.outcome), .done = bridged.done, .runs = {}, .files = {}};
+  part.runs.reserve(bridged.runs.size());
+  for (const auto& run : bridged.runs) {
+    part.runs.push_back({.partition = Partition{run.partition},
+                         .epoch = run.epoch,
+                         .range = {Offset{run.first}, Offset{run.next}}});
+  }
+  for (const auto& file : bridged.files) part.files.push_back(facts_of(file));
+  return part;
+}
+
+StoreOutcome DeltaTableReader::load() {
+  auto outcome = from_bridge(table_->load());
+  return outcome.ok() ? read_snapshot(*table_, snapshot_) : outcome;
+}
+
+std::unique_ptr<RowScan> DeltaTableReader::scan_rows(const std::vector<UnixMicros>& epochs) {
+  return std::make_unique<DeltaRowScan>(table_->scan_rows({epochs.data(), epochs.size()}));
+}
+
+LogVersions DeltaTableReader::log_versions() {
+  const auto bridged = table_->log_versions();
+  LogVersions versions{.outcome = from_bridge(bridged.outcome),
+                       .entries = {},
+                       .checkpoint = told(bridged.checkpoint)};
+  for (const auto& range : bridged.entries) versions.entries.push_back({range.first, range.next});
+  return versions;
+}
+
+std::vector<LogEntry> DeltaTableReader::log_entries(VersionRange versions) {
+  const auto bridged = table_->log_entries(versions.first, versions.next);
+  std::vector<LogEntry> entries;
+  entries.reserve(bridged.entries.size());
+  for (const auto& entry : bridged.entries) entries.push_back(entry_of(entry));
+  return entries;
+}
+
+}  // namespace bronze::delta

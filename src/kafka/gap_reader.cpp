@@ -1,0 +1,229 @@
+#include "kafka/gap_reader.h"
+
+#include <librdkafka/rdkafka.h>
+#include <regex.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <utility>
+
+#include "kafka/client.h"
+
+namespace bronze::kafka {
+namespace {
+
+using Kind = Trouble::Kind;
+
+/// Reading on over so many offsets costs less than a new request.
+constexpr std::int64_t k_read_over_max = 10'000;
+constexpr std::uint64_t k_visible_max = 1'000'000;
+constexpr std::size_t k_samples_max = 20;
+constexpr std::chrono::seconds k_silence_max{30};
+constexpr std::chrono::milliseconds k_poll{200};
+
+using MessageHandle = Handle<rd_kafka_message_t, rd_kafka_message_destroy>;
+using MetadataHandle =
+    std::unique_ptr<const rd_kafka_metadata_t,
+                    decltype([](auto* metadata) { rd_kafka_metadata_destroy(metadata); })>;
+
+/// Whether trying on may help, though no record came.
+bool may_pass(rd_kafka_resp_err_t code) {
+  switch (code) {
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
+    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Kind kind_of(rd_kafka_resp_err_t code) {
+  switch (code) {
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+      return Kind::kDenied;
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+      return Kind::kUnknownTopic;
+    default:
+      return may_pass(code) ? Kind::kUnreachable : Kind::kOther;
+  }
+}
+
+/// One partition being read.
+class Reading {
+ public:
+  Reading(rd_kafka_t* consumer, const GapRequest& request)
+      : consumer_(consumer), request_(request), gap_(request.next_gap(Offset{0})) {}
+
+  GapLook run() {
+    if (gap_) begin();
+    SteadyTime heard = std::chrono::steady_clock::now();
+    while (gap_ && !look_.trouble.any()) {
+      const MessageHandle message(rd_kafka_consumer_poll(consumer_, k_poll.count()));
+      const SteadyTime now = std::chrono::steady_clock::now();
+      if (now >= request_.deadline) {
+        look_.trouble = {Kind::kOther, "there was not time enough to read all gaps"};
+      } else if (message && take(*message)) {
+        heard = now;
+      } else if (now - heard > k_silence_max) {
+        look_.trouble = {Kind::kUnreachable, silence_.empty() ? "no answer in time" : silence_};
+      }
+    }
+    rd_kafka_assign(consumer_, nullptr);
+    if (gap_) look_.reached = gap_->first;
+    return std::move(look_);
+  }
+
+ private:
+  void begin() {
+    const PartitionListHandle list(rd_kafka_topic_partition_list_new(1));
+    rd_kafka_topic_partition_list_add(list.get(), request_.topic.c_str(),
+                                      number(request_.partition))
+        ->offset = gap_->first.value;
+    position_ = gap_->first;
+    const auto error = rd_kafka_assign(consumer_, list.get());
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) fail(error, rd_kafka_err2str(error));
+  }
+
+  /// Whether it got us on.
+  bool take(const rd_kafka_message_t& message) {
+    switch (message.err) {
+      case RD_KAFKA_RESP_ERR_NO_ERROR:
+        take_record(Offset{message.offset});
+        return true;
+      case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        move_to(Offset{message.offset});
+        // Nothing more can come of a gap that goes on behind the end.
+        if (gap_ && gap_->first.value >= message.offset) gap_.reset();
+        return true;
+      default:
+        if (!may_pass(message.err)) {
+          fail(message.err, rd_kafka_message_errstr(&message));
+        } else if (message.err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+          silence_ = rd_kafka_message_errstr(&message);
+        }
+        return false;
+    }
+  }
+
+  void take_record(Offset offset) {
+    // Left over from before a jump.
+    if (offset < position_) return;
+    move_to(offset);
+    if (!gap_ || gap_->first != offset) {
+      if (gap_ && gap_->first.value - offset.value > k_read_over_max) begin();
+      return;
+    }
+    add_sample(offset);
+    move_to(offset.following());
+    if (++look_.visible >= k_visible_max) {
+      look_.trouble = {Kind::kOther, "so many records are missing that the rest was not counted"};
+    }
+  }
+
+  /// Nothing of the gap before `offset` shows.
+  void move_to(Offset offset) {
+    position_ = std::max(position_, offset);
+    if (gap_ && gap_->first < offset) gap_ = request_.next_gap(offset);
+  }
+
+  void add_sample(Offset offset) {
+    auto& samples = look_.samples;
+    if (!samples.empty() && samples.back().next == offset) {
+      samples.back().next = offset.following();
+    } else if (samples.size() < k_samples_max) {
+      samples.push_back({offset, offset.following()});
+    }
+  }
+
+  void fail(rd_kafka_resp_err_t code, const char* why) {
+    look_.trouble = {kind_of(code), why == nullptr ? rd_kafka_err2str(code) : why};
+  }
+
+  rd_kafka_t* consumer_;
+  const GapRequest& request_;
+  GapLook look_;
+  /// What is not looked at yet of the gap that is being read.
+  std::optional<OffsetRange> gap_;
+  Offset position_;
+  std::string silence_;
+};
+
+class Pattern {
+ public:
+  explicit Pattern(const std::string& text)
+      : valid_(regcomp(&compiled_, text.c_str(), REG_EXTENDED | REG_NOSUB) == 0) {}
+  ~Pattern() {
+    if (valid_) regfree(&compiled_);
+  }
+  Pattern(const Pattern&) = delete;
+  Pattern& operator=(const Pattern&) = delete;
+
+  [[nodiscard]] bool matches(const std::string& topic) const {
+    return valid_ && regexec(&compiled_, topic.c_str(), 0, nullptr, 0) == 0;
+  }
+
+ private:
+  regex_t compiled_{};
+  bool valid_;
+};
+
+}  // namespace
+
+GapReader::GapReader(const SourceSettings& settings) {
+  ClientSettings client{.type = RD_KAFKA_CONSUMER, .properties = settings.properties};
+  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"group.id", settings.group.c_str()},
+           {"enable.auto.commit", "false"},
+           {"enable.auto.offset.store", "false"},
+           {"allow.auto.create.topics", "false"},
+           {"isolation.level", "read_committed"},
+           {"auto.offset.reset", "error"},
+           {"enable.partition.eof", "true"},
+           {"check.crcs", "true"},
+           {"fetch.wait.max.ms", "50"},
+           {"queued.max.messages.kbytes", "16384"}}) {
+    client.properties.emplace_back(name, value);
+  }
+  consumer_ = make_client(client);
+  rd_kafka_poll_set_consumer(consumer_.get());
+}
+
+GapLook GapReader::read(const GapRequest& request) {
+  return Reading(consumer_.get(), request).run();
+}
+
+TopicList GapReader::topics(const std::vector<std::string>& patterns,
+                            const std::vector<std::string>& hidden,
+                            std::chrono::milliseconds timeout) {
+  const rd_kafka_metadata_t* answer = nullptr;
+  const auto error =
+      rd_kafka_metadata(consumer_.get(), 1, nullptr, &answer, static_cast<int>(timeout.count()));
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return {{kind_of(error), rd_kafka_err2str(error)}, {}};
+  }
+  const MetadataHandle metadata(answer);
+  TopicList list;
+  for (const auto& text : patterns) {
+    const Pattern pattern(text);
+    for (int i = 0; i < metadata->topic_cnt; ++i) {
+      const std::string topic = metadata->topics[i].topic;
+      const bool is_hidden = std::any_of(hidden.begin(), hidden.end(), [&](const auto& prefix) {
+        return topic.starts_with(prefix);
+      });
+      if (!is_hidden && pattern.matches(topic)) list.topics.push_back(topic);
+    }
+  }
+  std::sort(list.topics.begin(), list.topics.end());
+  list.topics.erase(std::unique(list.topics.begin(), list.topics.end()), list.topics.end());
+  return list;
+}
+
+}  // namespace bronze::kafka

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "kafka/gap_look.h"
+#include "kafka/handles.h"
+#include "kafka/rd_kafka_source.h"
+
+namespace bronze::kafka {
+
+/// Reads ranges of offsets as a read_committed consumer does, to see whether there is any record:
+/// control records, aborted transactions and what compaction removed do not show. Never joins a
+/// group and commits nothing. Used by one thread.
+class GapReader {
+ public:
+  /// Throws std::runtime_error when librdkafka refuses the settings.
+  explicit GapReader(const SourceSettings& settings);
+
+  /// Reads on from the first gap and skips what lies between gaps that are far apart. Ends early,
+  /// with the trouble that says why, at the deadline, when nothing comes for half a minute, and
+  /// after a million visible records.
+  [[nodiscard]] GapLook read(const GapRequest& request);
+
+  /// All topics that match one of the patterns (POSIX extended), but none that begins with one of
+  /// `hidden`.
+  [[nodiscard]] TopicList topics(const std::vector<std::string>& patterns,
+                                 const std::vector<std::string>& hidden,
+                                 std::chrono::milliseconds timeout);
+
+ private:
+  ClientHandle consumer_;
+};
+
+}  // namespace bronze::kafka

@@ -1,0 +1,106 @@
+"""Row 17: the wall clock jumps. Timers do not notice; dates are those of the clock.
+
+A batch over midnight: tests/integration/test_dates.py.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from harness.payloads import Stream
+from harness.processes import wait_until
+from harness.service import FAULTY_BINARY
+
+pytestmark = pytest.mark.row(17)
+
+HOUR = 3600
+YEAR = 366 * 24 * HOUR
+
+
+class WallClock:
+    """The service's clock, so many seconds from the true one."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.shifts: list[int] = []
+        self.jump(0)
+
+    def jump(self, shift: int) -> None:
+        """To so many seconds from the true time, all at once."""
+        staged = self.path.with_suffix(".next")
+        staged.write_text(str(shift))
+        os.replace(staged, self.path)
+        self.shifts.append(shift)
+
+
+def test_jumps_of_the_wall_clock(tmp_path, broker, topic, table, group, environment, start, oracle):
+    begun = datetime.now(timezone.utc)
+    clock = WallClock(tmp_path / "shift")
+    instance = start(
+        environment(
+            topic,
+            BATCH_INTERVAL_SECONDS="0.5",
+            BRONZE_CLOCK_SHIFT_FILE=str(clock.path),
+        ),
+        binary=FAULTY_BINARY,
+    )
+    with Stream(broker, topic):
+        for shift in [0, HOUR, 0, -HOUR, YEAR, -YEAR, 0]:
+            clock.jump(shift)
+            goal = len(table.data_commits()) + 2
+            wait_until(
+                lambda goal=goal: len(table.data_commits()) >= goal,
+                60,
+                f"batches are written with the clock {shift} s off\n{instance.tail()}",
+            )
+            health = instance.health()
+            assert health.is_healthy and health.body["errors"] == 0, health
+    broker.wait_caught_up(group, topic)
+    instance.stop()
+    oracle(table)
+    ended = datetime.now(timezone.utc)
+
+    assert "starting over" not in instance.log()
+    seen = set()
+    for row in table.arrow().to_pylist():
+        at = row["_ingested_at"]
+        assert row["_ingestion_date"] == at.strftime("%Y-%m-%d")
+        shifts = [
+            shift for shift in set(clock.shifts) if begun <= at - timedelta(seconds=shift) <= ended
+        ]
+        assert shifts, f"{at} is the time of no clock"
+        seen.update(shifts)
+    assert seen == set(clock.shifts)
+
+
+@pytest.mark.full
+def test_a_clock_that_jumps_all_the_time(
+    tmp_path, broker, topic, table, group, environment, start, oracle
+):
+    """Over midnights in both directions, many times a second."""
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    clock = WallClock(tmp_path / "shift")
+    instance = start(
+        environment(topic, BATCH_INTERVAL_SECONDS="0.5", BRONZE_CLOCK_SHIFT_FILE=str(clock.path)),
+        binary=FAULTY_BINARY,
+    )
+
+    def jump_and_count() -> bool:
+        clock.jump(dice.choice([0, 12 * HOUR, 24 * HOUR, -24 * HOUR, YEAR]))
+        return len(table.data_commits()) >= 5
+
+    with Stream(broker, topic):
+        wait_until(jump_and_count, 60, f"five commits\n{instance.tail()}", interval=0.05)
+        clock.jump(0)
+    broker.wait_caught_up(group, topic)
+    assert instance.health().is_healthy
+    instance.stop()
+    oracle(table)
+    for row in table.arrow().to_pylist():
+        assert row["_ingestion_date"] == row["_ingested_at"].strftime("%Y-%m-%d")

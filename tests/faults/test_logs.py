@@ -1,0 +1,293 @@
+"""Row 14: somebody damages a table's log, or takes the table away.
+
+Whatever is broken: the service works, or stops with a message that names the file and the repair.
+It never begins at a wrong offset. That a hint, an entry, a checkpoint and a table that others have
+cleaned up or rewritten are read rightly is also in bridge/src/table/tests.rs; that a table whose
+state is lost is not begun anew, in test_takeover.py and test_check.py.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+
+import pytest
+from deltalake import DeltaTable, Schema
+from harness.payloads import Stream, json_values
+from harness.processes import wait_until
+from harness.tables import Table
+from logs import HINT, checkpoint, entry, log_folder, newest_version
+
+pytestmark = pytest.mark.row(14)
+
+DONE = 0
+STOPPED = 1
+FULL = pytest.mark.full
+
+
+@pytest.fixture
+def table(folder, topic) -> Table:
+    return Table(folder, topic)
+
+
+@pytest.fixture
+def once(environment, start, folder, topic) -> Callable[..., tuple[int, str]]:
+    """Runs the service to the end of the topic; returns its exit code and its log."""
+
+    def run(**variables: str) -> tuple[int, str]:
+        instance = start(environment(topic, store=folder, **variables), "run", "--once")
+        code = instance.wait_exit(60)
+        return code, instance.log()
+
+    return run
+
+
+@pytest.fixture
+def aged(broker, topic, table, group, once) -> Table:
+    """A table of several versions, a checkpoint in the middle, and more to copy."""
+    for _ in range(2):
+        broker.produce(topic, json_values(30))
+        code, log = once()
+        assert code == DONE, log
+    assert newest_version(table) >= 3
+    checkpoint(table)
+    for _ in range(2):
+        broker.produce(topic, json_values(20))
+        code, log = once()
+        assert code == DONE, log
+    broker.produce(topic, json_values(20))
+    return table
+
+
+def checkpoint_file(table: Table):
+    (found,) = log_folder(table).glob("*.checkpoint.parquet")
+    return found
+
+
+def remove_hint(table: Table) -> None:
+    (log_folder(table) / HINT).unlink()
+
+
+def corrupt_hint(table: Table) -> None:
+    (log_folder(table) / HINT).write_bytes(b'{"version": 3, "si\x00')
+
+
+def empty_hint(table: Table) -> None:
+    (log_folder(table) / HINT).write_bytes(b"")
+
+
+def cleaned_up(table: Table) -> None:
+    """What every engine does after a while: entries before the checkpoint go."""
+    for version in range(int(checkpoint_file(table).name[:20])):
+        entry(table, version).unlink()
+
+
+def nothing_but_entries(table: Table) -> None:
+    remove_hint(table)
+    checkpoint_file(table).unlink()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        remove_hint,
+        corrupt_hint,
+        cleaned_up,
+        pytest.param(empty_hint, marks=FULL),
+        pytest.param(nothing_but_entries, marks=FULL),
+    ],
+)
+def test_goes_on(damage, aged, broker, group, once, topic):
+    progress = aged.progress(group, broker.topic_uuid(topic))
+    damage(aged)
+    code, log = once()
+    assert code == DONE, log
+    for partition, offset in progress.items():
+        assert f"partition {partition} begins at offset {offset}:" in log
+    assert_every_row_once(aged, broker)
+
+
+def assert_every_row_once(table: Table, broker) -> None:
+    """For a log that no longer begins at 0; else assert_exactly_once says more."""
+    rows = table.rows_by_delta_rs()
+    visible = [(r.partition, r.offset, r.value) for r in broker.read_visible(table.topic)]
+    assert sorted(rows, key=lambda row: row[:2]) == sorted(visible, key=lambda row: row[:2])
+
+
+def test_rows_of_a_lost_entry_come_again(aged, broker, topic, group, once, oracle):
+    entry(aged, newest_version(aged)).unlink()
+    code, log = once()
+    assert code == DONE, log
+    oracle(Table(aged.store, topic))
+
+
+def dangling_hint(table: Table) -> tuple[list[str], Callable[[], None]]:
+    checkpoint_file(table).unlink()
+    return [HINT, "delete"], lambda: remove_hint(table)
+
+
+def truncated_checkpoint(table: Table) -> tuple[list[str], Callable[[], None]]:
+    damaged = checkpoint_file(table)
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+
+    def repair() -> None:
+        damaged.unlink()
+        remove_hint(table)
+
+    return [damaged.name, "delete it"], repair
+
+
+def empty_checkpoint(table: Table) -> tuple[list[str], Callable[[], None]]:
+    checkpoint_file(table).write_bytes(b"")
+    return [HINT, "delete"], lambda: remove_hint(table)
+
+
+def moved_away(table: Table, version: int) -> tuple[list[str], Callable[[], None]]:
+    lost = entry(table, version)
+    kept = lost.read_bytes()
+    lost.unlink()
+    return [lost.name, "missing", "backup"], lambda: lost.write_bytes(kept) and None
+
+
+def missing_entry(table: Table) -> tuple[list[str], Callable[[], None]]:
+    return moved_away(table, int(checkpoint_file(table).name[:20]) + 1)
+
+
+def missing_first_entry(table: Table) -> tuple[list[str], Callable[[], None]]:
+    nothing_but_entries(table)
+    return moved_away(table, 0)
+
+
+def half_an_entry(table: Table) -> tuple[list[str], Callable[[], None]]:
+    damaged = entry(table, newest_version(table))
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[: len(whole) // 2])
+    return [damaged.name, "backup"], lambda: damaged.write_bytes(whole) and None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        dangling_hint,
+        truncated_checkpoint,
+        missing_entry,
+        half_an_entry,
+        pytest.param(empty_checkpoint, marks=FULL),
+        pytest.param(missing_first_entry, marks=FULL),
+    ],
+)
+def test_stops_and_names_the_repair(damage, aged, broker, group, once, topic, oracle):
+    offsets = broker.committed_offsets(group, topic)
+    words, repair = damage(aged)
+    before = sorted(path.name for path in log_folder(aged).iterdir())
+
+    code, log = once()
+
+    assert code == STOPPED, log
+    assert any(all(word in line for word in words) for line in log.splitlines()), (words, log)
+    assert "begins at offset" not in log
+    assert sorted(path.name for path in log_folder(aged).iterdir()) == before
+    assert broker.committed_offsets(group, topic) == offsets
+
+    repair()
+    code, log = once()
+    assert code == DONE, log
+    oracle(aged)
+
+
+def drop(table: Table) -> None:
+    shutil.rmtree(table.uri)
+
+
+def recreate(table: Table) -> None:
+    """The same columns, another table."""
+    schema = json.dumps(json.loads(table.metadata()["schemaString"]))
+    drop(table)
+    DeltaTable.create(
+        table.uri, Schema.from_json(schema), partition_by=["_ingestion_date"], mode="error"
+    )
+
+
+@pytest.mark.parametrize("take", [drop, recreate])
+def test_a_table_that_is_taken_away_while_down_is_not_begun_anew(
+    take, aged, broker, group, once, topic
+):
+    offsets = broker.committed_offsets(group, topic)
+    take(aged)
+    code, log = once()
+    assert code == STOPPED, log
+    assert "state was lost" in log
+    assert "begins at offset" not in log
+    assert broker.committed_offsets(group, topic) == offsets
+    assert not DeltaTable(aged.uri).file_uris()
+
+
+@pytest.fixture
+def running(broker, topic, table, group, environment, start, folder):
+    broker.produce(topic, json_values(30))
+    variables = environment(
+        topic, store=folder, BATCH_INTERVAL_SECONDS="0.2", WRITE_RETRY_SECONDS="2"
+    )
+    instance = start(variables)
+    broker.wait_caught_up(group, topic)
+    return instance
+
+
+def test_a_table_that_is_dropped_underneath_ends_the_service(
+    running, broker, topic, table, group, once
+):
+    offsets = broker.committed_offsets(group, topic)
+    drop(table)
+    broker.produce(topic, json_values(30))
+
+    assert running.wait_exit(60) == STOPPED
+    assert f"bronze_{topic}" in running.log() and "there is no Delta log" in running.log()
+    assert broker.committed_offsets(group, topic) == offsets
+    assert not list(log_folder(table).glob("*.json"))
+
+    code, log = once()
+    assert code == STOPPED and "state was lost" in log, log
+
+
+def test_a_table_that_is_recreated_underneath_stops_its_topic(running, broker, topic, table, group):
+    offsets = broker.committed_offsets(group, topic)
+    recreate(table)
+    broker.produce(topic, json_values(30))
+
+    health = running.wait_unhealthy(60)
+    assert any("replaced" in reason for reason in health.body["reasons"]), health.body
+    running.stop(codes=(0, 1))
+    assert broker.committed_offsets(group, topic) == offsets
+    assert not DeltaTable(table.uri).file_uris()
+
+
+@pytest.mark.full
+def test_hints_and_checkpoints_that_break_underneath_disturb_nobody(
+    running, broker, topic, table, group, once, oracle
+):
+    checkpoint(table)
+    with Stream(broker, topic):
+        for damage in (corrupt_hint, remove_hint):
+            damage(table)
+            goal = len(table.data_commits()) + 3
+            wait_until(lambda goal=goal: len(table.data_commits()) >= goal, 40, "three commits")
+        checkpoint_file(table).write_bytes(b"PAR1")
+        goal = len(table.data_commits()) + 3
+        wait_until(lambda: len(table.data_commits()) >= goal, 40, "three commits")
+    broker.wait_caught_up(group, topic)
+    running.stop()
+    checkpoint_file(table).unlink()
+    oracle(table)
+
+
+def test_the_newest_entry_is_taken_away_underneath(running, broker, topic, table, group, oracle):
+    """The table is the older version of itself, rows and progress alike: these rows come again."""
+    entry(table, newest_version(table)).unlink()
+    table = Table(table.store, topic)
+    broker.produce(topic, json_values(30))
+
+    running.wait_log("starting over from the table")
+    running.wait_written(30 + 60)
+    running.stop()
+    oracle(table)

@@ -1,0 +1,328 @@
+"""Rows 15 and 16: others write to the table at the same time, or change what it is.
+
+One kind of other writer at a time, rows that others delete, and DELETE before a restart are in
+tests/integration/test_conflicts.py; extra columns that others add, in test_extra_columns.py; tables
+that are of another kind from the beginning, in test_lanes.py.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import threading
+import time
+from collections.abc import Callable
+
+import pyarrow as pa
+import pytest
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import Field as DeltaField
+from deltalake.exceptions import DeltaError
+from deltalake.schema import PrimitiveType
+from harness.payloads import Stream, json_values
+from harness.processes import wait_until
+from harness.tables import Table
+from logs import append_entry, newest_version
+
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+FOREIGN_ROWS = pa.table(
+    {
+        "_raw_value": pa.array(["foreign"]),
+        "_kafka_partition": pa.array([None], pa.int32()),
+        "_kafka_offset": pa.array([None], pa.int64()),
+        "_kafka_timestamp": pa.array([None], TIMESTAMP),
+        "_ingested_at": pa.array([None], TIMESTAMP),
+        "_ingestion_date": pa.array(["2001-01-01"]),
+    }
+)
+# Losing races is the service's business here, not the others'.
+PATIENT = CommitProperties(max_commit_retries=100)
+
+
+class Others:
+    """Each action in a thread of its own, again and again; counts what succeeded."""
+
+    def __init__(self, **actions: tuple[Callable[[], None], float]) -> None:
+        self._stop = threading.Event()
+        self.done = dict.fromkeys(actions, 0)
+        self._threads = [
+            threading.Thread(target=self._run, args=(name, *action), daemon=True)
+            for name, action in actions.items()
+        ]
+
+    def __enter__(self) -> Others:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(60)
+
+    def _run(self, name: str, action: Callable[[], None], interval: float) -> None:
+        while not self._stop.is_set():
+            begun = time.monotonic()
+            try:
+                action()
+                self.done[name] += 1
+            except DeltaError as refused:
+                print(f"{name}: {refused}")
+            self._stop.wait(max(0.0, begun + interval - time.monotonic()))
+
+
+def everything_at_once(table: Table) -> Others:
+    options = table.store.options()
+
+    def opened() -> DeltaTable:
+        return DeltaTable(table.uri, storage_options=options)
+
+    def append() -> None:
+        write_deltalake(
+            table.uri,
+            FOREIGN_ROWS,
+            mode="append",
+            storage_options=options,
+            commit_properties=PATIENT,
+        )
+
+    def vacuum() -> None:
+        # Young enough to hit whatever is not referred to, old enough for the service's promise.
+        opened().vacuum(
+            retention_hours=1, dry_run=False, enforce_retention_duration=False, full=True
+        )
+
+    return Others(
+        append=(append, 0.1),
+        optimize=(lambda: opened().optimize.compact(commit_properties=PATIENT) and None, 1.0),
+        delete=(
+            lambda: opened().delete("_kafka_partition IS NULL", commit_properties=PATIENT) and None,
+            1.5,
+        ),
+        vacuum=(vacuum, 1.0),
+        checkpoint=(lambda: opened().create_checkpoint(), 1.0),
+    )
+
+
+@pytest.mark.row(15)
+@pytest.mark.parametrize("seconds", [8, pytest.param(120, marks=pytest.mark.full)])
+@pytest.mark.timeout(400)
+def test_all_kinds_of_other_writers_at_once(
+    seconds, broker, topic, table, group, environment, start, oracle
+):
+    broker.produce(topic, json_values(30))
+    variables = environment(topic, BATCH_INTERVAL_SECONDS="0.5", WRITE_RETRY_SECONDS="60")
+    instance = start(variables)
+    broker.wait_caught_up(group, topic)
+
+    with Stream(broker, topic), everything_at_once(table) as others:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            # No starvation: whatever the others do, what is there now is written soon.
+            ends = broker.end_offsets(topic)
+            wait_until(
+                lambda ends=ends: all(
+                    broker.committed_offsets(group, topic).get(p, 0) >= end
+                    for p, end in ends.items()
+                ),
+                60,
+                f"what was there is written\n{instance.tail()}",
+            )
+    broker.wait_caught_up(group, topic)
+    print(others.done)
+    assert others.done["append"] > seconds // 2 and min(others.done.values()) > 0, others.done
+    health = instance.health()
+    assert health.is_healthy and health.body["errors"] == 0, health
+    instance.stop()
+    oracle(table)
+
+    # Somebody who begins in the middle of all that finds the same.
+    broker.produce(topic, json_values(10))
+    second = start(variables, "run", "--once")
+    assert second.wait_exit(60) == 0, second.tail()
+    oracle(table)
+
+
+# --- row 16 ---------------------------------------------------------------------------------------
+
+
+def by_hand(change: Callable[[dict], None]) -> Callable[[Table], None]:
+    """Changes the table's metadata by a log entry of our own."""
+
+    def spoil(table: Table) -> None:
+        metadata = copy.deepcopy(table.metadata())
+        schema = json.loads(metadata["schemaString"])
+        change(schema)
+        metadata["schemaString"] = json.dumps(schema)
+        append_entry(table, {"metaData": metadata})
+
+    return spoil
+
+
+def column(schema: dict, name: str) -> dict:
+    return next(field for field in schema["fields"] if field["name"] == name)
+
+
+def add_nullable_column(table: Table) -> None:
+    note = DeltaField("note", PrimitiveType("string"), nullable=True)
+    DeltaTable(table.uri).alter.add_columns(note)
+
+
+def add_required_column(schema: dict) -> None:
+    schema["fields"].append({"name": "note", "type": "string", "nullable": False, "metadata": {}})
+
+
+def demand_a_value(schema: dict) -> None:
+    column(schema, "_raw_value")["nullable"] = False
+
+
+def drop_a_column(schema: dict) -> None:
+    schema["fields"].remove(column(schema, "_kafka_timestamp"))
+
+
+def rename_a_column(schema: dict) -> None:
+    column(schema, "_raw_value")["name"] = "value"
+
+
+def widen_a_column(schema: dict) -> None:
+    column(schema, "_kafka_partition")["type"] = "long"
+
+
+def demand_an_invariant(schema: dict) -> None:
+    expression = json.dumps({"expression": {"expression": "_kafka_offset >= 0"}})
+    column(schema, "_kafka_offset")["metadata"]["delta.invariants"] = expression
+
+
+def partition_otherwise(table: Table) -> None:
+    metadata = {**table.metadata(), "partitionColumns": []}
+    append_entry(table, {"metaData": metadata})
+
+
+def demand_a_constraint(table: Table) -> None:
+    DeltaTable(table.uri).alter.add_constraint({"offsets": "_kafka_offset >= 0"})
+
+
+def demand_an_unknown_feature(table: Table) -> None:
+    protocol = {
+        "minReaderVersion": 1,
+        "minWriterVersion": 7,
+        "writerFeatures": ["appendOnly", "somethingNew"],
+    }
+    append_entry(table, {"protocol": protocol})
+
+
+def let_transactions_expire(table: Table) -> None:
+    DeltaTable(table.uri).alter.set_table_properties(
+        {"delta.setTransactionRetentionDuration": "interval 1 days"}, raise_if_not_exists=False
+    )
+
+
+FULL = pytest.mark.full
+CHANGES = [
+    pytest.param(add_nullable_column, "additional column note", id="nullable-column"),
+    pytest.param(
+        by_hand(add_required_column), "additional column note", id="required-column", marks=FULL
+    ),
+    pytest.param(by_hand(demand_a_value), "_raw_value must be nullable", id="not-null"),
+    pytest.param(
+        by_hand(drop_a_column), "column 4 should be _kafka_timestamp", id="dropped", marks=FULL
+    ),
+    pytest.param(
+        by_hand(rename_a_column), "column 1 should be _raw_value", id="renamed", marks=FULL
+    ),
+    pytest.param(
+        by_hand(widen_a_column), "column 2 should be _kafka_partition", id="widened", marks=FULL
+    ),
+    pytest.param(by_hand(demand_an_invariant), "invariant", id="invariant", marks=FULL),
+    pytest.param(
+        partition_otherwise, "partitioned by _ingestion_date", id="partitioning", marks=FULL
+    ),
+    pytest.param(demand_a_constraint, "protocol version 3", id="constraint", marks=FULL),
+    pytest.param(demand_an_unknown_feature, "somethingNew", id="feature"),
+    pytest.param(let_transactions_expire, "setTransactionRetentionDuration", id="retention"),
+]
+
+
+@pytest.mark.row(16)
+@pytest.mark.parametrize(("change", "reason"), CHANGES)
+def test_a_table_that_others_change_underneath_stops_its_topic(
+    change, reason, broker, topic, folder, group, environment, start, oracle
+):
+    table = Table(folder, topic)
+    broker.produce(topic, json_values(30))
+    variables = environment(topic, store=folder, BATCH_INTERVAL_SECONDS="1")
+    instance = start(variables)
+    broker.wait_caught_up(group, topic)
+    good = (table.protocol(), table.metadata())
+
+    # A batch is open while it happens.
+    broker.produce(topic, json_values(30))
+    time.sleep(0.3)
+    change(table)
+    changed_at = newest_version(table)
+    broker.produce(topic, json_values(30))
+
+    health = instance.wait_unhealthy(60)
+    assert any(reason in said for said in health.body["reasons"]), health.body
+    instance.stop(codes=(0, 1))
+    assert not [c for c in table.commits() if c.version > changed_at], "nothing after the change"
+    uuid = broker.topic_uuid(topic)
+    assert table.progress(group, uuid) == broker.committed_offsets(group, topic)
+
+    again = start(variables, "run", "--once")
+    assert again.wait_exit(60) == 1, again.tail()
+    assert reason in again.log()
+    assert newest_version(table) == changed_at
+
+    protocol, metadata = good
+    append_entry(table, {"protocol": protocol}, {"metaData": metadata})
+    repaired = start(variables, "run", "--once")
+    assert repaired.wait_exit(60) == 0, repaired.tail()
+    oracle(table)
+
+
+def describe(table: Table) -> None:
+    DeltaTable(table.uri).alter.set_table_description("raw events")
+
+
+def keep_the_log_for_a_week(table: Table) -> None:
+    DeltaTable(table.uri).alter.set_table_properties(
+        {"delta.logRetentionDuration": "interval 7 days"}
+    )
+
+
+def name_features(table: Table) -> None:
+    """What engines make of a table of protocol 1/2 when a feature is switched on."""
+    protocol = {
+        "minReaderVersion": 1,
+        "minWriterVersion": 7,
+        "writerFeatures": ["appendOnly", "domainMetadata", "invariants"],
+    }
+    append_entry(table, {"protocol": protocol})
+
+
+HARMLESS = [
+    pytest.param(describe, marks=FULL),
+    pytest.param(keep_the_log_for_a_week, marks=FULL),
+    name_features,
+]
+
+
+@pytest.mark.row(16)
+@pytest.mark.parametrize("change", HARMLESS)
+def test_a_batch_is_written_anew_for_a_table_that_others_changed_harmlessly(
+    change, broker, topic, folder, group, environment, start, oracle
+):
+    table = Table(folder, topic)
+    broker.produce(topic, json_values(30))
+    instance = start(environment(topic, store=folder, BATCH_INTERVAL_SECONDS="1"))
+    broker.wait_caught_up(group, topic)
+
+    broker.produce(topic, json_values(30))
+    time.sleep(0.3)
+    change(table)
+    broker.produce(topic, json_values(30))
+
+    broker.wait_caught_up(group, topic)
+    instance.stop()
+    oracle(table)

@@ -1,0 +1,348 @@
+#include "commands/verify_judgement.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+#include <string>
+#include <utility>
+
+#include "commands/verify_log.h"
+#include "commands/verify_output.h"
+#include "commands/verify_reading.h"
+#include "ingest/app_id.h"
+#include "ingest/resolve.h"
+
+namespace bronze::commands {
+namespace {
+
+using delta::StoreStatus;
+
+constexpr Partition k_p0{0};
+const TopicIdentity k_topic{"topic-uuid-AAAAAAAAAAA", 4711};
+const TopicIdentity k_old_topic{"topic-uuid-BBBBBBBBBBB", 4710};
+
+OffsetRange range(std::int64_t first, std::int64_t next) { return {Offset{first}, Offset{next}}; }
+
+std::string txn_of(const TopicIdentity& topic = k_topic) {
+  return ingest::partition_app_id("group", topic, k_p0);
+}
+
+delta::LogEntry entry(std::uint64_t version, std::map<std::string, std::string> parameters,
+                      delta::TxnMap txns) {
+  parameters["bronzeToken"] = "token";
+  return {.version = version,
+          .outcome = {},
+          .operation = "STREAMING UPDATE",
+          .timestamp_ms = 0,
+          .parameters = std::move(parameters),
+          .txns = std::move(txns),
+          .files_added = 1,
+          .files_removed = 0};
+}
+
+delta::LogEntry registration(std::int64_t begin) {
+  return entry(1, {{"bronzeRegisters", k_topic.text}}, {{txn_of(), begin}});
+}
+
+delta::LogEntry commit(std::uint64_t version, std::int64_t first, std::int64_t next,
+                       std::int64_t rows) {
+  return entry(
+      version,
+      {{"bronzeOffsets", "{\"0\":[" + std::to_string(first) + "," + std::to_string(next) + "]}"},
+       {"bronzeRows", std::to_string(rows)}},
+      {{txn_of(), next}});
+}
+
+/// Topic `trips` of one partition that begins at 100 in Kafka and ends at 200. The table has read
+/// up to 150 and has no rows yet.
+TopicFacts facts_at_150() {
+  TopicFacts facts;
+  facts.topic = "trips";
+  facts.group = "group";
+  facts.table.directory = "bronze_trips";
+  facts.table.id = "table-id";
+  facts.dead_letters.directory = "dlq_bronze_trips";
+  facts.dead_letters.loaded.status = StoreStatus::kMissing;
+  read_txns({{ingest::registry_app_id("group", "trips"), k_topic.number}, {txn_of(), 150}}, facts);
+  facts.kafka.topic = "trips";
+  facts.kafka.identity = k_topic;
+  facts.kafka.partitions = {k_p0};
+  facts.kafka.earliest = {{k_p0, Offset{100}}};
+  facts.kafka.latest = {{k_p0, Offset{200}}};
+  return facts;
+}
+
+PartitionFacts& partition(TopicFacts& facts) { return facts.epochs.back().partitions[k_p0]; }
+
+void add_rows(TopicFacts& facts, std::int64_t first, std::int64_t next) {
+  PartitionFacts& of = partition(facts);
+  of.rows.add(range(first, next), &of.repeated);
+  of.row_count += static_cast<std::uint64_t>(next - first);
+}
+
+/// Registered at 0, and [0, 150) is there, written by one commit.
+TopicFacts clean() {
+  TopicFacts facts = facts_at_150();
+  add_rows(facts, 0, 150);
+  take_log_entry(registration(0), facts);
+  take_log_entry(commit(2, 0, 150, 150), facts);
+  return facts;
+}
+
+std::set<std::string> codes(const VerifiedTopic& report, Level level) {
+  std::set<std::string> found;
+  for (const auto& finding : report.findings) {
+    if (finding.level == level) found.insert(finding.code);
+  }
+  return found;
+}
+
+int exit_code_of(const VerifiedTopic& topic) { return exit_code(VerifyReport{{}, {topic}}); }
+
+const VerifiedPartition& row(const VerifiedTopic& report) {
+  return report.epochs.back().partitions.at(0);
+}
+
+using Codes = std::set<std::string>;
+
+TEST(VerifyJudgementTest, ACompleteTableIsClean) {
+  const auto report = judge(clean());
+  EXPECT_EQ(exit_code_of(report), 0);
+  EXPECT_TRUE(report.findings.empty());
+  EXPECT_EQ(row(report).rows, 150U);
+  EXPECT_EQ(row(report).lag, 50);
+  ASSERT_EQ(row(report).ranges.size(), 1U);
+  EXPECT_EQ(row(report).ranges[0], range(0, 150));
+}
+
+TEST(VerifyJudgementTest, KafkaIsAskedOnlyAboutWhatItHasAndTheTableShouldHave) {
+  TopicFacts facts = facts_at_150();
+  add_rows(facts, 20, 110);
+  add_rows(facts, 120, 130);
+  partition(facts).dead.add(range(115, 116));
+  partition(facts).skipped.add(range(116, 118));
+  take_log_entry(registration(0), facts);
+  EXPECT_EQ(next_gap_to_ask(facts, k_p0, Offset{0}), range(110, 115));
+  EXPECT_EQ(next_gap_to_ask(facts, k_p0, Offset{112}), range(112, 115));
+  EXPECT_EQ(next_gap_to_ask(facts, k_p0, Offset{115}), range(118, 120));
+  EXPECT_EQ(next_gap_to_ask(facts, k_p0, Offset{120}), range(130, 150));
+  EXPECT_EQ(next_gap_to_ask(facts, k_p0, Offset{150}), std::nullopt);
+  facts.kafka.identity = k_old_topic;
+  EXPECT_EQ(next_gap_to_ask(facts, k_p0, Offset{0}), std::nullopt);
+}
+
+TEST(VerifyJudgementTest, GapsAreToldApart) {
+  TopicFacts facts = facts_at_150();
+  add_rows(facts, 50, 90);
+  add_rows(facts, 105, 140);
+  partition(facts).skipped.add(range(92, 95));
+  take_log_entry(registration(50), facts);
+  facts.gap_looks[k_p0] = {
+      .trouble = {}, .reached = {}, .visible = 2, .samples = {range(140, 142)}};
+  const auto report = judge(facts);
+  const GapReport& gaps = row(report).gaps;
+  EXPECT_EQ(gaps.before_take_over, 0U);
+  EXPECT_EQ(gaps.skipped, 3U);
+  EXPECT_EQ(gaps.retention, 7U);
+  EXPECT_EQ(gaps.missing, 2U);
+  EXPECT_EQ(gaps.explained, 13U);
+  EXPECT_EQ(gaps.unknown, 0U);
+  EXPECT_EQ(codes(report, Level::kProblem), Codes{"missing_rows"});
+  EXPECT_EQ(codes(report, Level::kWarning), Codes{"skipped"});
+  EXPECT_EQ(exit_code_of(report), 1);
+}
+
+TEST(VerifyJudgementTest, GapsThatKafkaDidNotTellOfAreOpen) {
+  TopicFacts facts = facts_at_150();
+  add_rows(facts, 0, 110);
+  add_rows(facts, 120, 140);
+  take_log_entry(registration(0), facts);
+  facts.gap_looks[k_p0] = {.trouble = {kafka::Trouble::Kind::kUnreachable, "silence"},
+                           .reached = Offset{125},
+                           .visible = 0,
+                           .samples = {}};
+  auto report = judge(facts);
+  EXPECT_EQ(row(report).gaps.explained, 10U);
+  EXPECT_EQ(row(report).gaps.unknown, 10U);
+  EXPECT_EQ(exit_code_of(report), 3);
+
+  facts.kafka = {};
+  facts.kafka.trouble = {kafka::Trouble::Kind::kUnreachable, "silence"};
+  facts.gap_looks.clear();
+  report = judge(facts);
+  EXPECT_EQ(row(report).gaps.unknown, 20U);
+  EXPECT_EQ(codes(report, Level::kUnknown), (Codes{"gaps_not_read", "kafka_unreachable"}));
+}
+
+TEST(VerifyJudgementTest, DuplicatesOfAnotherProgramAreNotOurs) {
+  TopicFacts facts = facts_at_150();
+  add_rows(facts, 0, 150);
+  add_rows(facts, 10, 12);
+  take_log_entry(registration(50), facts);
+  auto report = judge(facts);
+  EXPECT_EQ(codes(report, Level::kWarning), Codes{"duplicates_before_take_over"});
+  EXPECT_EQ(row(report).duplicates, 2U);
+  EXPECT_EQ(row(report).duplicates_of_others, 2U);
+  EXPECT_EQ(exit_code_of(report), 0);
+
+  add_rows(facts, 49, 52);
+  report = judge(facts);
+  EXPECT_EQ(codes(report, Level::kProblem), Codes{"duplicate_rows"});
+  EXPECT_EQ(row(report).duplicates, 5U);
+  EXPECT_EQ(row(report).duplicates_of_others, 3U);
+}
+
+TEST(VerifyJudgementTest, WithoutTheRegistrationTheLogMustProveWhoWroteDuplicates) {
+  TopicFacts facts = facts_at_150();
+  add_rows(facts, 0, 150);
+  add_rows(facts, 10, 12);
+  take_log_entry(commit(90, 100, 150, 50), facts);
+  EXPECT_EQ(exit_code_of(judge(facts)), 3);
+  add_rows(facts, 120, 121);
+  EXPECT_EQ(exit_code_of(judge(facts)), 1);
+}
+
+TEST(VerifyJudgementTest, ASecondTakeOverGivesWhatItPassesToTheOtherProgram) {
+  TopicFacts facts = facts_at_150();
+  add_rows(facts, 0, 150);
+  add_rows(facts, 60, 70);
+  take_log_entry(registration(0), facts);
+  take_log_entry(commit(2, 0, 50, 50), facts);
+  take_log_entry(entry(3, {{"bronzeRegisters", k_topic.text}, {"bronzeTakesOver", "partition 0"}},
+                       {{txn_of(), 100}}),
+                 facts);
+  take_log_entry(commit(4, 100, 150, 50), facts);
+  const auto report = judge(facts);
+  EXPECT_EQ(codes(report, Level::kWarning), Codes{"duplicates_before_take_over"});
+  EXPECT_EQ(row(report).begin, Offset{0});
+  EXPECT_EQ(exit_code_of(report), 0);
+}
+
+TEST(VerifyJudgementTest, ACommitWhoseRowsAreGoneIsNamed) {
+  TopicFacts facts = facts_at_150();
+  add_rows(facts, 0, 80);
+  add_rows(facts, 100, 150);
+  take_log_entry(registration(0), facts);
+  // Two of them were never visible.
+  take_log_entry(commit(2, 0, 100, 98), facts);
+  take_log_entry(commit(3, 100, 150, 50), facts);
+  auto removal = entry(4, {}, {});
+  removal.parameters.clear();
+  removal.operation = "DELETE";
+  removal.files_removed = 1;
+  take_log_entry(removal, facts);
+  const auto report = judge(facts);
+  ASSERT_EQ(codes(report, Level::kProblem), Codes{"rows_lost"});
+  const std::string& said = report.findings[0].message;
+  EXPECT_NE(said.find("18 rows"), std::string::npos) << said;
+  EXPECT_NE(said.find("version 2: 98 rows written, 80 there"), std::string::npos) << said;
+  EXPECT_NE(said.find("DELETE at version 4"), std::string::npos) << said;
+
+  facts.table.unread_files.add("a.parquet: time-out");
+  EXPECT_EQ(codes(judge(facts), Level::kUnknown), (Codes{"file_not_read", "rows_lost"}));
+}
+
+TEST(VerifyJudgementTest, ProgressMustGoWithRowsKafkaAndGroup) {
+  TopicFacts facts = clean();
+  add_rows(facts, 150, 152);
+  EXPECT_EQ(codes(judge(facts), Level::kProblem), Codes{"rows_beyond_progress"});
+
+  facts = clean();
+  facts.kafka.latest[k_p0] = Offset{149};
+  EXPECT_EQ(codes(judge(facts), Level::kProblem), Codes{"log_truncated"});
+
+  facts = clean();
+  facts.kafka.earliest[k_p0] = Offset{151};
+  EXPECT_EQ(codes(judge(facts), Level::kProblem), Codes{"data_loss"});
+
+  facts = clean();
+  facts.kafka.group_offsets[k_p0] = {Offset{160}, ingest::commit_metadata("table-id")};
+  EXPECT_EQ(codes(judge(facts), Level::kProblem), Codes{"table_set_back"});
+  EXPECT_TRUE(is_ahead_of_table(facts));
+  facts.kafka.group_offsets[k_p0] = {Offset{160}, ""};
+  EXPECT_FALSE(is_ahead_of_table(facts));
+  EXPECT_EQ(exit_code_of(judge(facts)), 0);
+}
+
+TEST(VerifyJudgementTest, RowsOfTwoTopicsOfOneNameAreJudgedApart) {
+  TopicFacts facts = facts_at_150();
+  constexpr UnixMicros k_since = 1'700'000'000'000'000;
+  read_txns({{ingest::registry_app_id("group", "trips"), k_topic.number},
+             {ingest::registry_app_id("group", "trips") + "/" + k_topic.text + "/since", k_since},
+             {txn_of(k_old_topic), 300},
+             {txn_of(), 150}},
+            facts);
+  ASSERT_EQ(facts.epochs.size(), 2U);
+  EXPECT_EQ(facts.epochs[0].identity, k_old_topic.text);
+  EXPECT_EQ(facts.epochs[1].since, k_since);
+  add_rows(facts, 0, 150);
+  PartitionFacts& old = facts.epochs[0].partitions[k_p0];
+  old.rows.add(range(0, 200));
+  old.rows.add(range(201, 300));
+  old.row_count = 299;
+  facts.kafka.group_offsets[k_p0] = {Offset{300}, ingest::commit_metadata("table-id")};
+  const auto report = judge(facts);
+  EXPECT_EQ(exit_code_of(report), 0);
+  ASSERT_EQ(report.epochs.size(), 2U);
+  EXPECT_FALSE(report.epochs[0].is_current);
+  EXPECT_EQ(report.epochs[0].partitions[0].gaps.retention, 1U);
+  EXPECT_EQ(row(report).rows, 150U);
+}
+
+TEST(VerifyJudgementTest, AnotherTopicInKafkaCannotBeCompared) {
+  TopicFacts facts = clean();
+  facts.kafka.identity = k_old_topic;
+  EXPECT_EQ(codes(judge(facts), Level::kUnknown), Codes{"other_topic"});
+  facts.kafka.trouble = {kafka::Trouble::Kind::kUnknownTopic, "no such topic"};
+  EXPECT_EQ(codes(judge(facts), Level::kUnknown), Codes{"topic_absent"});
+}
+
+TEST(VerifyJudgementTest, WhatCannotBeReadIsOpenAndWhatIsBrokenIsNot) {
+  TopicFacts facts = clean();
+  facts.table.unreadable = "it uses column mapping, which verify does not read";
+  EXPECT_EQ(codes(judge(facts), Level::kUnknown), Codes{"unsupported"});
+
+  facts = clean();
+  facts.table.out_of_memory = true;
+  EXPECT_EQ(codes(judge(facts), Level::kUnknown), Codes{"out_of_memory"});
+
+  facts = clean();
+  facts.table.loaded = {StoreStatus::kTransient, "time-out"};
+  EXPECT_EQ(codes(judge(facts), Level::kUnknown), Codes{"table_not_read"});
+  facts.table.loaded = {StoreStatus::kCorrupt, "log entry 7 is missing"};
+  EXPECT_EQ(codes(judge(facts), Level::kProblem), Codes{"log_broken"});
+  facts.table.loaded = {StoreStatus::kMissing, "there is no Delta log"};
+  EXPECT_EQ(codes(judge(facts), Level::kUnknown), Codes{"table_absent"});
+  facts.kafka.group_offsets[k_p0] = {Offset{160}, ingest::commit_metadata("table-id")};
+  EXPECT_EQ(codes(judge(facts), Level::kProblem), Codes{"table_lost"});
+
+  facts = clean();
+  facts.log.needed_entries.add("7");
+  facts.log.missing_entries.add("2");
+  auto report = judge(facts);
+  EXPECT_EQ(codes(report, Level::kProblem), Codes{"log_entry_missing"});
+  EXPECT_EQ(codes(report, Level::kWarning), Codes{"log_entry_missing"});
+}
+
+TEST(VerifyJudgementTest, ProblemsWinOverOpenQuestionsInOneJsonObject) {
+  TopicFacts facts = clean();
+  add_rows(facts, 0, 1);
+  facts.table.unread_files.add("a.parquet");
+  const VerifyReport report{{}, {judge(facts)}};
+  EXPECT_EQ(exit_code(report), 1);
+  std::ostringstream out;
+  print_json(report, out);
+  const std::string json = out.str();
+  EXPECT_NE(json.find("\"verdict\":\"dirty\",\"exit_code\":1"), std::string::npos);
+  EXPECT_NE(json.find("\"code\":\"duplicate_rows\",\"partition\":0"), std::string::npos);
+  EXPECT_EQ(std::count(json.begin(), json.end(), '\n'), 1);
+  std::ostringstream text;
+  print_text(report, text);
+  EXPECT_NE(text.str().find("dirty: 1 topics, 1 problems, 1 open questions"), std::string::npos)
+      << text.str();
+}
+
+}  // namespace
+}  // namespace bronze::commands
