@@ -70,13 +70,7 @@ int VerifyApp::run(std::ostream& out, std::ostream& err) {
           [&parts](const kafka::LookRequest& request) {
             return kafka::ClusterInspector(source_settings(parts.config)).look(request);
           },
-      .read_gaps = [&parts](const kafka::GapRequest& request) { return parts.gaps.read(request); },
-      .matched_topics =
-          [&parts] {
-            const std::vector<std::string> hidden(config::k_unmatched_prefixes.begin(),
-                                                  config::k_unmatched_prefixes.end());
-            return parts.gaps.topics(parts.config.kafka.patterns, hidden, parts.options.timeout);
-          }};
+      .read_gaps = [&parts](const kafka::GapRequest& request) { return parts.gaps.read(request); }};
   const auto report =
       commands::verify(parts.config, settings_of(parts.options), access,
                        [&progress](const std::string& what) { progress.tell(what); });

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "commands/store_inspector.h"
+#include "commands/topic_match.h"
 #include "commands/verify_judgement.h"
 
 namespace bronze::commands {
@@ -38,18 +39,27 @@ class Verification {
     if (!settings_.topics.empty()) return settings_.topics;
     std::vector<std::string> topics = config_.kafka.topics;
     if (config_.kafka.patterns.empty()) return topics;
-    const auto matched = access_.matched_topics();
-    if (matched.trouble.any()) {
-      unreachable_ = matched.trouble;
+    TopicMatch match;
+    const auto look = access_.look({
+        .topics = {},
+        .more_topics =
+            [&](const std::vector<std::string>& all) {
+              match = match_topics(config_, all);
+              return std::vector<std::string>{};
+            },
+        .unix_ms = std::nullopt,
+        .timeout = settings_.timeout,
+    });
+    const auto& trouble = look.trouble.any() ? look.trouble : look.list_trouble;
+    if (trouble.any()) {
+      unreachable_ = trouble;
       report.findings.push_back(
           {Level::kUnknown, "kafka_unreachable", std::nullopt,
            "Kafka does not tell which topics the regular expressions of KAFKA_TOPICS match; name "
            "topics to verify them: " +
-               matched.trouble.message});
+               trouble.message});
     }
-    for (const auto& topic : matched.topics) {
-      if (std::find(topics.begin(), topics.end(), topic) == topics.end()) topics.push_back(topic);
-    }
+    topics.insert(topics.end(), match.topics.begin(), match.topics.end());
     return topics;
   }
 

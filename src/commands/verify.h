@@ -32,8 +32,6 @@ struct VerifyAccess {
   std::function<std::unique_ptr<delta::TableReader>(const std::string& directory)> reader;
   std::function<kafka::ClusterLook(const kafka::LookRequest&)> look;
   std::function<kafka::GapLook(const kafka::GapRequest&)> read_gaps;
-  /// The topics that the patterns of KAFKA_TOPICS match.
-  std::function<kafka::TopicList()> matched_topics;
 };
 
 /// Why a name cannot be that of a topic; empty = it can.

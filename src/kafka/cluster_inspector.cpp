@@ -14,6 +14,7 @@ namespace {
 
 /// The least that librdkafka takes as the time-out of a request.
 constexpr std::chrono::milliseconds k_request_timeout_min{1};
+constexpr std::chrono::milliseconds k_ask_again{200};
 
 using Kind = Trouble::Kind;
 
@@ -68,7 +69,10 @@ Trouble trouble_of(rd_kafka_event_t* event) {
 
 Trouble trouble_of(const rd_kafka_error_t* error) {
   if (error == nullptr || rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
-  return {kind_of(rd_kafka_error_code(error)), rd_kafka_error_string(error)};
+  std::string text = rd_kafka_error_string(error);
+  // Some are empty but for the name of the request.
+  if (text.empty() || text.ends_with(": ")) text += rd_kafka_err2str(rd_kafka_error_code(error));
+  return {kind_of(rd_kafka_error_code(error)), std::move(text)};
 }
 
 Trouble trouble_of(const rd_kafka_topic_partition_t& entry) {
@@ -138,8 +142,11 @@ ClusterLook ClusterInspector::look(const LookRequest& request) {
   ask_cluster();
   ask_group();
   if (!request.more_topics) ask_topics();
-  while (!waiting_.empty() && left().count() > 0 && connection_.kind != Kind::kDenied) {
-    const EventHandle event(rd_kafka_queue_poll(queue_.get(), static_cast<int>(left().count())));
+  while (!(waiting_.empty() && again_.empty()) && left().count() > 0 &&
+         connection_.kind != Kind::kDenied) {
+    ask_what_is_due();
+    const auto wait = again_.empty() ? left() : std::min(left(), k_ask_again);
+    const EventHandle event(rd_kafka_queue_poll(queue_.get(), static_cast<int>(wait.count())));
     if (!event) continue;
     if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_ERROR) {
       take_error(event.get());
@@ -154,6 +161,18 @@ ClusterLook ClusterInspector::look(const LookRequest& request) {
   }
   give_up();
   return std::move(look_);
+}
+
+void ClusterInspector::ask_again(void (ClusterInspector::*ask)()) {
+  again_.emplace(std::chrono::steady_clock::now() + k_ask_again, ask);
+}
+
+void ClusterInspector::ask_what_is_due() {
+  while (!again_.empty() && again_.begin()->first <= std::chrono::steady_clock::now()) {
+    const auto ask = again_.begin()->second;
+    again_.erase(again_.begin());
+    (this->*ask)();
+  }
 }
 
 std::chrono::milliseconds ClusterInspector::left() const {
@@ -244,6 +263,7 @@ void ClusterInspector::take_group(rd_kafka_event_t* event) {
     return;
   }
   look.trouble = trouble_of(error);
+  if (look.trouble.kind == Kind::kUnreachable) ask_again(&ClusterInspector::ask_group);
   if (look.trouble.any()) return;
   look.state =
       rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(groups[0]));
@@ -357,10 +377,9 @@ void ClusterInspector::take_group_offsets(rd_kafka_event_t* event) {
       trouble.any() ? nullptr : rd_kafka_ListConsumerGroupOffsets_result_groups(result, &count);
   if (!trouble.any() && count != 1) trouble = {Kind::kOther, "no answer for the group"};
   if (!trouble.any()) trouble = trouble_of(rd_kafka_group_result_error(groups[0]));
-  if (trouble.any()) {
-    for (TopicLook& look : look_.topics) look.group_offsets_trouble = trouble;
-    return;
-  }
+  if (trouble.kind == Kind::kUnreachable) ask_again(&ClusterInspector::ask_group_offsets);
+  for (TopicLook& look : look_.topics) look.group_offsets_trouble = trouble;
+  if (trouble.any()) return;
   const auto* list = rd_kafka_group_result_partitions(groups[0]);
   for (int i = 0; list != nullptr && i < list->cnt; ++i) {
     const auto& entry = list->elems[i];
@@ -377,8 +396,12 @@ void ClusterInspector::take_group_offsets(rd_kafka_event_t* event) {
 }
 
 void ClusterInspector::take_error(rd_kafka_event_t* event) {
+  const auto code = rd_kafka_event_error(event);
   // It says only that no broker is left; what came before says why.
-  if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) return;
+  if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) return;
+  // Of librdkafka's own search for the coordinator: no connection failed. The group's answer says
+  // it.
+  if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) return;
   connection_ = trouble_of(event);
   if (connection_.kind != Kind::kDenied) connection_.kind = Kind::kUnreachable;
 }

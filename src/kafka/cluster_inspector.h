@@ -28,6 +28,9 @@ class ClusterInspector {
  private:
   using TakeAnswer = std::function<void(rd_kafka_event_t*)>;
 
+  /// Asks once more, a moment later: for what a coordinator that is loading refuses.
+  void ask_again(void (ClusterInspector::*ask)());
+  void ask_what_is_due();
   void ask_cluster();
   void ask_group();
   /// Blocks while the list of all topics is fetched: librdkafka has no other way.
@@ -59,6 +62,7 @@ class ClusterInspector {
   ClusterLook look_;
   std::size_t last_request_ = 0;
   std::map<std::size_t, TakeAnswer> waiting_;
+  std::multimap<SteadyTime, void (ClusterInspector::*)()> again_;
   bool cluster_answered_ = false;
   bool topics_listed_ = false;
   bool group_offsets_answered_ = false;

@@ -34,10 +34,4 @@ struct GapLook {
   std::vector<OffsetRange> samples;
 };
 
-/// Names of all topics that the cluster shows us.
-struct TopicList {
-  Trouble trouble;
-  std::vector<std::string> topics;
-};
-
 }  // namespace bronze::kafka

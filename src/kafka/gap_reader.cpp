@@ -1,11 +1,8 @@
 #include "kafka/gap_reader.h"
 
 #include <librdkafka/rdkafka.h>
-#include <regex.h>
 
 #include <algorithm>
-#include <array>
-#include <memory>
 #include <utility>
 
 #include "kafka/client.h"
@@ -153,25 +150,6 @@ class Reading {
   std::string silence_;
 };
 
-class Pattern {
- public:
-  explicit Pattern(const std::string& text)
-      : valid_(regcomp(&compiled_, text.c_str(), REG_EXTENDED | REG_NOSUB) == 0) {}
-  ~Pattern() {
-    if (valid_) regfree(&compiled_);
-  }
-  Pattern(const Pattern&) = delete;
-  Pattern& operator=(const Pattern&) = delete;
-
-  [[nodiscard]] bool matches(const std::string& topic) const {
-    return valid_ && regexec(&compiled_, topic.c_str(), 0, nullptr, 0) == 0;
-  }
-
- private:
-  regex_t compiled_{};
-  bool valid_;
-};
-
 }  // namespace
 
 GapReader::GapReader(const SourceSettings& settings) {
@@ -195,32 +173,6 @@ GapReader::GapReader(const SourceSettings& settings) {
 
 GapLook GapReader::read(const GapRequest& request) {
   return Reading(consumer_.get(), request).run();
-}
-
-TopicList GapReader::topics(const std::vector<std::string>& patterns,
-                            const std::vector<std::string>& hidden,
-                            std::chrono::milliseconds timeout) {
-  const rd_kafka_metadata_t* answer = nullptr;
-  const auto error =
-      rd_kafka_metadata(consumer_.get(), 1, nullptr, &answer, static_cast<int>(timeout.count()));
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return {{kind_of(error), rd_kafka_err2str(error)}, {}};
-  }
-  const MetadataHandle metadata(answer);
-  TopicList list;
-  for (const auto& text : patterns) {
-    const Pattern pattern(text);
-    for (int i = 0; i < metadata->topic_cnt; ++i) {
-      const std::string topic = metadata->topics[i].topic;
-      const bool is_hidden = std::any_of(hidden.begin(), hidden.end(), [&](const auto& prefix) {
-        return topic.starts_with(prefix);
-      });
-      if (!is_hidden && pattern.matches(topic)) list.topics.push_back(topic);
-    }
-  }
-  std::sort(list.topics.begin(), list.topics.end());
-  list.topics.erase(std::unique(list.topics.begin(), list.topics.end()), list.topics.end());
-  return list;
 }
 
 }  // namespace bronze::kafka

@@ -22,12 +22,6 @@ class GapReader {
   /// after a million visible records.
   [[nodiscard]] GapLook read(const GapRequest& request);
 
-  /// All topics that match one of the patterns (POSIX extended), but none that begins with one of
-  /// `hidden`.
-  [[nodiscard]] TopicList topics(const std::vector<std::string>& patterns,
-                                 const std::vector<std::string>& hidden,
-                                 std::chrono::milliseconds timeout);
-
  private:
   ClientHandle consumer_;
 };

@@ -130,7 +130,7 @@ def test_all_kinds_of_other_writers_at_once(
             )
     broker.wait_caught_up(group, topic)
     print(others.done)
-    assert others.done["append"] > seconds // 2 and min(others.done.values()) > 0, others.done
+    assert others.done["append"] > 5 and min(others.done.values()) > 0, others.done
     health = instance.health()
     assert health.is_healthy and health.body["errors"] == 0, health
     instance.stop()
@@ -140,6 +140,35 @@ def test_all_kinds_of_other_writers_at_once(
     broker.produce(topic, json_values(10))
     second = start(variables, "run", "--once")
     assert second.wait_exit(60) == 0, second.tail()
+    oracle(table)
+
+
+@pytest.mark.row(15)
+def test_ten_foreign_commits_a_second(
+    chance, broker, topic, folder, group, environment, start, oracle
+):
+    """At random moments, by hand, since delta-rs is not as fast: the service does not starve."""
+    table = Table(folder, topic)
+    broker.produce(topic, json_values(30))
+    instance = start(environment(topic, store=folder, BATCH_INTERVAL_SECONDS="0.3"))
+    broker.wait_caught_up(group, topic)
+
+    def commit() -> None:
+        time.sleep(chance.expovariate(10))
+        version = newest_version(table) + 1
+        append_entry(table, {"txn": {"appId": "somebody else", "version": version}})
+
+    with Stream(broker, topic), Others(commit=(commit, 0.0)) as others:
+        goal = len(table.data_commits()) + 10
+        wait_until(
+            lambda: len(table.data_commits()) >= goal, 120, f"ten commits\n{instance.tail()}", 0.5
+        )
+    print(others.done)
+    broker.wait_caught_up(group, topic)
+    assert others.done["commit"] > 10
+    assert instance.health().body["errors"] == 0
+    assert "starting over" not in instance.log()
+    instance.stop()
     oracle(table)
 
 

@@ -244,8 +244,7 @@ TEST_F(VerifyReadingTest, AServiceThatWritesMeanwhileSetsNothingBack) {
             topic.group_offsets[k_p0] = {Offset{150}, ingest::commit_metadata("table-id")};
             return look;
           },
-      .read_gaps = [](const kafka::GapRequest&) { return kafka::GapLook{}; },
-      .matched_topics = [] { return kafka::TopicList{}; }};
+      .read_gaps = [](const kafka::GapRequest&) { return kafka::GapLook{}; }};
   const VerifySettings settings{
       .topics = {"trips"}, .timeout = {}, .gap_timeout = {}, .limits = limits_};
   const auto run = [&] {
