@@ -23,9 +23,6 @@ constexpr std::chrono::seconds k_silence_max{30};
 constexpr std::chrono::milliseconds k_poll{200};
 
 using MessageHandle = Handle<rd_kafka_message_t, rd_kafka_message_destroy>;
-using MetadataHandle =
-    std::unique_ptr<const rd_kafka_metadata_t,
-                    decltype([](auto* metadata) { rd_kafka_metadata_destroy(metadata); })>;
 
 /// Whether trying on may help, though no record came.
 bool may_pass(rd_kafka_resp_err_t code) {

@@ -65,7 +65,8 @@ TEST_F(StoreInspectorTest, LooksAtRowsThatOthersMayHaveWrittenSince) {
                            {ingest::partition_app_id("group", topic, Partition{0}), 1}};
   table.commits[1].rows = {{Partition{0}, Offset{0}, std::nullopt, 0, ""}};
   const auto look = [&] {
-    StoreInspector inspector(access(), "group", {"a"});
+    StoreInspector inspector(access(), "group");
+    inspector.look_at({"a"});
     return inspector.wait_until(far_away()).tables[0];
   };
   EXPECT_TRUE(look().last_offsets.empty());
