@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "kafka/topic_identity.h"
+#include "kafka/trouble.h"
 
 namespace bronze::kafka {
 namespace {
@@ -28,36 +29,6 @@ void set(rd_kafka_conf_t* conf, const std::string& name, const std::string& valu
   if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error.data(), error.size()) !=
       RD_KAFKA_CONF_OK) {
     throw SettingsRefused("librdkafka refuses the property " + name + ": " + error.data());
-  }
-}
-
-Kind kind_of(rd_kafka_resp_err_t code) {
-  switch (code) {
-    case RD_KAFKA_RESP_ERR_NO_ERROR:
-      return Kind::kNone;
-    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-      return Kind::kDenied;
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-      return Kind::kUnknownTopic;
-    case RD_KAFKA_RESP_ERR__TIMED_OUT:
-    case RD_KAFKA_RESP_ERR__TRANSPORT:
-    case RD_KAFKA_RESP_ERR__RESOLVE:
-    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-    case RD_KAFKA_RESP_ERR__WAIT_COORD:
-    case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
-    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
-    case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
-    case RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS:
-    case RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE:
-    case RD_KAFKA_RESP_ERR_NOT_COORDINATOR:
-      return Kind::kUnreachable;
-    default:
-      return Kind::kOther;
   }
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "kafka/client.h"
+#include "kafka/trouble.h"
 
 namespace bronze::kafka {
 namespace {
@@ -20,35 +21,6 @@ constexpr std::chrono::seconds k_silence_max{30};
 constexpr std::chrono::milliseconds k_poll{200};
 
 using MessageHandle = Handle<rd_kafka_message_t, rd_kafka_message_destroy>;
-
-/// Whether trying on may help, though no record came.
-bool may_pass(rd_kafka_resp_err_t code) {
-  switch (code) {
-    case RD_KAFKA_RESP_ERR__TRANSPORT:
-    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-    case RD_KAFKA_RESP_ERR__RESOLVE:
-    case RD_KAFKA_RESP_ERR__TIMED_OUT:
-    case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
-    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
-      return true;
-    default:
-      return false;
-  }
-}
-
-Kind kind_of(rd_kafka_resp_err_t code) {
-  switch (code) {
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-      return Kind::kDenied;
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-      return Kind::kUnknownTopic;
-    default:
-      return may_pass(code) ? Kind::kUnreachable : Kind::kOther;
-  }
-}
 
 /// One partition being read.
 class Reading {
@@ -98,7 +70,7 @@ class Reading {
         if (gap_ && gap_->first.value >= message.offset) gap_.reset();
         return true;
       default:
-        if (!may_pass(message.err)) {
+        if (kind_of(message.err) != Kind::kUnreachable) {
           fail(message.err, rd_kafka_message_errstr(&message));
         } else if (message.err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
           silence_ = rd_kafka_message_errstr(&message);
