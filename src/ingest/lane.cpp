@@ -1,5 +1,6 @@
 #include "ingest/lane.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -682,7 +683,7 @@ LaneReport Lane::report() const {
   for (const auto& [partition, state] : partitions_) {
     if (state.phase != Phase::kHalted) continue;
     std::string& reason = report.halted[partition];
-    reason = state.reason + (reason.empty() ? "" : ". Besides: " + reason);
+    reason = reason.empty() ? state.reason : fmt::format("{}. Besides: {}", state.reason, reason);
   }
   return report;
 }

@@ -201,19 +201,20 @@ class Lane {
   /// Being revoked, whatever their phase.
   std::set<Partition> leaving_;
   TableState table_state_ = TableState::kOpening;
+  int foreign_rewinds_ = 0;
   SteadyTime open_again_at_;
   SteadyTime resolve_again_at_;
   Intake intake_ = Intake::kOpen;
   bool paused_ = false;
   bool intake_ended_ = false;
   bool dropped_ = false;
+  /// Said of a topic that was deleted; nothing of it is read while this holds.
+  bool deleted_ = false;
   /// Partitions whose rows are still in a batch, though they are no longer ours.
   std::set<Partition> orphans_;
   /// What was dropped because its partitions were lost, until it is known that the topic is there.
   std::optional<Unwritten> dropped_by_loss_;
   std::uint64_t loss_asked_after_ = 0;
-  /// Said of a topic that was deleted; nothing of it is read while this holds.
-  bool deleted_ = false;
   /// Of a deleted topic of which rows were never written: what is to be said, by the first
   /// partition that it is about.
   std::map<Partition, std::string> buried_;
@@ -229,7 +230,6 @@ class Lane {
   bool checkpoint_runs_ = false;
   /// The version up to which checkpoints have been seen to.
   std::uint64_t checkpointed_ = 0;
-  int foreign_rewinds_ = 0;
   /// The columns of which `tell_columns` has spoken.
   std::optional<ExtraColumns> told_columns_;
   std::string trouble_;

@@ -46,7 +46,7 @@ bool has_invariant(const nlohmann::json& field) {
 
 /// What a column asks of writers beyond its type.
 std::optional<std::string> demand_of(const nlohmann::json& field) {
-  if (const auto difference = not_nullable(field)) return difference;
+  if (auto difference = not_nullable(field)) return difference;
   if (!has_invariant(field)) return std::nullopt;
   return "column " + field["name"].get<std::string>() + " has an invariant, which is not supported";
 }

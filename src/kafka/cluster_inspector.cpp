@@ -203,6 +203,7 @@ void ClusterInspector::add_more_topics() {
   }
   topics_listed_ = true;
   std::vector<std::string> all;
+  all.reserve(static_cast<std::size_t>(metadata->topic_cnt));
   for (int i = 0; i < metadata->topic_cnt; ++i) all.emplace_back(metadata->topics[i].topic);
   for (auto& name : request_.more_topics(all)) look_.topics.emplace_back().topic = std::move(name);
 }
