@@ -25,7 +25,9 @@ OffsetMap progress_in(const delta::TxnMap& txns, const std::string& prefix) {
     const auto slash = app_id.find('/', prefix.size());
     if (!app_id.starts_with(prefix) || slash == std::string::npos) continue;
     std::int32_t partition = 0;
-    std::from_chars(app_id.data() + slash + 1, app_id.data() + app_id.size(), partition);
+    const char* const end = app_id.data() + app_id.size();
+    // Not a number: when a topic took the place of another one.
+    if (std::from_chars(app_id.data() + slash + 1, end, partition).ptr != end) continue;
     Offset& least = progress.try_emplace(Partition{partition}, Offset{next}).first->second;
     least = std::min(least, Offset{next});
   }
