@@ -9,6 +9,8 @@
 #include <string>
 #include <type_traits>
 
+#include "commands/one_line.h"
+
 namespace bronze::commands {
 namespace {
 
@@ -70,14 +72,6 @@ const char* verdict_of(int code) {
 }
 
 // --- text ----------------------------------------------------------------------------------------
-
-/// Messages of libraries may hold line ends; each stays on its line.
-std::string one_line(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(),
-      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
-  return text;
-}
 
 void print(const std::vector<Finding>& findings, std::ostream& out) {
   for (const auto& finding : findings) {

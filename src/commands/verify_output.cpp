@@ -2,11 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
 #include <string>
+
+#include "commands/one_line.h"
 
 namespace bronze::commands {
 namespace {
@@ -43,14 +44,6 @@ const char* verdict_of(int code) {
 }
 
 // --- text ----------------------------------------------------------------------------------------
-
-/// Messages of libraries may hold line ends; each stays on its line.
-std::string one_line(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(),
-      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
-  return text;
-}
 
 std::string text_of(const std::optional<Offset>& offset) {
   return offset ? std::to_string(offset->value) : "-";

@@ -1,4 +1,5 @@
 #include "ingest/batch_files.h"
+#include "fakes/silent_table.h"
 
 #include <gtest/gtest.h>
 
@@ -23,32 +24,13 @@ class GoodFile final : public delta::FileSink {
 };
 
 /// A table for which files cannot always be opened.
-class MoodyTable final : public delta::TableSink {
+class MoodyTable final : public SilentTable {
  public:
   [[nodiscard]] std::unique_ptr<delta::FileSink> open_file(const std::string& /*date*/) override {
     if (!opens) throw std::runtime_error("the table cannot be written");
     return std::make_unique<GoodFile>();
   }
   bool opens = true;
-
-  delta::StoreOutcome load() override { return {}; }
-  delta::StoreOutcome create(const delta::TableSpec& /*spec*/) override { return {}; }
-  [[nodiscard]] const delta::SnapshotView& snapshot() const override { return view_; }
-  delta::Lookup has_data_files() override { return {}; }
-  delta::LastOffsets last_offsets(const OffsetMap& /*from*/) override { return {}; }
-  delta::Lookup log_entry_has_txn(std::uint64_t /*version*/,
-                                  const std::string& /*prefix*/) override {
-    return {};
-  }
-  delta::Lookup find_token(const std::string& /*token*/, std::uint64_t /*after*/) override {
-    return {};
-  }
-  delta::StoreOutcome log_entry_exists(std::uint64_t /*version*/) override { return {}; }
-  delta::PutResult put(const delta::CommitRequest& /*request*/) override { return {}; }
-  delta::StoreOutcome checkpoint() override { return {}; }
-
- private:
-  delta::SnapshotView view_;
 };
 
 batch::Columns a_row() {

@@ -12,6 +12,7 @@
 #include "fakes/fake_clock.h"
 #include "fakes/fake_kafka.h"
 #include "fakes/manual_executor.h"
+#include "fakes/silent_table.h"
 
 namespace bronze::ingest {
 namespace {
@@ -36,31 +37,12 @@ class BadFile final : public delta::FileSink {
   const StoreStatus answer_;
 };
 
-class TableOfBadFiles final : public delta::TableSink {
+class TableOfBadFiles final : public SilentTable {
  public:
   [[nodiscard]] std::unique_ptr<delta::FileSink> open_file(const std::string& /*date*/) override {
     return std::make_unique<BadFile>(answer);
   }
   StoreStatus answer = StoreStatus::kOk;
-
-  delta::StoreOutcome load() override { return {}; }
-  delta::StoreOutcome create(const delta::TableSpec& /*spec*/) override { return {}; }
-  [[nodiscard]] const delta::SnapshotView& snapshot() const override { return view_; }
-  delta::Lookup has_data_files() override { return {}; }
-  delta::LastOffsets last_offsets(const OffsetMap& /*from*/) override { return {}; }
-  delta::Lookup log_entry_has_txn(std::uint64_t /*version*/,
-                                  const std::string& /*prefix*/) override {
-    return {};
-  }
-  delta::Lookup find_token(const std::string& /*token*/, std::uint64_t /*after*/) override {
-    return {};
-  }
-  delta::StoreOutcome log_entry_exists(std::uint64_t /*version*/) override { return {}; }
-  delta::PutResult put(const delta::CommitRequest& /*request*/) override { return {}; }
-  delta::StoreOutcome checkpoint() override { return {}; }
-
- private:
-  delta::SnapshotView view_;
 };
 
 class LaneWriterTest : public testing::Test {
