@@ -264,6 +264,10 @@ pub mod ffi {
         /// Reads the latest snapshot from the store, ignoring what is cached. Missing: no table.
         fn load(self: &Table) -> Result<Outcome>;
 
+        /// The same, but reads only what came after the cached snapshot when its own log entry is
+        /// still there unchanged and no checkpoint was written since.
+        fn refresh(self: &Table) -> Result<Outcome>;
+
         /// Writes version 0 (put-if-absent), protocol reader 1 / writer 2, and loads it.
         /// Conflict: a table is there already; `load` it.
         fn create(self: &Table, spec: &TableSpec) -> Result<Outcome>;

@@ -2,6 +2,7 @@
 
 mod diagnosis;
 mod entries;
+mod follow;
 mod log;
 #[cfg(test)]
 mod measure;
@@ -28,6 +29,7 @@ use crate::ffi::{
 };
 use crate::store::StoreInner;
 use diagnosis::Listing;
+use follow::EntryDigest;
 
 /// How often a checkpoint tries to hand its shorter log to the cache while commits go on.
 const REBASE_ATTEMPTS_MAX: usize = 3;
@@ -49,6 +51,8 @@ struct Cached {
     snapshot: Option<SnapshotRef>,
     /// Version of every appId in `snapshot`, once it was asked for.
     txns: Option<Arc<TxnMap>>,
+    /// The log entry of `snapshot`, once it was read or written.
+    last_entry: Option<EntryDigest>,
 }
 
 impl Table {
@@ -73,6 +77,10 @@ impl Table {
 
     pub fn load(&self) -> Result<Outcome> {
         guarded("load", || Ok(outcome(self.reload())))
+    }
+
+    pub fn refresh(&self) -> Result<Outcome> {
+        guarded("refresh", || Ok(outcome(self.follow())))
     }
 
     pub fn create(&self, spec: &TableSpec) -> Result<Outcome> {
@@ -248,21 +256,36 @@ impl Table {
     fn reload(&self) -> Result<()> {
         let before = self.cached().snapshot.clone();
         let fresh = self.fresh_snapshot()?;
+        let last_entry = log::read_entry(&self.store, &self.log()?, fresh.version())
+            .map(|entry| EntryDigest::of(entry.as_bytes()));
         let mut cached = self.cached();
-        let replaced_meanwhile =
-            cached.snapshot.as_ref().map(Arc::as_ptr) != before.as_ref().map(Arc::as_ptr);
-        let newer_meanwhile = replaced_meanwhile
-            && cached
-                .snapshot
-                .as_ref()
-                .is_some_and(|now| now.version() >= fresh.version());
+        let newer_meanwhile =
+            !same(&cached.snapshot, &before) && version(&cached.snapshot) >= Some(fresh.version());
         if !newer_meanwhile {
             *cached = Cached {
                 snapshot: Some(fresh),
                 txns: None,
+                last_entry: last_entry.ok(),
             };
         }
         Ok(())
+    }
+
+    /// Caches `next`, which follows `before`, unless others have cached something newer meanwhile.
+    fn advance(&self, before: &Cached, next: Cached) {
+        let displaced = {
+            let mut cached = self.cached();
+            let unchanged = same(&cached.snapshot, &before.snapshot);
+            if !unchanged && version(&cached.snapshot) >= version(&next.snapshot) {
+                return;
+            }
+            let current = std::mem::replace(&mut *cached, next).snapshot;
+            current.filter(|_| !unchanged)
+        };
+        // A checkpoint that ended meanwhile had shortened the log of the cached snapshot.
+        if let Some(checkpointed) = displaced {
+            self.adopt_checkpoint(&checkpointed);
+        }
     }
 
     fn txn_map(&self, cached: &Cached) -> Result<Arc<TxnMap>> {
@@ -353,6 +376,14 @@ impl Table {
         }
         .while_doing(&self.root)
     }
+}
+
+fn same(a: &Option<SnapshotRef>, b: &Option<SnapshotRef>) -> bool {
+    a.as_ref().map(Arc::as_ptr) == b.as_ref().map(Arc::as_ptr)
+}
+
+fn version(snapshot: &Option<SnapshotRef>) -> Option<Version> {
+    snapshot.as_ref().map(|s| s.version())
 }
 
 /// A checkpoint passes all actions of the table through the runtime's threads, each with a malloc

@@ -101,6 +101,11 @@ StoreOutcome DeltaSink::load() {
   return outcome.ok() ? read_snapshot(*table_, snapshot_) : outcome;
 }
 
+StoreOutcome DeltaSink::refresh() {
+  auto outcome = from_bridge(table_->refresh());
+  return outcome.ok() ? read_snapshot(*table_, snapshot_) : outcome;
+}
+
 StoreOutcome DeltaSink::create(const TableSpec& spec) {
   bridge::TableSpec bridged;
   bridged.schema_json = spec.schema_json;

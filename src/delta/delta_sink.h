@@ -37,6 +37,7 @@ class DeltaSink final : public TableSink {
   explicit DeltaSink(rust::Box<bridge::Table> table) : table_(std::move(table)) {}
 
   StoreOutcome load() override;
+  StoreOutcome refresh() override;
   StoreOutcome create(const TableSpec& spec) override;
   [[nodiscard]] const SnapshotView& snapshot() const override { return snapshot_; }
   Lookup has_data_files() override;

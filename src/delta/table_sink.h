@@ -121,9 +121,11 @@ class TableSink {
 
   /// Reads the latest snapshot from the store. kMissing: there is no table.
   virtual StoreOutcome load() = 0;
+  /// The same, after a snapshot: cheap when the log in the store just goes on from it.
+  virtual StoreOutcome refresh() = 0;
   /// Creates the table. kConflict: there is one already.
   virtual StoreOutcome create(const TableSpec& spec) = 0;
-  /// The snapshot of the last successful load, create or put.
+  /// The snapshot of the last successful load, refresh, create or put.
   [[nodiscard]] virtual const SnapshotView& snapshot() const = 0;
   virtual Lookup has_data_files() = 0;
   /// The greatest `_kafka_offset` of each partition in the snapshot's live files, whoever wrote

@@ -16,17 +16,17 @@ class Attempt {
       : table_(table), task_(task), clock_(clock), memory_(task.memory) {}
 
   CommitResult run() {
-    bool fresh = false;
-    if (memory_.needs_load) {
-      if (const auto failed = load()) return *failed;
-      fresh = true;
+    const bool fresh = memory_.look != Look::kCached;
+    if (fresh) {
+      if (const auto failed = look()) return *failed;
     }
     if (!memory_.first_version) memory_.first_version = table_.snapshot().version;
     if (!fresh && landing_of(task_.steps, table_.snapshot().txns) == Landing::kNotLanded) {
       const auto entry = table_.log_entry_exists(table_.snapshot().version);
       if (entry.status == StoreStatus::kMissing) {
         // Cleaned up, wiped or created anew by somebody: only a fresh look can tell.
-        if (const auto failed = load()) return *failed;
+        memory_.look = Look::kLoad;
+        if (const auto failed = look()) return *failed;
       } else if (!entry.ok()) {
         return retry(entry.message);
       }
@@ -43,9 +43,9 @@ class Attempt {
   }
 
  private:
-  std::optional<CommitResult> load() {
-    const auto outcome = table_.load();
-    memory_.needs_load = !outcome.ok();
+  std::optional<CommitResult> look() {
+    const auto outcome = memory_.look == Look::kRefresh ? table_.refresh() : table_.load();
+    memory_.look = outcome.ok() ? Look::kCached : Look::kLoad;
     if (outcome.ok()) return std::nullopt;
     return retry("the table cannot be read: " + outcome.message);
   }
@@ -54,7 +54,7 @@ class Attempt {
     if (sabotaged(Sabotage::kNoTokenCheck)) return done(table_.snapshot().version);
     const auto lookup = table_.find_token(task_.token, *memory_.first_version);
     if (!lookup.outcome.ok()) {
-      memory_.needs_load = true;
+      memory_.look = Look::kLoad;
       return retry("the log cannot be searched for our own commit: " + lookup.outcome.message);
     }
     if (lookup.found) return done(lookup.version);
@@ -83,7 +83,8 @@ class Attempt {
       answer = table_.put(request());
     }
     if (answer.outcome.ok()) return done(answer.version);
-    memory_.needs_load = true;
+    const bool lost_a_race = answer.outcome.status == StoreStatus::kConflict;
+    memory_.look = lost_a_race ? Look::kRefresh : Look::kLoad;
     memory_.last_put = answer.outcome;
     return retry(answer.outcome.message);
   }

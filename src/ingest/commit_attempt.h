@@ -16,14 +16,23 @@ namespace bronze::ingest {
 /// for it under this name.
 inline constexpr const char* k_token_parameter = "bronzeToken";
 
+/// How an attempt sees the table before it decides.
+enum class Look {
+  /// By the cached snapshot, if its log entry is still there.
+  kCached,
+  /// By what came after the cached snapshot.
+  kRefresh,
+  /// By nothing but the store.
+  kLoad,
+};
+
 /// What one attempt leaves for the next.
 struct AttemptMemory {
   /// Version of the first attempt's snapshot: our token can only be after it.
   std::optional<std::uint64_t> first_version;
   /// What the last PUT came back with, when that was not success.
   std::optional<delta::StoreOutcome> last_put;
-  /// The cached snapshot must not be used: read a fresh one first.
-  bool needs_load = false;
+  Look look = Look::kCached;
 };
 
 /// One commit to make: a compare-and-swap on the table's txns.

@@ -32,8 +32,7 @@ std::string describe_ranges(const RangeMap& ranges) {
 
 /// A conflict is no failure: the table works, and the next look decides.
 bool lost_a_race(const AttemptMemory& memory) {
-  return memory.needs_load && memory.last_put &&
-         memory.last_put->status == delta::StoreStatus::kConflict;
+  return memory.look == Look::kRefresh;
 }
 
 }  // namespace
@@ -230,7 +229,7 @@ void LaneWriter::submit_attempt_in_turn() {
   sealed_->stage = Stage::kCommitting;
   sealed_->batch->keep_files();
   if (parts_.clock.now() - fresh_at_ >= k_snapshot_age_max) {
-    sealed_->task.memory.needs_load = true;
+    sealed_->task.memory.look = Look::kLoad;
     fresh_at_ = parts_.clock.now();
   }
   // On the batch's own strand: its files outlive the attempt.

@@ -134,6 +134,8 @@ class FakeTable final : public delta::TableSink {
     return {};
   }
 
+  delta::StoreOutcome refresh() override { return load(); }
+
   delta::StoreOutcome create(const delta::TableSpec& /*spec*/) override {
     {
       const OneCaller caller(*this);

@@ -11,6 +11,7 @@ namespace bronze {
 class SilentTable : public delta::TableSink {
  public:
   delta::StoreOutcome load() override { return {}; }
+  delta::StoreOutcome refresh() override { return {}; }
   delta::StoreOutcome create(const delta::TableSpec& /*spec*/) override { return {}; }
   [[nodiscard]] const delta::SnapshotView& snapshot() const override { return view_; }
   delta::Lookup has_data_files() override { return {}; }

@@ -74,6 +74,7 @@ class FilesOnlyTable final : public delta::TableSink {
     return std::make_unique<LoggedFile>(date, log_);
   }
   delta::StoreOutcome load() override { return unexpected(); }
+  delta::StoreOutcome refresh() override { return unexpected(); }
   delta::StoreOutcome create(const delta::TableSpec& /*spec*/) override { return unexpected(); }
   [[nodiscard]] const delta::SnapshotView& snapshot() const override { return view_; }
   delta::Lookup has_data_files() override { return {unexpected(), false, 0}; }

@@ -24,14 +24,16 @@ using Calls = std::vector<std::string>;
 /// A table that answers as the test wrote down, and writes down what it was asked.
 class ScriptedTable final : public delta::TableSink {
  public:
-  /// What the next load shows. Without one, load fails the test.
+  /// What the next load or refresh shows. Without one, it fails the test.
   struct Load {
     StoreOutcome outcome;
     delta::SnapshotView view;
   };
 
-  StoreOutcome load() override {
-    calls.emplace_back("load");
+  StoreOutcome load() override { return look("load"); }
+  StoreOutcome refresh() override { return look("refresh"); }
+  StoreOutcome look(const char* how) {
+    calls.emplace_back(how);
     Load load = take(loads);
     if (load.outcome.ok()) view = std::move(load.view);
     return load.outcome;
@@ -151,6 +153,11 @@ class CommitAttempt : public testing::Test {
     return attempt();
   }
 
+  /// How the attempt after such an answer begins.
+  static const char* look_after(StoreStatus status) {
+    return status == StoreStatus::kConflict ? "refresh" : "load";
+  }
+
   ScriptedTable table_;
   CommitTask task_;
   fakes::FakeClock clock_;
@@ -203,7 +210,7 @@ TEST_F(CommitAttempt, ThatFollowsOneSnapshotOnlyIsNotPutAfterAnother) {
 TEST_F(CommitAttempt, AfterAConflictThatWasNotOursPutsOnAFreshSnapshot) {
   const CommitResult first = attempt_answered(StoreStatus::kConflict);
   EXPECT_EQ(first.status, CommitStatus::kRetry);
-  EXPECT_TRUE(first.memory.needs_load);
+  EXPECT_EQ(first.memory.look, Look::kRefresh);
   EXPECT_EQ(first.memory.first_version, 4U);
 
   table_.loads.push_back({{}, view_at(9, k_at_base)});
@@ -211,7 +218,7 @@ TEST_F(CommitAttempt, AfterAConflictThatWasNotOursPutsOnAFreshSnapshot) {
   const CommitResult second = attempt();
   EXPECT_EQ(second.status, CommitStatus::kDone);
   EXPECT_EQ(second.version, 10U);
-  EXPECT_EQ(table_.calls, (Calls{"load", "put 10"}));
+  EXPECT_EQ(table_.calls, (Calls{"refresh", "put 10"}));
 }
 
 TEST_F(CommitAttempt, PutsTheSameVersionAgainWhenItIsStillFree) {
@@ -225,7 +232,7 @@ TEST_F(CommitAttempt, PutsTheSameVersionAgainWhenItIsStillFree) {
     table_.loads.push_back({{}, view_at(4, k_at_base)});
     table_.puts.emplace_back();
     EXPECT_EQ(attempt().status, CommitStatus::kDone);
-    EXPECT_EQ(table_.calls, (Calls{"load", "put 5"}));
+    EXPECT_EQ(table_.calls, (Calls{look_after(status), "put 5"}));
     EXPECT_EQ(table_.requests.front().parameters, table_.requests.back().parameters);
   }
 }
@@ -245,7 +252,7 @@ TEST_F(CommitAttempt, RecognisesItsOwnCommitOfWhichTheAnswerWasLost) {
     const CommitResult second = attempt();
     EXPECT_EQ(second.status, CommitStatus::kDone);
     EXPECT_EQ(second.version, 5U);
-    EXPECT_EQ(table_.calls, (Calls{"load", "find token after 4"}));
+    EXPECT_EQ(table_.calls, (Calls{look_after(status), "find token after 4"}));
   }
 }
 
@@ -254,7 +261,7 @@ TEST_F(CommitAttempt, SearchesForTheTokenSinceTheFirstAttempt) {
   table_.loads.push_back({{}, view_at(6, k_at_base)});
   table_.puts.push_back({StoreStatus::kTransient, "lost"});
   EXPECT_EQ(attempt().status, CommitStatus::kRetry);
-  EXPECT_EQ(table_.calls, (Calls{"load", "put 7"}));
+  EXPECT_EQ(table_.calls, (Calls{"refresh", "put 7"}));
 
   // The first PUT arrived late after all.
   table_.loads.push_back({{}, view_at(8, k_at_next)});
@@ -294,7 +301,7 @@ TEST_F(CommitAttempt, TxnsThatSomebodyMovedMeanRewind) {
     const CommitResult second = attempt();
     EXPECT_EQ(second.status, CommitStatus::kRewind);
     EXPECT_TRUE(second.foreign);
-    EXPECT_EQ(table_.calls, (Calls{"load"}));
+    EXPECT_EQ(table_.calls, (Calls{"refresh"}));
   }
 }
 
@@ -305,13 +312,24 @@ TEST_F(CommitAttempt, AssumesNothingWhileTheTableCannotBeRead) {
     table_.loads.push_back({{status, "no"}, {}});
     const CommitResult result = attempt();
     EXPECT_EQ(result.status, CommitStatus::kRetry);
-    EXPECT_TRUE(result.memory.needs_load);
+    EXPECT_EQ(result.memory.look, Look::kLoad);
     EXPECT_EQ(result.memory.first_version, 4U);
     EXPECT_EQ(table_.calls, (Calls{"load"}));
   }
   table_.loads.push_back({{}, view_at(5, k_at_next)});
   table_.lookups.push_back({{}, true, 5});
   EXPECT_EQ(attempt().status, CommitStatus::kDone);
+}
+
+TEST_F(CommitAttempt, ARefreshThatFailedIsFollowedByALoad) {
+  EXPECT_EQ(attempt_answered(StoreStatus::kConflict).status, CommitStatus::kRetry);
+  table_.loads.push_back({{StoreStatus::kTransient, "no"}, {}});
+  EXPECT_EQ(attempt().status, CommitStatus::kRetry);
+  EXPECT_EQ(table_.calls, (Calls{"refresh"}));
+  table_.loads.push_back({{}, view_at(9, k_at_base)});
+  table_.puts.emplace_back();
+  EXPECT_EQ(attempt().status, CommitStatus::kDone);
+  EXPECT_EQ(table_.calls, (Calls{"load", "put 10"}));
 }
 
 TEST_F(CommitAttempt, AssumesNothingWhileTheLogCannotBeSearched) {
@@ -321,7 +339,7 @@ TEST_F(CommitAttempt, AssumesNothingWhileTheLogCannotBeSearched) {
   const CommitResult second = attempt();
   EXPECT_EQ(second.status, CommitStatus::kRetry);
   EXPECT_FALSE(second.foreign);
-  EXPECT_TRUE(second.memory.needs_load);
+  EXPECT_EQ(second.memory.look, Look::kLoad);
   EXPECT_EQ(second.memory.first_version, 4U);
 }
 
@@ -412,7 +430,7 @@ TEST_F(CommitAttempt, NeverPutsOnACachedSnapshotOfWhichTheLogEntryIsGone) {
   table_.loads.push_back({{StoreStatus::kMissing, "no table"}, {}});
   const CommitResult result = attempt();
   EXPECT_EQ(result.status, CommitStatus::kRetry);
-  EXPECT_TRUE(result.memory.needs_load);
+  EXPECT_EQ(result.memory.look, Look::kLoad);
   EXPECT_EQ(table_.calls, (Calls{"entry 4", "load"}));
 }
 

@@ -114,7 +114,7 @@ TEST_F(LaneWriterTest, LostRacesDoNotMakeItWaitLongerAndLonger) {
   EXPECT_FALSE(write_a_row());
   CommitResult lost{
       .status = CommitStatus::kRetry, .message = "", .version = 0, .foreign = false, .memory = {}};
-  lost.memory.needs_load = true;
+  lost.memory.look = Look::kRefresh;
   lost.memory.last_put = delta::StoreOutcome{StoreStatus::kConflict, "taken"};
   for (int race = 0; race < 20; ++race) {
     EXPECT_TRUE(turn_.try_take());

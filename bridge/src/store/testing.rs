@@ -334,6 +334,8 @@ pub(crate) struct FakeStore {
     pub(crate) create: Mutex<Create>,
     /// Fails every read with a time-out.
     pub(crate) reads_fail: Mutex<bool>,
+    /// What was read, in order.
+    pub(crate) reads: Mutex<Vec<String>>,
     /// Panics in the next put.
     pub(crate) panics: Mutex<bool>,
     /// Fails so many puts that are not conditional.
@@ -348,6 +350,7 @@ impl FakeStore {
             inner: InMemory::new(),
             create: Mutex::new(create),
             reads_fail: Mutex::new(false),
+            reads: Mutex::new(Vec::new()),
             panics: Mutex::new(false),
             uploads_fail: Mutex::new(0),
             racing: Mutex::new(2),
@@ -356,6 +359,13 @@ impl FakeStore {
 
     pub(crate) fn set(&self, create: Create) {
         *self.create.lock().unwrap() = create;
+    }
+
+    /// The names of the files that were read since the last call.
+    pub(crate) fn take_reads(&self) -> Vec<String> {
+        let reads = std::mem::take(&mut *self.reads.lock().unwrap());
+        let name = |path: &String| path.rsplit('/').next().unwrap().to_owned();
+        reads.iter().map(name).collect()
     }
 
     pub(crate) fn fail_reads(&self, fail: bool) {
@@ -436,6 +446,7 @@ impl ObjectStore for FakeStore {
         if *self.reads_fail.lock().unwrap() {
             return Err(time_out());
         }
+        self.reads.lock().unwrap().push(location.to_string());
         self.inner.get_opts(location, options).await
     }
 

@@ -9,7 +9,7 @@ use serde_json::{json, Map, Value};
 use uuid::Uuid;
 
 use crate::errors::{Fault, Result};
-use crate::ffi::{KeyValue, Status, TableSpec};
+use crate::ffi::{KeyValue, Status, TableSpec, Txn};
 use crate::store::StoreInner;
 
 const TOKEN_PARAMETER: &str = "bronzeToken";
@@ -25,6 +25,14 @@ pub(super) fn entry_exists(store: &StoreInner, log: &Path, version: Version) -> 
     Ok(())
 }
 
+/// Missing: there is no such entry.
+pub(super) fn read_entry(store: &StoreInner, log: &Path, version: Version) -> Result<String> {
+    let path = entry_path(log, version);
+    let entry = store.wait(async { store.data.get(&path).await?.bytes().await })?;
+    String::from_utf8(entry.into())
+        .map_err(|e| Fault::new(Status::Corrupt, format!("log entry {path}: {e}")))
+}
+
 /// The version in `(after, last]` whose commitInfo carries `token`. Missing: an entry of the range
 /// is gone before the token was found.
 pub(super) fn find_token(
@@ -35,11 +43,7 @@ pub(super) fn find_token(
     last: Version,
 ) -> Result<Option<Version>> {
     for version in after.saturating_add(1)..=last {
-        let path = entry_path(log, version);
-        let entry = store.wait(async { store.data.get(&path).await?.bytes().await })?;
-        let text = std::str::from_utf8(&entry)
-            .map_err(|e| Fault::new(Status::Corrupt, format!("log entry {path}: {e}")))?;
-        if entry_has_token(text, token) {
+        if entry_has_token(&read_entry(store, log, version)?, token) {
             return Ok(Some(version));
         }
     }
@@ -53,16 +57,28 @@ pub(super) fn entry_has_txn(
     version: Version,
     prefix: &str,
 ) -> Result<bool> {
-    let path = entry_path(log, version);
-    let entry = store.wait(async { store.data.get(&path).await?.bytes().await })?;
-    let text = std::str::from_utf8(&entry)
-        .map_err(|e| Fault::new(Status::Corrupt, format!("log entry {path}: {e}")))?;
-    Ok(text
-        .lines()
-        .filter(|line| line.contains("\"txn\""))
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter_map(|action| action["txn"]["appId"].as_str().map(str::to_owned))
-        .any(|app_id| app_id.starts_with(prefix)))
+    let txns = txns_of(&read_entry(store, log, version)?)?;
+    Ok(txns.iter().any(|txn| txn.app_id.starts_with(prefix)))
+}
+
+/// Corrupt: a line is not JSON, or a txn lacks one of its fields.
+pub(super) fn txns_of(entry: &str) -> Result<Vec<Txn>> {
+    let corrupt = |line: &str| Fault::new(Status::Corrupt, format!("not an action: {line:.200}"));
+    let mut txns = Vec::new();
+    for line in entry.lines().filter(|line| !line.trim().is_empty()) {
+        let action: Value = serde_json::from_str(line).map_err(|_| corrupt(line))?;
+        let Some(txn) = action.get("txn").filter(|txn| !txn.is_null()) else {
+            continue;
+        };
+        let (Some(app_id), Some(version)) = (txn["appId"].as_str(), txn["version"].as_i64()) else {
+            return Err(corrupt(line));
+        };
+        txns.push(Txn {
+            app_id: app_id.to_owned(),
+            version,
+        });
+    }
+    Ok(txns)
 }
 
 fn entry_has_token(entry: &str, token: &str) -> bool {

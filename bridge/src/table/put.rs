@@ -11,6 +11,7 @@ use delta_kernel::{
     SnapshotRef,
 };
 
+use super::follow::EntryDigest;
 use super::{Cached, Table, TxnMap};
 use crate::data_file::FileSet;
 use crate::errors::{ok, Fault, Result};
@@ -22,7 +23,12 @@ use crate::store::{object_path, StoreInner};
 /// enough to tell "refused" from "unknown".
 struct RecordingCommitter {
     store: Arc<StoreInner>,
-    answer: Arc<Mutex<Option<PutAnswer>>>,
+    put: Arc<Mutex<Option<RecordedPut>>>,
+}
+
+struct RecordedPut {
+    answer: PutAnswer,
+    entry: EntryDigest,
 }
 
 impl Committer for RecordingCommitter {
@@ -35,6 +41,7 @@ impl Committer for RecordingCommitter {
         let location = metadata.published_commit_path()?;
         let entry = Bytes::from(to_json_bytes(actions)?);
         let size = entry.len() as u64;
+        let digest = EntryDigest::of(&entry);
         let path = object_path(&location).map_err(KernelError::generic)?;
         let answer = self.store.wait(self.store.commits.put_once(&path, entry));
         let response = match &answer.result {
@@ -48,7 +55,10 @@ impl Committer for RecordingCommitter {
             }
             Err(fault) => Err(KernelError::generic(fault)),
         };
-        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        *self.put.lock().unwrap_or_else(PoisonError::into_inner) = Some(RecordedPut {
+            answer,
+            entry: digest,
+        });
         response
     }
 
@@ -66,16 +76,17 @@ impl Table {
         let before = self.cached_now();
         let snapshot = self.loaded(&before)?;
         let version = snapshot.version() + 1;
-        let answer = Arc::new(Mutex::new(None));
-        let committed = self.commit(snapshot.clone(), request, files, answer.clone());
-        let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (sent, result) = match (answer, committed) {
+        let put = Arc::new(Mutex::new(None));
+        let committed = self.commit(snapshot.clone(), request, files, put.clone());
+        let put = put.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (sent, result) = match (put, committed) {
             (None, Err(error)) => (false, Err(Fault::from(error))),
             (None, Ok(_)) => (false, Err(Fault::contract("the kernel did not commit"))),
-            (Some(PutAnswer { result: Ok(()), .. }), committed) => {
-                (true, self.adopt_commit(&before, &request.txns, committed))
-            }
-            (Some(put), _) => (put.sent, put.result),
+            (Some(put), committed) if put.answer.result.is_ok() => (
+                true,
+                self.adopt_commit(&before, &request.txns, put.entry, committed),
+            ),
+            (Some(put), _) => (put.answer.sent, put.answer.result),
         };
         Ok(PutResult {
             outcome: match result {
@@ -94,7 +105,7 @@ impl Table {
         snapshot: SnapshotRef,
         request: &CommitRequest,
         files: &FileSet,
-        answer: Arc<Mutex<Option<PutAnswer>>>,
+        put: Arc<Mutex<Option<RecordedPut>>>,
     ) -> KernelResult<CommitResult> {
         let engine = self.store.engine.as_ref();
         let has_files = !files.is_empty();
@@ -115,7 +126,7 @@ impl Table {
         }
         let committer = RecordingCommitter {
             store: self.store.clone(),
-            answer,
+            put,
         };
         let mut transaction = builder.build(engine, Box::new(committer))?;
         for txn in &request.txns {
@@ -134,6 +145,7 @@ impl Table {
         &self,
         before: &Cached,
         txns: &[Txn],
+        entry: EntryDigest,
         committed: KernelResult<CommitResult>,
     ) -> Result<()> {
         let next = match committed {
@@ -143,33 +155,14 @@ impl Table {
         let Some(next) = next else {
             return self.read_back(before);
         };
-        let displaced = {
-            let mut cached = self.cached();
-            let current = cached.snapshot.clone();
-            if current
-                .as_ref()
-                .is_some_and(|s| s.version() >= next.version())
-            {
-                return Ok(());
-            }
-            let same = match (&current, &before.snapshot) {
-                (Some(now), Some(then)) => Arc::ptr_eq(now, then),
-                _ => false,
-            };
-            let known = before
-                .txns
-                .clone()
-                .or_else(|| cached.txns.take().filter(|_| same));
-            *cached = Cached {
+        self.advance(
+            before,
+            Cached {
                 snapshot: Some(next),
-                txns: known.map(|map| advanced(map, txns)),
-            };
-            current.filter(|_| !same)
-        };
-        // A checkpoint that ended during the put had shortened the log of the cached snapshot.
-        if let Some(checkpointed) = displaced {
-            self.adopt_checkpoint(&checkpointed);
-        }
+                txns: before.txns.clone().map(|map| advanced(map, txns)),
+                last_entry: Some(entry),
+            },
+        );
         Ok(())
     }
 

@@ -787,7 +787,12 @@ fn a_commit_that_landed_is_ok_even_when_the_kernel_fails_afterwards() {
     put_ok(&loaded(&store, "bronze_a"), &[("a", 1)], "tok");
     let txn = request(&[("a", 1)], "tok").txns;
     table
-        .adopt_commit(&before, &txn, Err(KernelError::generic("late failure")))
+        .adopt_commit(
+            &before,
+            &txn,
+            EntryDigest::of(b""),
+            Err(KernelError::generic("late failure")),
+        )
         .unwrap();
     assert_eq!(table.state().unwrap().version, 1);
     assert_eq!(txns(&table, ""), [("a".to_owned(), 1)]);
@@ -801,7 +806,12 @@ fn a_commit_that_landed_but_cannot_be_read_back_is_transient() {
     let before = table.cached_now();
     fake.fail_reads(true);
     let fault = table
-        .adopt_commit(&before, &[], Err(KernelError::generic("late failure")))
+        .adopt_commit(
+            &before,
+            &[],
+            EntryDigest::of(b""),
+            Err(KernelError::generic("late failure")),
+        )
         .unwrap_err();
     assert_eq!(fault.status, Status::Transient);
     assert_eq!(table.state().unwrap().version, 0);
@@ -817,7 +827,12 @@ fn a_commit_that_others_followed_before_it_was_read_back_is_transient() {
     put_ok(&other, &[("b", 7)], "theirs");
     let txn = request(&[("a", 1)], "tok").txns;
     let fault = table
-        .adopt_commit(&before, &txn, Err(KernelError::generic("late failure")))
+        .adopt_commit(
+            &before,
+            &txn,
+            EntryDigest::of(b""),
+            Err(KernelError::generic("late failure")),
+        )
         .unwrap_err();
     assert_eq!(fault.status, Status::Transient);
     // The caller looks again, and sees what they wrote.

@@ -1,0 +1,88 @@
+//! Follows the log from the cached snapshot on, without reading again what was read before.
+
+#[cfg(test)]
+mod tests;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use delta_kernel::{Snapshot, SnapshotRef};
+
+use super::{log, Cached, Table};
+use crate::errors::Result;
+
+/// Tells a log entry from another one that took its place: entries hold ids that nobody else draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct EntryDigest {
+    bytes: usize,
+    hash: u64,
+}
+
+impl EntryDigest {
+    pub(super) fn of(entry: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        entry.hash(&mut hasher);
+        Self {
+            bytes: entry.len(),
+            hash: hasher.finish(),
+        }
+    }
+}
+
+impl Table {
+    /// Brings the cache up to the last version in the store. Reads only what came after it when
+    /// that is certain to follow it, and everything otherwise.
+    pub(super) fn follow(&self) -> Result<()> {
+        let before = self.cached_now();
+        self.loaded(&before)?;
+        match self.continuation(&before) {
+            Ok(Some(next)) => {
+                self.advance(&before, next);
+                Ok(())
+            }
+            Ok(None) | Err(_) => self.reload(),
+        }
+    }
+
+    /// None: whether the log in the store continues `before` cannot be told from its end.
+    fn continuation(&self, before: &Cached) -> Result<Option<Cached>> {
+        let Cached {
+            snapshot: Some(snapshot),
+            txns: Some(txns),
+            last_entry: Some(known),
+        } = before
+        else {
+            return Ok(None);
+        };
+        let log = self.log()?;
+        let last = log::read_entry(&self.store, &log, snapshot.version())?;
+        if EntryDigest::of(last.as_bytes()) != *known {
+            return Ok(None);
+        }
+        let next = Snapshot::builder_from(snapshot.clone()).build(self.store.engine.as_ref())?;
+        if has_checkpoint_after(snapshot, &next) {
+            return Ok(None);
+        }
+        let mut txns = (**txns).clone();
+        let mut last_entry = *known;
+        for version in snapshot.version() + 1..=next.version() {
+            let entry = log::read_entry(&self.store, &log, version)?;
+            for txn in log::txns_of(&entry)? {
+                txns.insert(txn.app_id, txn.version);
+            }
+            last_entry = EntryDigest::of(entry.as_bytes());
+        }
+        Ok(Some(Cached {
+            snapshot: Some(next),
+            txns: Some(Arc::new(txns)),
+            last_entry: Some(last_entry),
+        }))
+    }
+}
+
+/// Then the kernel has begun anew from there.
+fn has_checkpoint_after(before: &SnapshotRef, next: &SnapshotRef) -> bool {
+    next.log_segment()
+        .checkpoint_version
+        .is_some_and(|checkpoint| checkpoint > before.version())
+}
