@@ -14,7 +14,7 @@ cargo := cargo
 bridge := --locked --manifest-path bridge/Cargo.toml --target-dir build/bridge
 cpp_files = $(shell git ls-files -co --exclude-standard -- 'src/*.cpp' 'src/*.h' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp')
 shell_files := $(shell grep -lE '^\#!.*bash' scripts/* deploy/docker/* .ci/run) scripts/newer_suites.sh
-python_files := scripts/run_tests tests/integration tests/image tests/faults
+python_files := scripts/run_tests tests/integration tests/image tests/faults bench
 tools := .deps/venv/bin
 
 # $(call build,PRESET)
@@ -53,10 +53,10 @@ soak: ## all faults mixed at random, MINUTES=n of it (10)
 	$(faulty)
 	$(tools)/python -m pytest tests/faults --minutes $(or $(MINUTES),10) -k soak -sv --color=no
 
-bench: ## drain of 80,000 records into MinIO and local disk; a small commit as the table ages
+bench: ## drain of 2,000,000 records beside a bare librdkafka loop; a small commit as the table ages
 	scripts/bootstrap test
 	cmake --preset release
-	cmake --build build/release --target bronze small_commits
+	cmake --build build/release --target bronze small_commits feed bare_loop
 	$(tools)/python bench/drain.py
 	build/release/small_commits $(BENCH_FOLDER)
 

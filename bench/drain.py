@@ -1,6 +1,8 @@
-"""Drains events on eight topics into MinIO and local disk by `run --once`: seconds, peak memory.
+"""Drains a backlog on eight topics by `run --once`, and by a bare librdkafka loop beside it.
 
-Run by `make bench`: real Kafka broker, real MinIO, the release binary.
+Run by `make bench`: real Kafka broker, real MinIO, the release binary. Rounds alternate, so that
+what else goes on in the machine meets all of them; figures are medians. Writes
+build/reports/drain.json.
 """
 
 from __future__ import annotations
@@ -8,19 +10,23 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import resource
+import statistics
+import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
+sys.path.insert(0, str(ROOT / "bench"))
 
+from box import Box  # noqa: E402
 from harness.kafka import Broker  # noqa: E402
-from harness.processes import free_port  # noqa: E402
 from harness.minio import Folder, MinioServer, Store  # noqa: E402
+from harness.processes import free_port  # noqa: E402
 from harness.service import BINARY, plain_environment  # noqa: E402
 from harness.tables import Table  # noqa: E402
 
@@ -29,43 +35,43 @@ TOPICS = [
     *("ratings", "payments", "driver_profiles", "rider_profiles"),
 ]
 PARTITIONS = 4
+PROGRAMS = BINARY.parent
+REPORT = ROOT / "build" / "reports" / "drain.json"
 
 
-def event(number: int, chance: random.Random) -> bytes:
-    """A rideshare-like event of about 540 bytes."""
-    fields = {
-        "event_id": f"{chance.getrandbits(128):032x}",
-        "trip_id": f"{chance.getrandbits(128):032x}",
-        "driver_id": f"driver-{chance.randrange(5000)}",
-        "rider_id": f"rider-{chance.randrange(50000)}",
-        "sequence": number,
-        "latitude": chance.uniform(-23.7, -23.4),
-        "longitude": chance.uniform(-46.8, -46.5),
-        "speed_kmh": chance.uniform(0, 90),
-        "status": chance.choice(["available", "en_route", "on_trip", "offline"]),
-        "timestamp": f"2026-03-01T{number % 24:02d}:00:00.{number % 1000:03d}Z",
-        "session_id": f"{chance.getrandbits(128):032x}",
-        "correlation_id": f"{chance.getrandbits(128):032x}",
-        "causation_id": f"{chance.getrandbits(128):032x}",
-    }
-    return json.dumps(fields).encode()
+@dataclass(frozen=True)
+class Run:
+    """One process from start to exit."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+    stored_bytes: int = 0
 
 
-def produce(broker: Broker, records: int) -> int:
-    chance = random.Random(1)
-    size = 0
-    producer = broker.producer(**{"compression.type": "lz4", "linger.ms": 50})
-    for number in range(records):
-        value = event(number, chance)
-        size += len(value)
-        producer.produce(TOPICS[number % len(TOPICS)], value)
-        producer.poll(0)
-    producer.flush(60)
-    return size
+def measured(command: list[str], environment: dict[str, str], box: Box | None = None) -> Run:
+    if box:
+        command = box.wrapped(command)
+    begun = time.monotonic()
+    pid = os.posix_spawn(
+        command[0],
+        command,
+        environment,
+        file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
+    )
+    _, status, usage = os.wait4(pid, 0)
+    seconds = time.monotonic() - begun
+    if os.waitstatus_to_exitcode(status) != 0:
+        raise SystemExit(f"{command[0]} ended with {os.waitstatus_to_exitcode(status)}")
+    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
-def drain(broker: Broker, store: Store, group: str) -> tuple[float, float, float]:
-    """Seconds, CPU seconds and peak resident MB of one process from start to exit."""
+def bare_loop(broker: Broker) -> Run:
+    command = [str(PROGRAMS / "bare_loop"), broker.bootstrap, str(PARTITIONS), *TOPICS]
+    return measured(command, dict(os.environ))
+
+
+def drained(broker: Broker, store: Store, group: str, records: int, box: Box | None = None) -> Run:
     environment = {
         **plain_environment(),
         **store.environment(),
@@ -75,48 +81,90 @@ def drain(broker: Broker, store: Store, group: str) -> tuple[float, float, float
         "HTTP_PORT": str(free_port()),
         "LOG_LEVEL": "warn",
     }
-    begun = time.monotonic()
-    pid = os.posix_spawn(BINARY, [str(BINARY), "run", "--once"], environment)
-    _, status, usage = os.wait4(pid, 0)
-    seconds = time.monotonic() - begun
-    if os.waitstatus_to_exitcode(status) != 0:
-        raise SystemExit(f"bronze ended with {os.waitstatus_to_exitcode(status)}")
-    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
-
-
-def check(store: Store, records: int) -> None:
-    rows = sum(Table(store, topic).delta_rs().to_pyarrow_dataset().count_rows() for topic in TOPICS)
+    run = measured([str(BINARY), "run", "--once"], environment, box)
+    actions = [Table(store, topic).delta_rs().get_add_actions(flatten=True) for topic in TOPICS]
+    rows = sum(sum(action["num_records"].to_pylist()) for action in actions)
     if rows != records:
         raise SystemExit(f"{rows} rows of {records}")
+    stored = sum(sum(action["size_bytes"].to_pylist()) for action in actions)
+    return Run(run.seconds, run.cpu_seconds, run.peak_mb, stored)
+
+
+def feed(broker: Broker, records: int) -> int:
+    for topic in TOPICS:
+        broker.create_topic(topic, PARTITIONS)
+    program = str(PROGRAMS / "feed")
+    answer = subprocess.run(
+        [program, broker.bootstrap, str(records), str(PARTITIONS), *TOPICS],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return int(answer.stdout)
+
+
+def median_of(runs: list[Run]) -> Run:
+    by_field = zip(*(asdict(run).values() for run in runs), strict=True)
+    return Run(*(statistics.median(values) for values in by_field))
+
+
+def show(name: str, run: Run, limit: Run, payload: int, records: int) -> None:
+    line = (
+        f"{name:12} {run.seconds:6.2f} s  {run.seconds / limit.seconds:4.1f}x  "
+        f"{run.cpu_seconds / payload * 1e9:4.2f} CPU-s/GB  {run.peak_mb:4.0f} MB  "
+        f"{records / run.seconds:9,.0f} messages/s"
+    )
+    if run.stored_bytes:
+        line += f"  {payload / run.stored_bytes:.2f}x smaller"
+    print(line, flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--records", type=int, default=80_000)
+    parser.add_argument("--records", type=int, default=2_000_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--no-box", action="store_true", help="without the run in half a core")
     arguments = parser.parse_args()
+    records = arguments.records
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with tempfile.TemporaryDirectory() as folder:
-        broker = Broker(Path(folder) / "kafka")
-        minio = MinioServer(Path(folder) / "minio")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        broker = Broker(folder / "kafka")
+        minio = MinioServer(folder / "minio")
+        runs: dict[str, list[Run]] = {}
         try:
             broker.start()
             minio.start()
-            for topic in TOPICS:
-                broker.create_topic(topic, PARTITIONS)
-            size = produce(broker, arguments.records)
-            print(f"{arguments.records} records, {size / 1e6:.0f} MB, {len(TOPICS)} topics")
+            payload = feed(broker, records)
+            print(f"{records:,} messages, {payload / 1e9:.2f} GB, {len(TOPICS)} topics", flush=True)
+            bare_loop(broker)
             for turn in range(arguments.rounds):
-                for name, store in [
-                    ("MinIO", minio.create_bucket(f"bench-{turn}")),
-                    ("local disk", Folder(Path(folder) / f"tables-{turn}")),
-                ]:
-                    seconds, cpu, peak = drain(broker, store, f"{name}-{turn}")
-                    check(store, arguments.records)
-                    print(f"{name}: {seconds:.2f} s, {cpu:.2f} CPU-s, peak {peak:.0f} MB")
+                disk = Folder(folder / f"tables-{turn}")
+                bucket = minio.create_bucket(f"bench-{turn}")
+                for what in ("bare loop", "local disk", "MinIO"):
+                    store = disk if what == "local disk" else bucket
+                    run = (
+                        bare_loop(broker)
+                        if what == "bare loop"
+                        else drained(broker, store, f"{what}-{turn}", records)
+                    )
+                    runs.setdefault(what, []).append(run)
+                    show(f"  {what}", run, runs["bare loop"][-1], payload, records)
+            if not arguments.no_box:
+                with Box(cores=0.5, memory_mb=256) as box:
+                    bucket = minio.create_bucket("boxed")
+                    runs["half a core"] = [drained(broker, bucket, "boxed", records, box)]
         finally:
             minio.stop()
             broker.stop()
+    medians = {what: median_of(of) for what, of in runs.items()}
+    print("medians:")
+    for what, run in medians.items():
+        show(what, run, medians["bare loop"], payload, records)
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    report = {"records": records, "payload_bytes": payload}
+    report["medians"] = {what: asdict(run) for what, run in medians.items()}
+    REPORT.write_text(json.dumps(report, indent=1))
 
 
 if __name__ == "__main__":

@@ -31,9 +31,6 @@ config::EnvLookup demo_environment(const config::EnvLookup& process, const std::
       {"BATCH_INTERVAL_SECONDS", "2"},
       // The in-process Kafka keeps little: a busy topic must not wait for its two seconds.
       {"BATCH_MAX_BYTES", "4194304"},
-      // Ahead of a high --rate, librdkafka's fetch queue is full now and then; it would wait a
-      // second.
-      {"KAFKA_PROPERTIES", "fetch.queue.backoff.ms=10"},
       {"HTTP_HOST", "127.0.0.1"}};
   if (auto port = process("HTTP_PORT")) values["HTTP_PORT"] = *port;
   return [values = std::move(values)](std::string_view name) -> std::optional<std::string> {

@@ -46,7 +46,9 @@ ConfHandle make_conf(const SourceSettings& settings) {
   set(conf.get(), "topic.metadata.refresh.interval.ms", "10000");
   // What is fetched may be many times larger decompressed, and each record costs memory of its own.
   set(conf.get(), "max.partition.fetch.bytes", "524288");
-  set(conf.get(), "queued.min.messages", "5000");
+  set(conf.get(), "queued.min.messages", "20000");
+  // The queue is full whenever we are behind: fetching stands still this long each time.
+  set(conf.get(), "fetch.queue.backoff.ms", "10");
   for (const auto& [name, value] : settings.properties) set(conf.get(), name, value);
   set(conf.get(), "group.id", settings.group);
   set(conf.get(), "partition.assignment.strategy", "cooperative-sticky");
