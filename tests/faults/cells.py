@@ -11,6 +11,7 @@ import random
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -68,6 +69,59 @@ AMBIGUOUS: dict[str, list[s3_proxy.Fault]] = {
 }
 
 
+class Doubts:
+    """Judges for an S3Proxy: every second commit gets a wrong answer of the kinds still `wanted`.
+
+    Counted are those that the store has done. Of the others, which came so late that the service
+    had put that version itself, it is only counted that they were there.
+    """
+
+    def __init__(
+        self,
+        chance: random.Random,
+        wanted: dict[str, int],
+        counts: Counts,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._chance = chance
+        self._counts = counts
+        self._note = note
+        self._lock = threading.Lock()
+        self._underway: Counter[str] = Counter()
+        self._honest = True
+        self.left = dict(wanted)
+
+    @property
+    def over(self) -> bool:
+        with self._lock:
+            return not any(self.left.values())
+
+    def judge(self, request: s3_proxy.Request) -> s3_proxy.Fault | None:
+        if not request.is_commit:
+            return None
+        with self._lock:
+            self._honest = not self._honest
+            kinds = [kind for kind, left in self.left.items() if left > self._underway[kind]]
+            if self._honest or not kinds:
+                return None
+            kind = self._chance.choice(kinds)
+            self._underway[kind] += 1
+            fault = self._chance.choice(AMBIGUOUS[kind])
+        return s3_proxy.watched(fault, lambda done: self._tell(kind, done))
+
+    def _tell(self, kind: str, done: bool) -> None:
+        with self._lock:
+            self._underway[kind] -= 1
+            self.left[kind] -= done
+        self._note(f"answer: {kind}{'' if done else ', which the store has not done'}")
+        if done:
+            self._counts.add_ambiguous(kind)
+        elif kind == "late":
+            self._counts.add(landed_too_late=1)
+        else:
+            self._counts.add(answers_of_nothing_done=1)
+
+
 @dataclass(frozen=True)
 class World:
     """What all cells share."""
@@ -81,6 +135,9 @@ class World:
 
 class Cell:
     """One table under torture; `run` in a thread, then `judge`."""
+
+    # In seconds, for what takes a few when nothing is wrong.
+    patience = 20
 
     def __init__(self, world: World, name: str, store: Store | None = None) -> None:
         self.world = world
@@ -186,32 +243,16 @@ class Cell:
             self.leave(instance)
 
     def doubted(self, wanted: int) -> None:
-        """Every second commit is done, but the answer says otherwise, in each of five ways."""
-        kinds = [kind for kind in AMBIGUOUS for _ in range(wanted)]
-        self.chance.shuffle(kinds)
-        lock = threading.Lock()
-        honest = [True]
-
-        def judge(request: s3_proxy.Request) -> s3_proxy.Fault | None:
-            if not request.is_commit:
-                return None
-            with lock:
-                honest[0] = not honest[0]
-                if honest[0] or not kinds:
-                    return None
-                kind = kinds.pop()
-            self.counts.add_ambiguous(kind)
-            self.note(f"answer: {kind}")
-            return self.chance.choice(AMBIGUOUS[kind])
-
+        """Every second commit is spoilt, until in each of five ways so many of them were done."""
+        doubts = Doubts(self.chance, dict.fromkeys(AMBIGUOUS, wanted), self.counts, self.note)
         with S3Proxy(self.world.minio.address) as proxy:
-            proxy.judge = judge
+            proxy.judge = doubts.judge
             instance = self.start(S3_ENDPOINT_URL=proxy.endpoint, BATCH_INTERVAL_SECONDS="0.1")
-            deadline = time.monotonic() + 20 + 8 * len(kinds)
-            while kinds and time.monotonic() < deadline:
+            deadline = time.monotonic() + self.patience + 8 * wanted * len(AMBIGUOUS)
+            while not doubts.over and time.monotonic() < deadline:
                 assert instance.running, instance.tail()
                 time.sleep(0.1)
-            assert not kinds, f"{len(kinds)} commits were not doubted in time"
+            assert doubts.over, f"not doubted in time: {doubts.left}"
             instance.stop(timeout=60)
 
     # --- running and judging ----------------------------------------------------------------

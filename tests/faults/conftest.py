@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import random
-import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from groups import moves
 from harness.kafka import Broker
 from harness.minio import MinioServer
 from harness.tables import Table
@@ -24,7 +24,6 @@ from s3_proxy import S3Proxy
 pytest_plugins = ["harness.fixtures"]
 
 SEED_VARIABLE = "BRONZE_FAULTS_SEED"
-STABILIZED = re.compile(r"Stabilized group \S+ generation (\d+)")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -145,10 +144,10 @@ def seed(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture(scope="session", autouse=True)
 def rebalances(session_broker: Broker, counts: Counts) -> Iterator[None]:
-    """Counts what the broker says of its groups; the first members of a group are no rebalance."""
+    """Counts what the broker says of its groups."""
     yield
-    log = (session_broker.directory / "broker.log").read_text(errors="replace")
-    counts.add(rebalances=sum(int(m[1]) > 1 for m in STABILIZED.finditer(log)))
+    with (session_broker.directory / "broker.log").open(errors="replace") as log:
+        counts.add(rebalances=moves(log))
 
 
 @pytest.fixture

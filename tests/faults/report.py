@@ -30,7 +30,7 @@ AMBIGUOUS = {
     "503": "503 although it was done",
     "500": "500 although it was done",
     "reset": "connection reset although it was done",
-    "late": "done or answered after the client gave up",
+    "late": "answered only after the client gave up, although it was done",
     "409": "409 although it was done",
 }
 

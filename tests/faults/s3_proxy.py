@@ -98,10 +98,14 @@ class Exchange:
         self._connection = connection.socket
         self._whole = connection
         self.request = request
+        # Whether the server has said that it did what was asked.
+        self.done = False
 
     def forward(self) -> Answer:
         """Has the server do it."""
-        return self._proxy.ask_server(self.request)
+        answer = self._proxy.ask_server(self.request)
+        self.done = answer.status == 200
+        return answer
 
     def send(self, answer: Answer) -> None:
         lines = [f"HTTP/1.1 {answer.status} {answer.reason}"]
@@ -186,6 +190,18 @@ def land_too_late(seconds: float) -> Fault:
         exchange.forward()
 
     return fault
+
+
+def watched(fault: Fault, tell: Callable[[bool], None]) -> Fault:
+    """Tells, when the fault is over, whether the server has done what was asked."""
+
+    def and_tell(exchange: Exchange) -> None:
+        try:
+            fault(exchange)
+        finally:
+            tell(exchange.done)
+
+    return and_tell
 
 
 def delayed(seconds: float) -> Fault:

@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
-import threading
-
 import pytest
 import s3_proxy
+from cells import AMBIGUOUS, STORE_TIMEOUT_MS, Doubts
 from harness.payloads import Stream
 from harness.processes import wait_until
 from harness.service import FAULTY_BINARY
 
-STORE_TIMEOUT_MS = "700"
 
-# Row 5: it is done, but ...
-KINDS = {
-    "503": [s3_proxy.answer_after(503, "SlowDown")],
-    "500": [s3_proxy.answer_after(500, "InternalError")],
-    "reset": [s3_proxy.reset_after],
-    "late": [s3_proxy.answer_too_late, s3_proxy.land_too_late(0.02), s3_proxy.land_too_late(1.5)],
-    "409": [s3_proxy.answer_after(409, "ConditionalRequestConflict")],
-}
-
-
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", AMBIGUOUS)
 def test_done_but_the_answer_says_otherwise(
-    kind, broker, topic, table, environment, start, proxy, oracle, counts, instance_logs
+    kind, broker, topic, table, environment, start, proxy, oracle, counts, chance, instance_logs
 ):
-    """Every second commit; recognised as our own, exactly one copy of each."""
-    goal = 6
-    faults = itertools.cycle(KINDS[kind])
-    turn = itertools.count()
-    injected: list[int] = []
-    lock = threading.Lock()
-
-    def judge(request):
-        if not request.is_commit:
-            return None
-        with lock:
-            if next(turn) % 2 == 0:
-                return None
-            injected.append(request.version)
-            counts.add_ambiguous(kind)
-            return next(faults)
-
+    """Row 5: every second commit; recognised as our own, exactly one copy of each."""
+    doubts = Doubts(chance, {kind: 6}, counts)
     variables = environment(topic, BATCH_INTERVAL_SECONDS="0.1", S3_ENDPOINT_URL=proxy.endpoint)
-    variables["BRONZE_STORE_TIMEOUT_MS"] = STORE_TIMEOUT_MS
-    proxy.judge = judge
+    variables["BRONZE_STORE_TIMEOUT_MS"] = str(STORE_TIMEOUT_MS)
+    proxy.judge = doubts.judge
     with Stream(broker, topic):
         instance = start(variables, binary=FAULTY_BINARY)
-        wait_until(lambda: len(injected) >= goal, 60, f"{goal} ambiguous answers")
+        wait_until(lambda: doubts.over, 90, "six commits that were done are doubted")
     broker.wait_caught_up(variables["KAFKA_CONSUMER_GROUP"], topic)
     instance.stop()
     assert "tried again" in instance.log()
