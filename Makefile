@@ -22,7 +22,7 @@ build = cmake --preset $(1) && cmake --build build/$(1) --target $(targets_$(1))
 
 # The service as it is shipped, and with the hooks of the fault tests.
 faulty = scripts/bootstrap test && cmake --preset release \
-    && cmake --build build/release --target bronze bronze_faulty
+    && cmake --build build/release --target bronze bronze_faulty feed
 
 .PHONY: help build demo test faults soak bench check-fast format lint coverage clean
 

@@ -10,6 +10,7 @@ and trailing data are nothing to a service that does not look into the value.
 from __future__ import annotations
 
 import json
+import zlib
 from collections import Counter
 
 import pyarrow as pa
@@ -62,15 +63,16 @@ def test_odd_values_land_verbatim(broker, new_topic, bucket, group, environment,
 
 
 @pytest.mark.row(19)
-def test_ten_mebibytes_a_record(broker, new_topic, bucket, group, environment, start, oracle):
+def test_ten_mebibytes_a_record(chance, broker, new_topic, bucket, environment, start, oracle):
     """In the smallest memory that the service accepts."""
     topic = new_topic(2, **GENEROUS)
-    # The payload must be unique and must not be small when compressed.
+    # Hexadecimal digits without any pattern: half of it stays however it is compressed.
     values = [
-        json.dumps({"id": number, "fill": hex(hash((number, "x")) % 2**60) * 650_000}).encode()
+        json.dumps({"id": number, "fill": chance.randbytes(5 * MIB + 100).hex()}).encode()
         for number in range(6)
     ]
     assert 10 * MIB < max(map(len, values)) < 12 * MIB
+    assert min(len(zlib.compress(value)) for value in values) > 5 * MIB
     producer = broker.producer(**{"message.max.bytes": 12 * MIB})
     for value in values:
         producer.produce(topic, value)
