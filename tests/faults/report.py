@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
+import platform
+import re
 import sys
 import threading
 import time
@@ -17,6 +20,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import rows
+
 if TYPE_CHECKING:
     from oracle import Verdict
 
@@ -24,6 +29,10 @@ ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "build" / "reports" / "faults.json"
 BEGIN = "<!-- the result of the last full run: written by tests/faults/report.py -->"
 END = "<!-- end of the result -->"
+
+WHERE = """**The faults, and which tests are about them** (paths are below `tests/`, except those of
+`bridge/`). The result is that of the tests in `faults/` in this run; those of other suites are part
+of every `make test`."""
 
 # The store did what was asked, and the client is told something else.
 AMBIGUOUS = {
@@ -136,6 +145,7 @@ class Outcome:
 class Report:
     seed: int
     full: bool
+    machine: str = field(default_factory=lambda: machine())
     date: str = field(default_factory=lambda: datetime.date.today().isoformat())
     begun: float = field(default_factory=time.monotonic)
     seconds: int = 0
@@ -171,6 +181,7 @@ def write(report: Report, path: Path = FILE) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "date": report.date,
+        "machine": report.machine,
         "seed": report.seed,
         "full": report.full,
         "passed": report.passed,
@@ -181,38 +192,73 @@ def write(report: Report, path: Path = FILE) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def as_markdown(content: dict) -> str:
+def machine() -> str:
+    """Cores, memory and processor."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    models = re.findall(r"^model name\s*: (.+)$", text, re.M)
+    model = models[0] if models else platform.machine()
+    return f"{os.cpu_count()} cores ({model}), {memory:.0f} GiB"
+
+
+def figures(content: dict) -> list[str]:
     counts = content["counts"]
+    other = counts["other"]
     passed = sum(test["outcome"] == "passed" for test in content["tests"])
     rows = [
         ("date", content["date"]),
+        ("machine", content.get("machine", "not noted")),
         ("seed", content["seed"]),
         ("duration", f"{content['seconds'] / 60:.0f} min"),
+        ("of it, all faults mixed at random", f"{other.get('soak_minutes', 0):g} min"),
         ("tests passed", f"{passed} of {len(content['tests'])}"),
         ("`kill -9`", counts["kills"]),
         ("stops longer than the session time-out", counts["long_stops"]),
         *((AMBIGUOUS[kind], count) for kind, count in counts["ambiguous"].items()),
-        ("rebalances of the consumer groups", counts["rebalances"]),
+        ("landed too late: the service had put that version", other.get("landed_too_late", 0)),
+        ("rebalances between living members of a group", counts["rebalances"]),
+        ("tables judged", counts["tables"]),
         ("records compared with Kafka", f"{counts['records']:,}"),
+        ("records compared by number, too many to hold", f"{other.get('records_counted', 0):,}"),
         ("**duplicates**", f"**{counts['duplicates']}**"),
         ("**losses**", f"**{counts['losses']}**"),
+        ("commits that were tried again or looked for", other.get("tried_again", 0)),
     ]
     if counts["commits"]:
-        rows.append(
+        times = f"p50 {counts['commit_ms_p50']} ms, p99 {counts['commit_ms_p99']} ms"
+        rows += [
+            ("one commit, eight instances on the same two tables", times),
             (
-                "one commit, eight instances on the same two tables",
-                f"p50 {counts['commit_ms_p50']} ms, p99 {counts['commit_ms_p99']} ms "
-                f"({counts['commits']} commits, {counts['retries']} more tries)",
-            )
-        )
-    table = [f"| {name} | {value} |" for name, value in rows]
-    return "\n".join(["| full run | |", "|---|---:|", *table])
+                "of these commits, and more tries that they took",
+                f"{counts['commits']}, {counts['retries']}",
+            ),
+        ]
+    return ["| full run | |", "|---|---:|", *(f"| {name} | {value} |" for name, value in rows)]
+
+
+def row_by_row(content: dict) -> list[str]:
+    outcomes = {test["name"]: test for test in content["tests"]}
+    lines = [rows.HEAD, "|---:|---|---|---|---:|"]
+    for row, fault in rows.FAULTS.items():
+        tests = [outcomes[name] for name in rows.of_run(row, list(outcomes))]
+        passed = sum(test["outcome"] == "passed" for test in tests)
+        seconds = sum(test["seconds"] for test in tests)
+        result = f"{passed} of {len(tests)} passed"
+        lines.append(f"| {row} | {fault} | {rows.tests_of(row)} | {result} | {seconds:.0f} |")
+    return lines
+
+
+def as_markdown(content: dict) -> str:
+    return "\n".join([*figures(content), "", WHERE, "", *row_by_row(content)])
 
 
 def put_into(document: Path, content: dict) -> None:
     """Replaces what is between the marks."""
     if not content["full"] or not content["passed"]:
         raise SystemExit("only a full run that passed goes into the document")
+    names = [test["name"] for test in content["tests"]]
+    if untested := [row for row in rows.FAULTS if not rows.of_run(row, names)]:
+        raise SystemExit(f"no test of the rows {untested} was in that run")
     text = document.read_text()
     before, _, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)

@@ -3,9 +3,7 @@
 A test of this folder says so itself, by `@pytest.mark.row(7)`, or is named here like those of other
 suites. The sheer numbers of kills, stops and wrong answers are in docs/guarantees.md.
 
-    python tests/faults/rows.py
-
-prints the table as docs/guarantees.md has it.
+report.py puts them, with the result of a full run, into the table of docs/guarantees.md.
 """
 
 from __future__ import annotations
@@ -129,6 +127,9 @@ ELSEWHERE: dict[int, dict[str, list[str]]] = {
     },
 }
 
+# Of the table in the document.
+HEAD = "| # | fault | tests | last full run | seconds |"
+
 ROW = re.compile(r"mark\.row\(([\d, ]+)\)")
 DEFINED = re.compile(r"^(?:def |fn |TEST(?:_F|_P)?\()(\w+)", re.M)
 
@@ -164,21 +165,27 @@ def marked() -> dict[int, list[str]]:
     return found
 
 
-def as_markdown() -> str:
-    lines = ["| # | fault | tests |", "|---:|---|---|"]
-    here = marked()
-    for row, fault in FAULTS.items():
-        files = {f"faults/{place.partition(':')[0]}" for place in here[row]}
-        files |= {file.removeprefix("tests/") for file in ELSEWHERE.get(row, {})}
-        lines.append(f"| {row} | {fault} | {', '.join(f'`{file}`' for file in sorted(files))} |")
-    return "\n".join(lines)
+def of_run(row: int, names: list[str]) -> list[str]:
+    """Those tests of a run that are about the row, of this folder; with their parameters."""
+    here = {place.partition(": ")[2] for place in marked()[row]}
+    for file, beginnings in ELSEWHERE.get(row, {}).items():
+        if file.startswith("tests/faults/"):
+            named = tests_in(ROOT / file)
+            here |= {test for test in named if test.startswith(tuple(beginnings))}
+    return [name for name in names if name.partition("[")[0] in here]
 
 
-def in_document() -> str:
-    """The table as docs/guarantees.md has it."""
+def tests_of(row: int) -> str:
+    files = {f"faults/{place.partition(':')[0]}" for place in marked()[row]}
+    files |= {file.removeprefix("tests/") for file in ELSEWHERE.get(row, {})}
+    return ", ".join(f"`{file}`" for file in sorted(files))
+
+
+def in_document() -> dict[int, list[str]]:
+    """Row -> the other cells of the table in docs/guarantees.md."""
     text = DOCUMENT.read_text()
-    return text[text.index("| # | fault | tests |") :].partition("\n\n")[0].rstrip("\n")
-
-
-if __name__ == "__main__":
-    print(as_markdown())
+    table = text[text.index(HEAD) :].partition("\n\n")[0].splitlines()[2:]
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in table if line[0] == "|"
+    ]
+    return {int(number): others for number, *others in cells}

@@ -43,7 +43,10 @@ def test_who_comes_to_somebody_or_leaves_somebody_moves_partitions():
     log = [joins("a"), settles(1), joins("b"), settles(2), joins("c"), settles(3)]
     absent = f"{LINE}Group g removed dynamic members who haven't joined: [b, c]"
     assert moves([*log, leaves("a"), settles(2)]) == 3
-    assert moves([*log, absent, settles(1)]) == 3
+    assert moves([*log, fails("a"), settles(2)]) == 3
+    assert moves([*log, leaves("a"), leaves("b"), settles(1)]) == 3
+    # Whether they still lived is not known.
+    assert moves([*log, absent, settles(1)]) == 2
     # Nobody came or went.
     assert moves([*log, settles(3)]) == 2
     # All were replaced.
