@@ -11,6 +11,7 @@ import random
 import signal
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import s3_proxy
-from harness.kafka import Broker
+from harness.kafka import Broker, Record
 from harness.minio import MinioServer, Store
 from harness.payloads import Stream
 from harness.service import FAULTY_BINARY, Bronze
@@ -138,6 +139,8 @@ class Cell:
 
     # In seconds, for what takes a few when nothing is wrong.
     patience = 20
+    # The exit codes of an instance alone that is asked to stop.
+    ends: tuple[int, ...] = (0,)
 
     def __init__(self, world: World, name: str, store: Store | None = None) -> None:
         self.world = world
@@ -153,6 +156,8 @@ class Cell:
         self.broker.create_topic(self.topic, 4)
         self.table = Table(self.store, self.topic)
         self.instances: list[Bronze] = []
+        # For every instance.
+        self.variables: dict[str, str] = {}
         self.diary: list[str] = []
         self.failure: BaseException | None = None
         self._begun = time.monotonic()
@@ -169,6 +174,7 @@ class Cell:
             **QUICK_GROUP,
             "BATCH_INTERVAL_SECONDS": "0.2",
             "BRONZE_STORE_TIMEOUT_MS": str(STORE_TIMEOUT_MS),
+            **self.variables,
             **variables,
         }
         instance = Bronze(directory, environment, ("run",), FAULTY_BINARY)
@@ -201,7 +207,7 @@ class Cell:
         if not point.startswith("assign"):
             point = f"{point}:{self.chance.randint(1, 4)}"
         instance = self.start(BRONZE_KILL_POINT=point)
-        code = instance.wait_exit(60)
+        code = instance.wait_exit(40 + self.patience)
         assert code == KILLED, f"exit code {code}:\n{instance.tail()}"
         self.counts.add(kills=1)
         self.note(f"kill -9 at {point}")
@@ -253,7 +259,7 @@ class Cell:
                 assert instance.running, instance.tail()
                 time.sleep(0.1)
             assert doubts.over, f"not doubted in time: {doubts.left}"
-            instance.stop(timeout=60)
+            instance.stop(timeout=60, codes=self.ends)
 
     # --- running and judging ----------------------------------------------------------------
 
@@ -274,7 +280,7 @@ class Cell:
     def finish(self) -> None:
         self.end_all()
         last = self.start()
-        self.broker.wait_caught_up(self.group, self.topic, timeout=120)
+        self.broker.wait_caught_up(self.group, self.topic, timeout=100 + self.patience)
         last.stop(timeout=60)
 
     def end_all(self) -> None:
@@ -290,19 +296,30 @@ class Cell:
     def logs(self) -> list[str]:
         return [instance.log() for instance in self.instances]
 
+    def expected(self) -> list[Record] | None:
+        """None for all that Kafka shows."""
+        return None
+
     def judge(self) -> Verdict:
         """Of the table as it is now, whatever became of the torture."""
-        verdict = examine(self.table, self.broker, self.group, logs=self.logs())
+        verdict = examine(
+            self.table, self.broker, self.group, expected=self.expected(), logs=self.logs()
+        )
         self.counts.add_verdict(verdict)
         if self.failure is not None:
-            verdict.object_to(f"{type(self.failure).__name__}: {self.failure}")
+            verdict.object_to("".join(traceback.format_exception(self.failure)))
         self.counts.add(tried_again=sum(len(TRIED_AGAIN.findall(log)) for log in self.logs()))
         self.counts.add(commits=sum(len(claims(log)) for log in self.logs()))
         return verdict
 
 
-def play(cells: dict[Cell, Callable[[Cell], None]]) -> None:
-    """Runs all cells side by side and fails with the diary of each whose table is not right."""
+def play(
+    cells: dict[Cell, Callable[[Cell], None]], meanwhile: Callable[[], None] = lambda: None
+) -> None:
+    """Runs all cells side by side and fails with the diary of each whose table is not right.
+
+    `meanwhile` runs in this thread: a process ends with the thread that has started it.
+    """
     counts = next(iter(cells)).counts
     threads = [
         threading.Thread(target=cell.run, args=(torture,), name=cell.name)
@@ -313,6 +330,7 @@ def play(cells: dict[Cell, Callable[[Cell], None]]) -> None:
             clean_up.callback(cell.end_all)
         for thread in threads:
             thread.start()
+        meanwhile()
         begun = time.monotonic()
         while any(thread.is_alive() for thread in threads):
             for thread in threads:

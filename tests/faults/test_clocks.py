@@ -5,36 +5,16 @@ A batch over midnight: tests/integration/test_dates.py.
 
 from __future__ import annotations
 
-import os
 import random
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
 import pytest
+from clocks import HOUR, YEAR, WallClock
 from harness.payloads import Stream
 from harness.processes import wait_until
 from harness.service import FAULTY_BINARY
 
 pytestmark = pytest.mark.row(17)
-
-HOUR = 3600
-YEAR = 366 * 24 * HOUR
-
-
-class WallClock:
-    """The service's clock, so many seconds from the true one."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.shifts: list[int] = []
-        self.jump(0)
-
-    def jump(self, shift: int) -> None:
-        """To so many seconds from the true time, all at once."""
-        staged = self.path.with_suffix(".next")
-        staged.write_text(str(shift))
-        os.replace(staged, self.path)
-        self.shifts.append(shift)
 
 
 def test_jumps_of_the_wall_clock(tmp_path, broker, topic, table, group, environment, start, oracle):

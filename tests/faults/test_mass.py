@@ -7,6 +7,7 @@ import time
 import pytest
 from cells import Cell, World, play, repeat, until
 from report import LEAST, LEAST_AMBIGUOUS
+from soak import SoakCell, Weather, toxiproxy
 
 # A little more than a full run needs.
 MARGIN = 1.1
@@ -14,6 +15,7 @@ KILL_CELLS = 3
 FREEZE_CELLS = 2
 DOUBT_CELLS = 4
 STORM_CELLS = 2
+SOAK_CELLS = 6
 
 
 @pytest.fixture
@@ -69,13 +71,17 @@ def test_the_numbers_of_a_full_run(world, folder):
 
 @pytest.mark.soak
 @pytest.mark.timeout(0)
-def test_soak(world, request):
-    """Everything mixed at random, for --minutes."""
-    deadline = time.monotonic() + 60 * request.config.getoption("--minutes")
-    actions = [
-        kill,
-        Cell.frozen,
-        lambda cell: cell.stormed(3),
-        lambda cell: cell.doubted(3),
-    ]
-    play({Cell(world, f"soak-{number}"): until(deadline, *actions) for number in range(6)})
+def test_soak(world, request, counts):
+    """Everything in soak.py mixed at random, for --minutes."""
+    minutes = request.config.getoption("--minutes")
+    counts.add(soak_minutes=minutes)
+    deadline = time.monotonic() + 60 * minutes
+    with toxiproxy(world) as toxics:
+        cells = []
+        for number in range(SOAK_CELLS):
+            cell = SoakCell(world, f"soak-{number}", toxics.link(world.minio.address))
+            if number % 2:
+                cell.allow_losses()
+            cells.append(cell)
+        weather = Weather(world, deadline)
+        play({cell: until(deadline, SoakCell.act) for cell in cells}, weather.run)

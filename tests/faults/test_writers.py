@@ -9,99 +9,18 @@ from __future__ import annotations
 
 import copy
 import json
-import threading
 import time
 from collections.abc import Callable
 
-import pyarrow as pa
 import pytest
-from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import DeltaTable
 from deltalake import Field as DeltaField
-from deltalake.exceptions import DeltaError
 from deltalake.schema import PrimitiveType
 from harness.payloads import Stream, json_values
 from harness.processes import wait_until
 from harness.tables import Table
 from logs import append_entry, newest_version
-
-TIMESTAMP = pa.timestamp("us", tz="UTC")
-FOREIGN_ROWS = pa.table(
-    {
-        "_raw_value": pa.array(["foreign"]),
-        "_kafka_partition": pa.array([None], pa.int32()),
-        "_kafka_offset": pa.array([None], pa.int64()),
-        "_kafka_timestamp": pa.array([None], TIMESTAMP),
-        "_ingested_at": pa.array([None], TIMESTAMP),
-        "_ingestion_date": pa.array(["2001-01-01"]),
-    }
-)
-# Losing races is the service's business here, not the others'.
-PATIENT = CommitProperties(max_commit_retries=100)
-
-
-class Others:
-    """Each action in a thread of its own, again and again; counts what succeeded."""
-
-    def __init__(self, **actions: tuple[Callable[[], None], float]) -> None:
-        self._stop = threading.Event()
-        self.done = dict.fromkeys(actions, 0)
-        self._threads = [
-            threading.Thread(target=self._run, args=(name, *action), daemon=True)
-            for name, action in actions.items()
-        ]
-
-    def __enter__(self) -> Others:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(60)
-
-    def _run(self, name: str, action: Callable[[], None], interval: float) -> None:
-        while not self._stop.is_set():
-            begun = time.monotonic()
-            try:
-                action()
-                self.done[name] += 1
-            except DeltaError as refused:
-                print(f"{name}: {refused}")
-            self._stop.wait(max(0.0, begun + interval - time.monotonic()))
-
-
-def everything_at_once(table: Table) -> Others:
-    options = table.store.options()
-
-    def opened() -> DeltaTable:
-        return DeltaTable(table.uri, storage_options=options)
-
-    def append() -> None:
-        write_deltalake(
-            table.uri,
-            FOREIGN_ROWS,
-            mode="append",
-            storage_options=options,
-            commit_properties=PATIENT,
-        )
-
-    def vacuum() -> None:
-        # Young enough to hit whatever is not referred to, old enough for the service's promise.
-        opened().vacuum(
-            retention_hours=1, dry_run=False, enforce_retention_duration=False, full=True
-        )
-
-    return Others(
-        append=(append, 0.1),
-        optimize=(lambda: opened().optimize.compact(commit_properties=PATIENT) and None, 1.0),
-        delete=(
-            lambda: opened().delete("_kafka_partition IS NULL", commit_properties=PATIENT) and None,
-            1.5,
-        ),
-        vacuum=(vacuum, 1.0),
-        checkpoint=(lambda: opened().create_checkpoint(), 1.0),
-    )
+from writers import Others, everything_at_once
 
 
 @pytest.mark.row(15)
@@ -129,7 +48,7 @@ def test_all_kinds_of_other_writers_at_once(
                 f"what was there is written\n{instance.tail()}",
             )
     broker.wait_caught_up(group, topic)
-    print(others.done)
+    print(others.done, dict(others.refused))
     assert others.done["append"] > 5 and min(others.done.values()) > 0, others.done
     health = instance.health()
     assert health.is_healthy and health.body["errors"] == 0, health
@@ -163,7 +82,7 @@ def test_ten_foreign_commits_a_second(
         wait_until(
             lambda: len(table.data_commits()) >= goal, 120, f"ten commits\n{instance.tail()}", 0.5
         )
-    print(others.done)
+    print(others.done, dict(others.refused))
     broker.wait_caught_up(group, topic)
     assert others.done["commit"] > 10
     assert instance.health().body["errors"] == 0
