@@ -418,22 +418,6 @@ fn tokens_are_found_in_the_range_only() {
 }
 
 #[test]
-fn log_entries_can_be_asked_for() {
-    let (directory, store) = local();
-    let table = created(&store, "bronze_a");
-    put_ok(&table, &[("a", 1)], "t");
-    expect(table.log_entry_exists(1).unwrap(), Status::Ok);
-    expect(table.log_entry_exists(2).unwrap(), Status::Missing);
-    fs::remove_file(log_file(
-        &directory,
-        "bronze_a",
-        "00000000000000000001.json",
-    ))
-    .unwrap();
-    expect(table.log_entry_exists(1).unwrap(), Status::Missing);
-}
-
-#[test]
 fn the_slower_of_two_writers_gets_a_conflict_and_can_go_on_after_load() {
     let (directory, store) = local();
     let mine = created(&store, "bronze_a");
