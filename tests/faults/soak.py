@@ -7,6 +7,7 @@ themselves die, or freeze, and come back.
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 import time
@@ -30,6 +31,10 @@ REFUSALS = [(503, "SlowDown"), (503, "ServiceUnavailable"), (500, "InternalError
 TRANSACTION_MS = "60000"
 
 
+def some_values(count: int) -> list[bytes]:
+    return [b'"%s"' % uuid.uuid4().hex.encode() for _ in range(count)]
+
+
 class SoakCell(Cell):
     """Its topic, too, is tortured; what Kafka has forgotten it remembers for the oracle."""
 
@@ -40,7 +45,7 @@ class SoakCell(Cell):
         super().__init__(world, name)
         self._link = link
         self._seen: dict[Place, Record] = {}
-        self._lost: set[Place] = set()
+        self._deleted: set[Place] = set()
         self.may_lose = False
 
     def allow_losses(self) -> None:
@@ -228,8 +233,8 @@ class SoakCell(Cell):
             add_partitions(self.broker, self.topic, there + 1)
             self.counts.add(partitions_added=1)
             self.note(f"{there + 1} partitions")
-        values = [b'"%s"' % uuid.uuid4().hex.encode() for _ in range(30)]
-        self.broker.produce(self.topic, values, partition=there - 1)
+        newest = len(self.broker.partitions(self.topic)) - 1
+        self.broker.produce(self.topic, some_values(30), partition=newest)
 
     def overtaken(self) -> None:
         """Records that nobody has read yet are deleted."""
@@ -250,16 +255,30 @@ class SoakCell(Cell):
         last = self.chance.choice(offsets)
         forget_before(self.broker, self.topic, partition, last + 1)
         assert self.table.progress(self.group, uuid_) == at, "somebody still writes"
-        self._lost |= {(partition, offset) for offset in offsets if offset <= last}
+        self._deleted |= {(partition, offset) for offset in offsets if offset <= last}
         self.counts.add(deletions=1)
         self.note(f"partition {partition}: deleted before {last + 1}")
 
     def expected(self) -> list[Record] | None:
-        if not self._lost:
+        """All that was ever to be seen, without what was deleted and is stated as skipped.
+
+        A broker that is killed soon after it deleted may have the records again; then they are to
+        be copied. What is stated as skipped and was never deleted is missing.
+        """
+        if not self._deleted:
             return None
         for record in self.broker.read_visible(self.topic):
             self._seen[(record.partition, record.offset)] = record
-        return [record for place, record in self._seen.items() if place not in self._lost]
+        gone = self._deleted & self._stated_as_skipped()
+        return [record for place, record in self._seen.items() if place not in gone]
+
+    def _stated_as_skipped(self) -> set[Place]:
+        places: set[Place] = set()
+        for commit in self.table.commits():
+            stated = commit.info.get("operationParameters", {}).get("bronzeSkipped", "{}")
+            for partition, (begin, end) in json.loads(stated).items():
+                places |= {(int(partition), offset) for offset in range(begin, end)}
+        return places
 
     # --- patience ---------------------------------------------------------------------------
 
@@ -282,8 +301,14 @@ class SoakCell(Cell):
         self.broker._close_reader()
 
     def finish(self) -> None:
-        self._ask_anew()
+        # So that each partition has progress of which the table can tell.
+        self._patiently(self._one_record_each)
         super().finish()
+
+    def _one_record_each(self) -> None:
+        self._ask_anew()
+        for partition in self.broker.partitions(self.topic):
+            self.broker.produce(self.topic, some_values(1), partition=partition)
 
 
 class Weather:
