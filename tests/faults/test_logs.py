@@ -218,9 +218,10 @@ RECREATED = [
 REPAIRS = ("restore", "delete", "take over")
 
 
-def names_the_repair(said: str, topic: str) -> bool:
-    """Which table, and what to do."""
-    return f"bronze_{topic}" in said and any(word in said.lower() for word in REPAIRS)
+def names_the_repair(said: str, table: Table) -> bool:
+    """Which table, by its directory or the id that it had, and what to do."""
+    is_named = table.name in said or table.commits()[0].metadata["id"] in said
+    return is_named and any(word in said.lower() for word in REPAIRS)
 
 
 @pytest.mark.parametrize("take", [pytest.param(drop, id="dropped"), *RECREATED])
@@ -228,11 +229,12 @@ def test_a_table_that_is_taken_away_while_down_is_not_begun_anew(
     take, aged, broker, group, once, topic
 ):
     offsets = broker.committed_offsets(group, topic)
+    assert aged.commits()[0].metadata
     take(aged)
     code, log = once()
     assert code == STOPPED, log
     stops = [line for line in log.splitlines() if "state was lost" in line]
-    assert stops and all(names_the_repair(line, topic) for line in stops), stops or log
+    assert stops and all(names_the_repair(line, aged) for line in stops), stops or log
     assert "begins at offset" not in log
     assert broker.committed_offsets(group, topic) == offsets
     assert not DeltaTable(aged.uri).file_uris()
@@ -254,12 +256,14 @@ def test_a_table_that_is_dropped_underneath_ends_the_service(
 ):
     offsets = broker.committed_offsets(group, topic)
     kept = shutil.copytree(table.uri, tmp_path / "backup")
+    # Before it is gone.
+    assert table.commits()[0].metadata
     drop(table)
     broker.produce(topic, json_values(30))
 
     assert running.wait_exit(60) == STOPPED
     said = [line for line in running.log().splitlines() if "no Delta log" in line]
-    assert any(names_the_repair(line, topic) for line in said), said or running.tail()
+    assert any(names_the_repair(line, table) for line in said), said or running.tail()
     assert broker.committed_offsets(group, topic) == offsets
     assert not list(log_folder(table).glob("*.json"))
 
@@ -270,7 +274,7 @@ def test_a_table_that_is_dropped_underneath_ends_the_service(
     restore(table, kept)
     code, log = once()
     assert code == DONE, log
-    oracle(table)
+    oracle(Table(table.store, topic))
 
 
 def restore(table: Table, kept: Path) -> None:
@@ -286,12 +290,14 @@ def test_a_table_that_is_recreated_underneath_stops_its_topic(
 ):
     offsets = broker.committed_offsets(group, topic)
     kept = shutil.copytree(table.uri, tmp_path / "backup")
+    # Before it is gone.
+    assert table.commits()[0].metadata
     take(table)
     broker.produce(topic, json_values(30))
 
     health = running.wait_unhealthy(60)
     said = [reason for reason in health.body["reasons"] if "replaced" in reason]
-    assert any(names_the_repair(reason, topic) for reason in said), health.body
+    assert any(names_the_repair(reason, table) for reason in said), health.body
     running.stop(codes=(0, 1))
     assert broker.committed_offsets(group, topic) == offsets
     assert not DeltaTable(table.uri).file_uris()
@@ -299,7 +305,7 @@ def test_a_table_that_is_recreated_underneath_stops_its_topic(
     restore(table, kept)
     code, log = once()
     assert code == DONE, log
-    oracle(table)
+    oracle(Table(table.store, topic))
 
 
 @pytest.mark.full
