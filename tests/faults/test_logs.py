@@ -213,7 +213,7 @@ def recreated(more: int | None) -> Callable[[Table], None]:
 RECREATED = [
     pytest.param(recreated(None), id="one-version"),
     pytest.param(recreated(0), id="as-many-versions"),
-    pytest.param(recreated(3), id="more-versions"),
+    pytest.param(recreated(3), id="more-versions", marks=FULL),
 ]
 REPAIRS = ("restore", "delete", "take over")
 
