@@ -164,6 +164,9 @@ pub mod ffi {
         live_rows: u64,
         /// Live rows whose `_kafka_partition` or `_kafka_offset` is NULL.
         rows_without_offset: u64,
+        /// Live rows whose `_kafka_offset` is in no half-open range of offsets: negative, or the
+        /// greatest number. They are in no run.
+        rows_of_no_record: u64,
     }
 
     /// Some of what a scan finds.

@@ -17,7 +17,8 @@ FileFacts facts_of(const bridge::FileFacts& file) {
           .stated_rows = told(file.stated_rows),
           .stored_rows = told(file.stored_rows),
           .live_rows = file.live_rows,
-          .rows_without_offset = file.rows_without_offset};
+          .rows_without_offset = file.rows_without_offset,
+          .rows_of_no_record = file.rows_of_no_record};
 }
 
 LogEntry entry_of(const bridge::LogEntry& bridged) {

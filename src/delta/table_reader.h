@@ -36,6 +36,9 @@ struct FileFacts {
   std::uint64_t live_rows = 0;
   /// Live rows without a partition or without an offset.
   std::uint64_t rows_without_offset = 0;
+  /// Live rows with an offset that no record can have: negative, or the greatest number. They are
+  /// in no run.
+  std::uint64_t rows_of_no_record = 0;
 };
 
 struct RowPart {

@@ -200,6 +200,7 @@ impl FileReader {
             stored_rows: -1,
             live_rows: 0,
             rows_without_offset: 0,
+            rows_of_no_record: 0,
         };
         let last = match self.read(file, &mut facts).await {
             Ok(last) => last,
@@ -323,12 +324,16 @@ impl<'a> Columns<'a> {
                 continue;
             }
             let (partition, offset) = (partition_of.value(row), offset_of.value(row));
+            if !(0..i64::MAX).contains(&offset) {
+                facts.rows_of_no_record += 1;
+                continue;
+            }
             let epoch = self.epoch(row);
             let begun = OffsetRun {
                 partition,
                 epoch,
                 first: offset,
-                next: offset.saturating_add(1),
+                next: offset + 1,
             };
             match open.entry((partition, epoch)) {
                 Entry::Vacant(none) => {

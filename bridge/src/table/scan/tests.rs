@@ -68,6 +68,21 @@ fn an_empty_table_has_no_rows_and_no_files() {
 }
 
 #[test]
+fn offsets_that_no_record_has_are_counted_and_in_no_run() {
+    let (_directory, store) = local();
+    let table = created(&store, "bronze_a");
+    let mut file = table.open_file(DAY).unwrap();
+    let offsets = [-5, -1, 0, 1, i64::MAX - 1, i64::MAX];
+    let content: Vec<_> = offsets.iter().map(|&o| (Some(0), Some(o))).collect();
+    append(&mut file, pairs(&content)).unwrap();
+    commit(&table, file);
+    let found = scan(&table, &[]);
+    assert_eq!(found.runs, [(0, 0, 0, 2), (0, 0, i64::MAX - 1, i64::MAX)]);
+    let facts = &found.files[0];
+    assert_eq!((facts.live_rows, facts.rows_of_no_record), (6, 3));
+}
+
+#[test]
 fn rows_of_all_files_are_told_as_runs() {
     let (_directory, store) = local();
     let table = created(&store, "bronze_a");
