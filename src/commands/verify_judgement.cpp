@@ -115,11 +115,9 @@ class PartitionJudge {
     if (is_current_ && is_same_topic(all_)) {
       report_.earliest = value_in(all_.kafka.earliest, report_.partition);
       report_.latest = value_in(all_.kafka.latest, report_.partition);
+      report_.high_watermark = value_in(all_.kafka.end, report_.partition);
     }
-    if (report_.latest && report_.earliest) {
-      const Offset next = report_.progress.value_or(*report_.earliest);
-      report_.lag = std::max<std::int64_t>(report_.latest->value - next.value, 0);
-    }
+    judge_lag();
     describe_ranges();
     judge_duplicates();
     if (all_.registered) {
@@ -134,6 +132,19 @@ class PartitionJudge {
   void say(Level level, const char* code, std::string message) {
     report_.level = std::max(report_.level, level);
     findings_.push_back({level, code, report_.partition, std::move(message)});
+  }
+
+  void judge_lag() {
+    if (!report_.latest || !report_.earliest) return;
+    const Offset next = report_.progress.value_or(*report_.earliest);
+    const Offset end = std::max(report_.high_watermark.value_or(*report_.latest), *report_.latest);
+    report_.lag = std::max<std::int64_t>(end.value - next.value, 0);
+    if (end == *report_.latest) return;
+    say(Level::kOk, "open_transaction",
+        fmt::format("{} offsets, {}, are waiting for an open transaction: nothing from offset {} "
+                    "on can be read until it ends",
+                    end.value - report_.latest->value, text(OffsetRange{*report_.latest, end}),
+                    report_.latest->value));
   }
 
   void describe_ranges() {
@@ -525,17 +536,7 @@ class TableJudge {
           fmt::format("the table holds rows of {} topics of this name that cannot be told apart",
                       facts_.merged_identities.size() + 1));
     }
-    if (!facts_.registered) {
-      std::string groups;
-      for (const auto& group : facts_.other_groups) groups += (groups.empty() ? "" : ", ") + group;
-      say(Level::kUnknown, "not_registered",
-          groups.empty()
-              ? "no service of consumer group " + facts_.group +
-                    " has written to this table: there is no progress to compare its rows with"
-              : "the table knows the topic under consumer group " + groups + ", not under " +
-                    facts_.group + ": set KAFKA_CONSUMER_GROUP");
-      return;
-    }
+    if (!facts_.registered) return judge_unregistered();
     const auto& kafka = facts_.kafka;
     if (kafka.trouble.kind == TroubleKind::kUnknownTopic) {
       say(Level::kUnknown, "topic_absent",
@@ -547,6 +548,61 @@ class TableJudge {
               "again, or is on another cluster; its rows cannot be compared with Kafka",
               kafka.identity.text, facts_.current().identity));
     }
+  }
+
+  void judge_unregistered() {
+    if (told_of_lost_state()) return;
+    std::string positions;
+    for (const EpochFacts& epoch : facts_.epochs) {
+      if (!epoch.identity.empty()) positions += (positions.empty() ? "" : ", ") + epoch.identity;
+    }
+    if (!positions.empty()) {
+      // The service writes both in one commit.
+      const bool is_ours =
+          std::any_of(facts_.epochs.begin(), facts_.epochs.end(), [&](const EpochFacts& epoch) {
+            return !facts_.kafka.trouble.any() &&
+                   epoch.identity == ingest::percent_encode(facts_.kafka.identity.text);
+          });
+      say(is_ours ? Level::kProblem : Level::kUnknown,
+          is_ours ? "registration_lost" : "not_registered",
+          fmt::format("the table has positions of consumer group {} of topic id {}, but not the "
+                      "txn that registers topic {}: it was lost, or the positions are of another "
+                      "topic; its rows cannot be compared",
+                      facts_.group, positions, facts_.topic));
+      return;
+    }
+    std::string groups;
+    for (const auto& group : facts_.other_groups) groups += (groups.empty() ? "" : ", ") + group;
+    say(Level::kUnknown, "not_registered",
+        groups.empty()
+            ? "no service of consumer group " + facts_.group +
+                  " has written to this table: there is no progress to compare its rows with"
+            : "the table knows the topic under consumer group " + groups + ", not under " +
+                  facts_.group + ": set KAFKA_CONSUMER_GROUP");
+  }
+
+  /// The group's offsets name a table that had the state which this one has not.
+  bool told_of_lost_state() {
+    const std::string ours = ingest::commit_metadata(facts_.table.id);
+    for (const auto& [partition, told] : facts_.kafka.group_offsets) {
+      if (!ingest::names_a_table(told.metadata)) continue;
+      if (told.metadata == ours) {
+        say(Level::kProblem, "table_set_back",
+            fmt::format("the consumer group was told that everything of partition {} before offset "
+                        "{} is in this table, which knows nothing of the topic: the newest log "
+                        "entries were lost, or the table was set back to an older version",
+                        number(partition), told.offset.value));
+      } else {
+        say(Level::kProblem, "table_lost",
+            fmt::format("the consumer group was told that everything of partition {} before offset "
+                        "{} is in another table of this name; this one, {}, was created since and "
+                        "knows nothing of the topic: the rows of the other one are lost or moved "
+                        "away",
+                        number(partition), told.offset.value, facts_.table.id));
+      }
+      return true;
+    }
+    return false;
   }
 
   const TopicFacts& facts_;

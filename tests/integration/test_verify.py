@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from confluent_kafka import TopicPartition
-from deltalake import write_deltalake
+from deltalake import DeltaTable, Schema, write_deltalake
 from harness.kafka import Broker
 from harness.minio import Folder
 from harness.payloads import Stream, json_values
@@ -181,6 +181,29 @@ def test_gaps_that_are_far_apart_are_all_read(broker, new_topic, folder, environ
     code, report = verify_json(variables)
     assert code == 1, report
     assert "offsets 2, 12000, 25003 to 25004" in messages(report, "missing_rows")
+
+
+def test_what_waits_for_an_open_transaction_is_lag(
+    broker, new_topic, folder, environment, run_once
+):
+    topic = new_topic(1)
+    broker.produce(topic, json_values(10))
+    variables = environment(topic, store=folder)
+    run_once(variables)
+    producer = broker.producer(**{"transactional.id": f"tx-{topic}"})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(topic, b"{}", partition=0)
+    producer.flush(10)
+    broker.produce(topic, json_values(20))
+
+    code, report = verify_json(variables)
+    producer.abort_transaction(30)
+
+    assert code == 0, report
+    (row,) = partitions(report)
+    assert (row["latest"], row["high_watermark"], row["lag"]) == (10, 31, 21)
+    assert "21 offsets, 10 to 30," in messages(report, "open_transaction")
 
 
 def test_beside_a_running_service_nothing_is_dirty(
@@ -697,6 +720,31 @@ def test_a_table_that_is_not_there(copies, unique):
 
     code, report = verify_json(copies._variables, "--memory", "1")
     assert code == 0, report
+
+
+def test_a_table_that_lost_its_state(copies):
+    def create_again(table: Table) -> None:
+        schema = Schema.from_json(table.metadata()["schemaString"])
+        shutil.rmtree(table.uri)
+        DeltaTable.create(table.uri, schema, partition_by=["_ingestion_date"], mode="error")
+
+    code, report = copies.verify("again", create_again)
+    assert code == 1 and codes(report) == {"table_lost"}, report
+
+    def lose_the_registration(table: Table) -> None:
+        path = entry(table, 1)
+        lines = path.read_text().splitlines()
+        kept = [
+            line
+            for line in lines
+            if json.loads(line).get("txn", {}).get("appId", "").count("/") != 2
+        ]
+        assert len(kept) == len(lines) - 1
+        path.write_text("\n".join(kept) + "\n")
+
+    code, report = copies.verify("unregistered", lose_the_registration)
+    assert code == 1, report
+    assert len(codes(report)) == 1 and not codes(report, "unknown"), report
 
 
 # --- usage ------------------------------------------------------------------------------------

@@ -352,6 +352,42 @@ TEST(VerifyJudgementTest, ProgressMustGoWithRowsKafkaAndGroup) {
   EXPECT_EQ(exit_code_of(judge(facts)), 0);
 }
 
+TEST(VerifyJudgementTest, WhatWaitsForAnOpenTransactionIsLag) {
+  TopicFacts facts = clean();
+  facts.kafka.latest[k_p0] = Offset{150};
+  facts.kafka.end[k_p0] = Offset{171};
+  const auto report = judge(facts);
+  EXPECT_EQ(row(report).lag, 21);
+  EXPECT_EQ(row(report).high_watermark, Offset{171});
+  ASSERT_EQ(codes(report, Level::kOk), Codes{"open_transaction"});
+  EXPECT_EQ(report.findings[0].partition, k_p0);
+  const std::string& said = report.findings[0].message;
+  EXPECT_NE(said.find("21 offsets, 150 to 170,"), std::string::npos) << said;
+  EXPECT_EQ(exit_code_of(report), 0);
+
+  facts.kafka.end[k_p0] = Offset{150};
+  EXPECT_TRUE(judge(facts).findings.empty());
+}
+
+TEST(VerifyJudgementTest, AStateThatWasLostIsNotAnUnknownGroup) {
+  TopicFacts facts = clean();
+  const auto forget = [&](const delta::TxnMap& txns) { read_txns(txns, facts); };
+  forget({});
+  EXPECT_EQ(codes(judge(facts), Level::kUnknown), Codes{"not_registered"});
+  facts.kafka.group_offsets[k_p0] = {Offset{150}, ingest::commit_metadata("another-id")};
+  EXPECT_EQ(codes(judge(facts), Level::kProblem), Codes{"table_lost"});
+  facts.kafka.group_offsets[k_p0] = {Offset{150}, ingest::commit_metadata("table-id")};
+  EXPECT_EQ(codes(judge(facts), Level::kProblem), Codes{"table_set_back"});
+
+  facts.kafka.group_offsets.clear();
+  forget({{txn_of(), 150}});
+  EXPECT_EQ(codes(judge(facts), Level::kProblem), Codes{"registration_lost"});
+  forget({{txn_of(k_old_topic), 150}});
+  const auto report = judge(facts);
+  EXPECT_EQ(codes(report, Level::kUnknown), Codes{"not_registered"});
+  EXPECT_NE(report.findings[0].message.find(k_old_topic.text), std::string::npos);
+}
+
 TEST(VerifyJudgementTest, RowsOfTwoTopicsOfOneNameAreJudgedApart) {
   TopicFacts facts = facts_at_150();
   constexpr UnixMicros k_since = 1'700'000'000'000'000;
