@@ -117,9 +117,13 @@ class RowReader {
     about.id = table.snapshot().shape.id;
     about.unreadable = unreadable(table.snapshot().shape);
     if (!about.unreadable.empty()) return;
-    std::vector<UnixMicros> epochs;
-    for (std::size_t i = 1; i < facts_.epochs.size(); ++i) epochs.push_back(facts_.epochs[i].since);
-    const auto scan = table.scan_rows(epochs);
+    delta::RowQuery query;
+    for (std::size_t i = 1; i < facts_.epochs.size(); ++i) {
+      query.epochs.push_back(facts_.epochs[i].since);
+    }
+    // Topics whose names differ in '-' and '_' only have one dead-letter table.
+    if (kind == Kind::kDeadLetters) query.topic = facts_.topic;
+    const auto scan = table.scan_rows(query);
     for (delta::RowPart part; !part.done && !about.out_of_memory;) {
       part = scan->advance();
       if (!part.outcome.ok()) about.listed = part.outcome;

@@ -58,8 +58,9 @@ StoreOutcome DeltaTableReader::load() {
   return outcome.ok() ? read_snapshot(*table_, snapshot_) : outcome;
 }
 
-std::unique_ptr<RowScan> DeltaTableReader::scan_rows(const std::vector<UnixMicros>& epochs) {
-  return std::make_unique<DeltaRowScan>(table_->scan_rows({epochs.data(), epochs.size()}));
+std::unique_ptr<RowScan> DeltaTableReader::scan_rows(const RowQuery& query) {
+  return std::make_unique<DeltaRowScan>(
+      table_->scan_rows({query.epochs.data(), query.epochs.size()}, query.topic));
 }
 
 LogVersions DeltaTableReader::log_versions() {

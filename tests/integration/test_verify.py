@@ -667,14 +667,14 @@ def test_large_log_entries_of_others_take_little_memory(
     assert peak < 64 + 64
 
 
-def dead_letters(table: Table, offsets: list[int]) -> None:
+def dead_letters(table: Table, offsets: list[int], topic: str | None = None) -> None:
     count = len(offsets)
     letters = pa.table(
         {
             "error_message": pa.array(["not UTF-8"] * count),
             "error_type": pa.array(["ENCODING_ERROR"] * count),
             "original_payload": pa.array(["?"] * count),
-            "kafka_topic": pa.array([table.topic] * count),
+            "kafka_topic": pa.array([topic or table.topic] * count),
             "_kafka_partition": pa.array([0] * count, pa.int32()),
             "_kafka_offset": pa.array(offsets, pa.int64()),
             "_ingested_at": pa.array([1_700_000_000_000_000] * count, TIMESTAMP),
@@ -695,6 +695,12 @@ def test_dead_letters_count_as_present(copies):
     row = partitions(report)[0]
     assert (row["rows"], row["dead_letters"], row["duplicates"]) == (58, 2, 0)
     assert row["ranges"] == [[0, 60]]
+
+    def set_aside_of_others(table: Table) -> None:
+        dead_letters(table, [7], topic=table.topic.replace("-", "_"))
+
+    code, report = copies.verify("others", set_aside_of_others)
+    assert code == 0 and partitions(report)[0]["dead_letters"] == 0, report
 
     code, report = copies.verify("both", lambda table: dead_letters(table, [7]))
     assert code == 1 and codes(report) == {"duplicate_rows"}, report

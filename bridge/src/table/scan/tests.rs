@@ -12,7 +12,7 @@ struct Found {
 }
 
 fn scan(table: &Table, epochs_us: &[i64]) -> Found {
-    let mut scan = table.scan_rows(epochs_us).unwrap();
+    let mut scan = table.scan_rows(epochs_us, "").unwrap();
     let mut found = Found::default();
     loop {
         let part = scan.advance().unwrap();
@@ -189,7 +189,7 @@ fn a_scan_that_is_dropped_early_does_no_harm() {
     for file in 0..40 {
         add_file(&table, &[(0, file, 1)]);
     }
-    let mut begun = table.scan_rows(&[]).unwrap();
+    let mut begun = table.scan_rows(&[], "").unwrap();
     expect(begun.advance().unwrap().outcome, Status::Ok);
     drop(begun);
     assert_eq!(scan(&table, &[]).files.len(), 40);
