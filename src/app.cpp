@@ -23,8 +23,7 @@ namespace {
 constexpr std::chrono::minutes k_file_age_max{30};
 constexpr std::chrono::seconds k_store_connect_timeout{5};
 constexpr std::chrono::seconds k_store_request_timeout{30};
-/// Far below the rebalance time-out (max.poll.interval.ms).
-constexpr std::chrono::seconds k_revoke_budget{5};
+constexpr std::chrono::milliseconds k_revoke_budget_max{5'000};
 constexpr std::chrono::milliseconds k_topic_refresh_max{10'000};
 constexpr std::size_t k_workers_max = 8;
 
@@ -88,7 +87,7 @@ ingest::IngestSettings ingest_settings(const config::Config& config, ingest::Run
           .patterns = config.kafka.patterns,
           .poll_wait_max = config.kafka.poll_timeout,
           .shutdown_timeout = config.shutdown_timeout,
-          .revoke_budget = k_revoke_budget,
+          .revoke_budget = std::min(k_revoke_budget_max, config.kafka.poll_interval / 3),
           .batch_bytes_max = config.memory_limit_bytes * 3 / 8,
           .kafka_name = config.kafka.bootstrap_servers,
           .store_name = config.store.base_uri};

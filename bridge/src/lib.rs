@@ -314,8 +314,9 @@ pub mod ffi {
         /// versions `(after, cached snapshot's version]`, read from the store.
         fn find_token(self: &Table, token: &str, after: u64) -> Result<TokenLookup>;
 
-        /// Whether the log entry of `version` is in the store now: Ok or Missing or why not known.
-        fn log_entry_exists(self: &Table, version: u64) -> Result<Outcome>;
+        /// Whether the log entry of the cached snapshot is in the store now, the very one that was
+        /// read or written. Missing: it is not, or another one is there.
+        fn confirm(self: &Table) -> Result<Outcome>;
 
         /// Puts the commit at cached version + 1 with one request that is never repeated. Ok: the
         /// cached snapshot is the new version. Otherwise the cached snapshot stays as it was.

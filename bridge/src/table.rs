@@ -190,13 +190,11 @@ impl Table {
         })
     }
 
-    pub fn log_entry_exists(&self, version: u64) -> Result<Outcome> {
-        guarded("log_entry_exists", || {
-            Ok(outcome(log::entry_exists(
-                &self.store,
-                &self.log()?,
-                version,
-            )))
+    pub fn confirm(&self) -> Result<Outcome> {
+        guarded("confirm", || {
+            let cached = self.cached_now();
+            self.loaded(&cached)?;
+            Ok(outcome(self.check_last_entry(&cached)))
         })
     }
 

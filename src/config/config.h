@@ -41,6 +41,8 @@ struct KafkaConfig {
   StartSource start_source = StartSource::kDefault;
   std::chrono::milliseconds poll_timeout{};
   std::chrono::milliseconds session_timeout{};
+  /// max.poll.interval.ms of KAFKA_PROPERTIES: also how long a rebalance waits for us.
+  std::chrono::milliseconds poll_interval{};
   std::string security_protocol;
   std::string sasl_mechanism;
   std::string sasl_username;

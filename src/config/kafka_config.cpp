@@ -157,17 +157,20 @@ void read_security(Reader& reader, KafkaConfig& kafka) {
   }
 }
 
-void check_session_timeout(Reader& reader, const KafkaConfig& kafka) {
-  std::uint64_t poll_interval_ms = k_poll_interval_ms_default;
-  for (const auto& [key, value] : kafka.extra) {
+std::chrono::milliseconds poll_interval_in(const Properties& properties) {
+  std::uint64_t milliseconds = k_poll_interval_ms_default;
+  for (const auto& [key, value] : properties) {
     if (key == "max.poll.interval.ms") {
-      poll_interval_ms = parse_whole_number(value).value_or(poll_interval_ms);
+      milliseconds = parse_whole_number(value).value_or(milliseconds);
     }
   }
-  if (static_cast<std::uint64_t>(kafka.session_timeout.count()) > poll_interval_ms) {
-    reader.fail_value("KAFKA_SESSION_TIMEOUT_MS",
-                      "at most max.poll.interval.ms, which is " + std::to_string(poll_interval_ms));
-  }
+  return std::chrono::milliseconds{static_cast<std::int64_t>(milliseconds)};
+}
+
+void check_session_timeout(Reader& reader, const KafkaConfig& kafka) {
+  if (kafka.session_timeout <= kafka.poll_interval) return;
+  reader.fail_value("KAFKA_SESSION_TIMEOUT_MS", "at most max.poll.interval.ms, which is " +
+                                                    std::to_string(kafka.poll_interval.count()));
 }
 
 std::chrono::milliseconds read_milliseconds(Reader& reader, std::string_view name,
@@ -190,6 +193,7 @@ KafkaConfig read_kafka_config(Reader& reader) {
       read_milliseconds(reader, "KAFKA_SESSION_TIMEOUT_MS", {.min = 1'000, .max = 3'600'000});
   read_security(reader, kafka);
   kafka.extra = read_kafka_properties(reader);
+  kafka.poll_interval = poll_interval_in(kafka.extra);
   check_session_timeout(reader, kafka);
   return kafka;
 }

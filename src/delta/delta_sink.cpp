@@ -142,9 +142,7 @@ Lookup DeltaSink::find_token(const std::string& token, std::uint64_t after) {
   return {from_bridge(lookup.outcome), lookup.found, lookup.version};
 }
 
-StoreOutcome DeltaSink::log_entry_exists(std::uint64_t version) {
-  return from_bridge(table_->log_entry_exists(version));
-}
+StoreOutcome DeltaSink::confirm() { return from_bridge(table_->confirm()); }
 
 PutResult DeltaSink::put(const CommitRequest& request) {
   bridge::CommitRequest bridged;

@@ -44,7 +44,7 @@ class DeltaSink final : public TableSink {
   LastOffsets last_offsets(const OffsetMap& from) override;
   Lookup log_entry_has_txn(std::uint64_t version, const std::string& prefix) override;
   Lookup find_token(const std::string& token, std::uint64_t after) override;
-  StoreOutcome log_entry_exists(std::uint64_t version) override;
+  StoreOutcome confirm() override;
   PutResult put(const CommitRequest& request) override;
   StoreOutcome checkpoint() override;
   [[nodiscard]] std::unique_ptr<FileSink> open_file(const std::string& date) override;

@@ -137,8 +137,9 @@ class TableSink {
   virtual Lookup log_entry_has_txn(std::uint64_t version, const std::string& prefix) = 0;
   /// Looks for a commit with this token in versions (after, snapshot's version].
   virtual Lookup find_token(const std::string& token, std::uint64_t after) = 0;
-  /// kOk or kMissing, or why it is not known.
-  virtual StoreOutcome log_entry_exists(std::uint64_t version) = 0;
+  /// Whether the log entry of the snapshot is in the store now, the very one that was read or
+  /// written. kMissing: it is not, or another one is there.
+  virtual StoreOutcome confirm() = 0;
   /// One PUT of the log entry after the snapshot's; never repeated.
   virtual PutResult put(const CommitRequest& request) = 0;
   virtual StoreOutcome checkpoint() = 0;

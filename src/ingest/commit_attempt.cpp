@@ -22,9 +22,9 @@ class Attempt {
     }
     if (!memory_.first_version) memory_.first_version = table_.snapshot().version;
     if (!fresh && landing_of(task_.steps, table_.snapshot().txns) == Landing::kNotLanded) {
-      const auto entry = table_.log_entry_exists(table_.snapshot().version);
+      const auto entry = table_.confirm();
       if (entry.status == StoreStatus::kMissing) {
-        // Cleaned up, wiped or created anew by somebody: only a fresh look can tell.
+        // Cleaned up, wiped, replaced or created anew by somebody: only a fresh look can tell.
         memory_.look = Look::kLoad;
         if (const auto failed = look()) return *failed;
       } else if (!entry.ok()) {

@@ -31,9 +31,7 @@ std::string describe_ranges(const RangeMap& ranges) {
 }
 
 /// A conflict is no failure: the table works, and the next look decides.
-bool lost_a_race(const AttemptMemory& memory) {
-  return memory.look == Look::kRefresh;
-}
+bool lost_a_race(const AttemptMemory& memory) { return memory.look == Look::kRefresh; }
 
 }  // namespace
 

@@ -129,6 +129,37 @@ std::optional<std::string> lost_state(const StartFacts& facts) {
   return std::nullopt;
 }
 
+/// What our own commits to the group say of a table.
+std::string committed_by(const StartFacts& facts, const std::string& table_id) {
+  std::string told;
+  for (const auto& [partition, committed] : facts.group_offsets) {
+    if (committed.metadata != commit_metadata(table_id)) continue;
+    told += (told.empty() ? "offset " : ", ") + text(committed.offset) + " of partition " +
+            text(partition);
+  }
+  return told.empty() ? "the offsets that the log of this service told last" : told;
+}
+
+/// A progress that this process or the group's offset knows of never becomes 0.
+std::optional<std::string> lost_progress(const StartFacts& facts) {
+  const std::string ours = commit_metadata(facts.table.shape.id);
+  for (const Partition partition : facts.all_partitions) {
+    const std::string app_id = partition_app_id(facts.group, facts.identity, partition);
+    if (position_in(facts.table.txns, app_id)) continue;
+    const auto committed = facts.group_offsets.find(partition);
+    // Of a topic that was created again, the group's offset may be that of the old one.
+    const bool told = committed != facts.group_offsets.end() &&
+                      committed->second.metadata == ours && !epoch_start(facts);
+    if (!told && !facts.known_app_ids.contains(app_id)) continue;
+    return "the table no longer holds the progress of partition " + text(partition) + " (txn " +
+           app_id +
+           "), which it did: somebody restored an older version or let transactions "
+           "expire. Restore the newest version, which held everything before " +
+           committed_by(facts, facts.table.shape.id) + ". Then restart";
+  }
+  return std::nullopt;
+}
+
 /// A protocol that asks more of a writer than adding files that hold what they say. That a table
 /// may have invariants asks nothing; columns that do have one are refused by the schema.
 std::optional<std::string> unknown_writer_feature(const delta::TableShape& shape) {
@@ -194,10 +225,6 @@ PartitionHalt behind_the_end(const StartFacts& facts, Offset position, Offset en
 std::variant<PartitionStart, PartitionHalt> start_of(const StartFacts& facts, Partition partition) {
   const std::string app_id = partition_app_id(facts.group, facts.identity, partition);
   const auto position = position_in(facts.table.txns, app_id);
-  if (!position && facts.known_app_ids.contains(app_id)) {
-    return PartitionHalt{"the table no longer holds the progress of this partition (txn " + app_id +
-                         "), which it did: somebody restored it or let transactions expire"};
-  }
   const auto low = facts.earliest.find(partition);
   const auto high = facts.latest.find(partition);
   if (low == facts.earliest.end() || high == facts.latest.end()) {
@@ -261,20 +288,27 @@ Resolution resolve(const StartFacts& facts, const std::set<Partition>& assigned)
   if (const auto refusal = refusal_of(facts.table.shape)) return HaltTopic{*refusal};
   if (facts.known_table_id && *facts.known_table_id != facts.table.shape.id) {
     return HaltTopic{"the table was replaced while in use: its id was " + *facts.known_table_id +
-                     " and is now " + facts.table.shape.id};
+                     " and is now " + facts.table.shape.id +
+                     ". Restore the old one, which holds everything before " +
+                     committed_by(facts, *facts.known_table_id) +
+                     "; or, to begin anew in the one that is there, delete the group's offsets of "
+                     "this topic. Then restart"};
   }
   const std::string registry = registry_app_id(facts.group, facts.topic);
   const auto registered = position_in(facts.table.txns, registry);
   if (!registered) {
     if (facts.known_app_ids.contains(registry)) {
       return HaltTopic{"the table no longer knows the topic (txn " + registry +
-                       "), which it did: somebody restored it or let transactions expire"};
+                       "), which it did: somebody restored an older version or let transactions "
+                       "expire. Restore the newest version, which held everything before " +
+                       committed_by(facts, facts.table.shape.id) + ". Then restart"};
     }
     return register_topic(facts);
   }
   if (!is_current_epoch(facts, *registered)) {
     return begin_epoch(facts, *registered, assigned);
   }
+  if (const auto lost = lost_progress(facts)) return HaltTopic{*lost};
   if (auto numbers = numbers_after_others(facts)) return std::move(*numbers);
   StartDecisions decisions;
   for (const Partition partition : assigned) {

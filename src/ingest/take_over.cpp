@@ -110,6 +110,28 @@ std::optional<HaltTopic> beyond_kafka(const StartFacts& facts, Partition partiti
                    "rows, or the group's offset, then restart"};
 }
 
+/// Somebody else committed offsets in our group.
+bool others_hold_the_group(const StartFacts& facts) {
+  return std::any_of(
+      facts.group_offsets.begin(), facts.group_offsets.end(),
+      [&](const auto& entry) { return foreign_offset(facts, entry.first).has_value(); });
+}
+
+/// Nothing shows that who appended them copied what Kafka holds before them too.
+HaltTopic rows_of_nobody(const StartFacts& facts, const RegisterTopic& numbers) {
+  std::string set;
+  for (const auto& [partition, origin] : numbers.origins) {
+    set += (set.empty() ? "" : ", ") + text(origin.offset) + " for partition " + text(partition);
+  }
+  return HaltTopic{
+      "somebody appended rows behind our progress, though no other program has committed offsets "
+      "in consumer group " +
+      facts.group + ": " + numbers.others +
+      " would pass over whatever was not copied. Delete those rows; or, if all before them was "
+      "copied, set the group's offset to " +
+      set + ". Then restart"};
+}
+
 /// REQUIRES: the table has data files. Partitions that Kafka does not tell of yet, and offsets that
 /// KAFKA_START says, may lie where they lie.
 std::optional<HaltTopic> beyond_kafka(const StartFacts& facts, const RegisterTopic& numbers) {
@@ -190,6 +212,7 @@ std::optional<Resolution> numbers_after_others(const StartFacts& facts) {
                       (committed ? text(*committed) : "ours") + ": going on at " + text(next);
   }
   if (!wrote_rows) return std::nullopt;
+  if (!others_hold_the_group(facts)) return rows_of_nobody(facts, numbers);
   for (const auto& [partition, origin] : numbers.origins) {
     if (auto beyond = beyond_kafka(facts, partition, origin.offset)) return std::move(*beyond);
   }

@@ -204,9 +204,21 @@ TEST_F(DeltaSinkTest, ALogEntryTellsWhoseProgressItMoves) {
 
 TEST_F(DeltaSinkTest, AMissingLogEntryIsSeen) {
   const auto table = created();
-  EXPECT_TRUE(table->log_entry_exists(0).ok());
+  EXPECT_TRUE(table->confirm().ok());
   std::filesystem::remove_all(folder_ / "bronze_t" / "_delta_log");
-  EXPECT_EQ(table->log_entry_exists(0).status, StoreStatus::kMissing);
+  EXPECT_EQ(table->confirm().status, StoreStatus::kMissing);
+}
+
+TEST_F(DeltaSinkTest, AnotherLogEntryInThePlaceOfOursIsSeen) {
+  const auto table = created();
+  ASSERT_TRUE(
+      table->put({.txns = {{"bronze/g/u/0", 7}}, .parameters = {}, .files = {}}).outcome.ok());
+  EXPECT_TRUE(table->confirm().ok());
+  std::ofstream(folder_ / "bronze_t" / "_delta_log" / "00000000000000000001.json")
+      << R"({"commitInfo":{"timestamp":1,"operation":"FOREIGN"}})";
+  EXPECT_EQ(table->confirm().status, StoreStatus::kMissing);
+  ASSERT_TRUE(table->refresh().ok());
+  EXPECT_TRUE(table->snapshot().txns.empty());
 }
 
 TEST_F(DeltaSinkTest, ADanglingCheckpointHintIsCorruptAndSaysWhatToDo) {

@@ -194,11 +194,11 @@ class FakeTable final : public delta::TableSink {
     return {};
   }
 
-  delta::StoreOutcome log_entry_exists(std::uint64_t version) override {
+  delta::StoreOutcome confirm() override {
     const OneCaller caller(*this);
     hooks_.step();
     if (hooks_.read_fails()) return {delta::StoreStatus::kTransient, "time-out"};
-    if (version < store_.at(name_).commits.size()) return {};
+    if (snapshot_.version < store_.at(name_).commits.size()) return {};
     return {delta::StoreStatus::kMissing, "no such version"};
   }
 

@@ -23,7 +23,7 @@ class SilentTable : public delta::TableSink {
   delta::Lookup find_token(const std::string& /*token*/, std::uint64_t /*after*/) override {
     return {};
   }
-  delta::StoreOutcome log_entry_exists(std::uint64_t /*version*/) override { return {}; }
+  delta::StoreOutcome confirm() override { return {}; }
   delta::PutResult put(const delta::CommitRequest& /*request*/) override { return {}; }
   delta::StoreOutcome checkpoint() override { return {}; }
 

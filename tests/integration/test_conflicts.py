@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -88,6 +90,23 @@ def test_a_foreign_appender_loses_nothing_and_spoils_nothing(broker, topic, tabl
 
     assert appender.done > 5
     assert foreign_rows(table) == appender.done
+    assert_exactly_once(table, broker, group)
+
+
+def test_a_newest_entry_that_somebody_replaced_is_noticed(
+    broker, topic, folder, group, environment, start
+):
+    """The log still has an entry of that number, but not the one with our rows and progress."""
+    table = Table(folder, topic)
+    instance = start(environment(topic, store=folder, BATCH_INTERVAL_SECONDS="0.5"))
+    broker.produce(topic, json_values(30), partition=0)
+    broker.wait_caught_up(group, topic)
+    newest = max(Path(table.uri, "_delta_log").glob("*.json"))
+    newest.write_text(json.dumps({"commitInfo": {"timestamp": 1, "operation": "FOREIGN"}}) + "\n")
+    broker.produce(topic, json_values(30), partition=0)
+    instance.wait_log("another writer moved the progress")
+    broker.wait_caught_up(group, topic)
+    instance.stop()
     assert_exactly_once(table, broker, group)
 
 

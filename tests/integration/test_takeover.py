@@ -6,8 +6,10 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+import pyarrow
 import pyarrow.parquet
 import pytest
+from deltalake import write_deltalake
 from harness.original import Original, empty_table
 from harness.payloads import json_values
 from harness.processes import wait_until
@@ -33,6 +35,14 @@ def produce(broker, topic, count: int) -> None:
     """So many records to each partition."""
     for partition in broker.partitions(topic):
         broker.produce(topic, json_values(count), partition=partition)
+
+
+def set_group_offsets(broker, topic, group, *where: str) -> None:
+    broker.run_tool(
+        "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
+        *("--bootstrap-server", broker.bootstrap, "--group", group, "--topic", topic),
+        *("--reset-offsets", *where, "--execute"),
+    )
 
 
 def copy_by_original(broker, topic, group, original) -> None:
@@ -184,10 +194,33 @@ def test_back_at_bronze_after_the_original_died_before_its_first_commit(
     assert set(broker.committed_offsets(group, topic).values()) == {20}
     produce(broker, topic, 20)
 
+    refused = start(variables, "run", "--once")
+    assert refused.wait_exit(60) == 1
+    assert "set the group's offset to 40 for partition 0, 40 for partition 1" in refused.log()
+    set_group_offsets(broker, topic, group, "--to-offset", "40")
     instance = copy_by_bronze(broker, topic, group, start, variables)
 
-    assert "take-over: table's last offset + 1" in instance.log()
+    assert "going on at 40" in instance.log()
     assert_exactly_once(table, broker, group)
+
+
+def test_a_foreign_row_ahead_of_the_progress_skips_no_record(
+    broker, topic, table, group, environment, start
+):
+    variables = environment(topic)
+    produce(broker, topic, 20)
+    copy_by_bronze(broker, topic, group, start, variables)
+    row = table.delta_rs().to_pyarrow_table().slice(0, 1)
+    ahead = row.set_column(
+        row.schema.get_field_index("_kafka_offset"), "_kafka_offset", pyarrow.array([30])
+    )
+    write_deltalake(table.delta_rs(), ahead, mode="append")
+    produce(broker, topic, 20)
+
+    instance = start(variables, "run", "--once")
+    assert instance.wait_exit(60) == 1
+    assert "somebody appended rows behind our progress" in instance.log()
+    assert len(table.rows_by_delta_rs()) == 20 * 3 + 1
 
 
 def test_a_group_that_was_reset_forward_loses_no_record(
@@ -197,11 +230,7 @@ def test_a_group_that_was_reset_forward_loses_no_record(
     produce(broker, topic, 20)
     copy_by_bronze(broker, topic, group, start, variables)
     produce(broker, topic, 20)
-    broker.run_tool(
-        "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
-        *("--bootstrap-server", broker.bootstrap, "--group", group, "--topic", topic),
-        *("--reset-offsets", "--to-latest", "--execute"),
-    )
+    set_group_offsets(broker, topic, group, "--to-latest")
     assert set(broker.committed_offsets(group, topic).values()) == {40}
 
     instance = start(variables)

@@ -86,7 +86,7 @@ class FilesOnlyTable final : public delta::TableSink {
   delta::Lookup find_token(const std::string& /*token*/, std::uint64_t /*after*/) override {
     return {unexpected(), false, 0};
   }
-  delta::StoreOutcome log_entry_exists(std::uint64_t /*version*/) override { return unexpected(); }
+  delta::StoreOutcome confirm() override { return unexpected(); }
   delta::PutResult put(const delta::CommitRequest& /*request*/) override {
     return {unexpected(), 0};
   }

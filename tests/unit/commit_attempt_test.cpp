@@ -60,8 +60,8 @@ class ScriptedTable final : public delta::TableSink {
     calls.push_back("find " + token + " after " + std::to_string(after));
     return take(lookups);
   }
-  StoreOutcome log_entry_exists(std::uint64_t version) override {
-    calls.push_back("entry " + std::to_string(version));
+  StoreOutcome confirm() override {
+    calls.push_back("confirm " + std::to_string(view.version));
     return take(entries);
   }
   delta::PutResult put(const delta::CommitRequest& request) override {
@@ -169,7 +169,7 @@ TEST_F(CommitAttempt, LandsOnTheFirstPut) {
   const CommitResult result = attempt();
   EXPECT_EQ(result.status, CommitStatus::kDone);
   EXPECT_EQ(result.version, 5U);
-  EXPECT_EQ(table_.calls, (Calls{"entry 4", "put 5"}));
+  EXPECT_EQ(table_.calls, (Calls{"confirm 4", "put 5"}));
 }
 
 TEST_F(CommitAttempt, PutsTheNextOffsetsTheTokenTheParametersAndTheFiles) {
@@ -199,7 +199,7 @@ TEST_F(CommitAttempt, ThatFollowsOneSnapshotOnlyIsNotPutAfterAnother) {
   table_.entries.push_back({StoreStatus::kMissing, "cleaned up"});
   table_.loads.push_back({{}, view_at(9, k_at_base)});
   EXPECT_EQ(attempt().status, CommitStatus::kRewind);
-  EXPECT_EQ(table_.calls, (Calls{"entry 4", "load"}));
+  EXPECT_EQ(table_.calls, (Calls{"confirm 4", "load"}));
 
   table_.view = view_at(4, k_at_base);
   table_.entries.emplace_back();
@@ -227,7 +227,7 @@ TEST_F(CommitAttempt, PutsTheSameVersionAgainWhenItIsStillFree) {
     table_.view = view_at(4, k_at_base);
     task_.memory = {};
     EXPECT_EQ(attempt_answered(status).status, CommitStatus::kRetry);
-    EXPECT_EQ(table_.calls, (Calls{"entry 4", "put 5"}));
+    EXPECT_EQ(table_.calls, (Calls{"confirm 4", "put 5"}));
 
     table_.loads.push_back({{}, view_at(4, k_at_base)});
     table_.puts.emplace_back();
@@ -393,7 +393,7 @@ TEST_F(CommitAttempt, MetadataThatChangedMeansRewind) {
     const CommitResult result = attempt();
     EXPECT_EQ(result.status, CommitStatus::kRewind);
     EXPECT_FALSE(result.foreign);
-    EXPECT_EQ(table_.calls, (Calls{"entry 4"}));
+    EXPECT_EQ(table_.calls, (Calls{"confirm 4"}));
   }
 }
 
@@ -403,7 +403,7 @@ TEST_F(CommitAttempt, FilesThatAreTooOldMeanRewind) {
   const CommitResult result = attempt();
   EXPECT_EQ(result.status, CommitStatus::kRewind);
   EXPECT_FALSE(result.foreign);
-  EXPECT_EQ(table_.calls, (Calls{"entry 4"}));
+  EXPECT_EQ(table_.calls, (Calls{"confirm 4"}));
 }
 
 TEST_F(CommitAttempt, FilesThatAreJustYoungEnoughArePut) {
@@ -431,7 +431,7 @@ TEST_F(CommitAttempt, NeverPutsOnACachedSnapshotOfWhichTheLogEntryIsGone) {
   const CommitResult result = attempt();
   EXPECT_EQ(result.status, CommitStatus::kRetry);
   EXPECT_EQ(result.memory.look, Look::kLoad);
-  EXPECT_EQ(table_.calls, (Calls{"entry 4", "load"}));
+  EXPECT_EQ(table_.calls, (Calls{"confirm 4", "load"}));
 }
 
 TEST_F(CommitAttempt, LogEntryCleanedUpPutsOnTheFreshSnapshot) {
@@ -441,14 +441,14 @@ TEST_F(CommitAttempt, LogEntryCleanedUpPutsOnTheFreshSnapshot) {
   const CommitResult result = attempt();
   EXPECT_EQ(result.status, CommitStatus::kDone);
   EXPECT_EQ(result.version, 31U);
-  EXPECT_EQ(table_.calls, (Calls{"entry 4", "load", "put 31"}));
+  EXPECT_EQ(table_.calls, (Calls{"confirm 4", "load", "put 31"}));
 }
 
 TEST_F(CommitAttempt, TableThatWasCreatedAnewMeansRewind) {
   table_.entries.push_back({StoreStatus::kMissing, "gone"});
   table_.loads.push_back({{}, view_at(0, {})});
   EXPECT_EQ(attempt().status, CommitStatus::kRewind);
-  EXPECT_EQ(table_.calls, (Calls{"entry 4", "load"}));
+  EXPECT_EQ(table_.calls, (Calls{"confirm 4", "load"}));
 }
 
 TEST_F(CommitAttempt, TableThatWasCreatedAnewBeforeItsFirstCommitMeansRewind) {
@@ -465,7 +465,7 @@ TEST_F(CommitAttempt, ALogEntryThatCannotBeLookedForIsNotTakenAsThere) {
     task_.memory = {};
     table_.entries.push_back({status, "no"});
     EXPECT_EQ(attempt().status, CommitStatus::kRetry);
-    EXPECT_EQ(table_.calls, (Calls{"entry 4"}));
+    EXPECT_EQ(table_.calls, (Calls{"confirm 4"}));
   }
 }
 

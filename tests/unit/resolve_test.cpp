@@ -177,9 +177,12 @@ TEST(ResolveRegistry, AnotherTopicOfTheSameNameHalts) {
 TEST(ResolveTable, AnotherTableThanBeforeHalts) {
   StartFacts facts = known_topic();
   facts.known_table_id = "table-id";
+  facts.group_offsets[k_p0] = {Offset{150}, commit_metadata("first-table")};
   EXPECT_EQ(halt_of(facts), "");
   facts.known_table_id = "first-table";
   EXPECT_TRUE(contains(halt_of(facts), "replaced"));
+  EXPECT_TRUE(contains(halt_of(facts), "Restore the old one"));
+  EXPECT_TRUE(contains(halt_of(facts), "before offset 150 of partition 0"));
   EXPECT_TRUE(contains(halt_of(facts), "first-table"));
 }
 
@@ -286,9 +289,19 @@ TEST(ResolvePartition, AProgressThatWasSeenAndIsGoneNeverMeans0) {
   facts.earliest[k_p0] = Offset{0};
   EXPECT_EQ(start_of(facts), Offset{150});
   facts.table.txns.erase(txn_of(k_p0));
-  const PartitionHalt halt = partition_halt_of(facts);
-  EXPECT_FALSE(halt.may_recover);
-  EXPECT_TRUE(contains(halt.reason, txn_of(k_p0)));
+  EXPECT_TRUE(contains(halt_of(facts), txn_of(k_p0)));
+  facts.newest_entry_is_ours = false;
+  facts.last_offsets[k_p0] = Offset{99};
+  EXPECT_TRUE(contains(halt_of(facts), "no longer holds the progress")) << "rows do not replace it";
+}
+
+TEST(ResolvePartition, AProgressOfWhichTheGroupTellsAndThatIsGoneNeverMeans0) {
+  StartFacts facts = known_topic();
+  facts.table.txns.erase(txn_of(k_p0));
+  facts.group_offsets[k_p0] = {Offset{150}, commit_metadata("table-id")};
+  EXPECT_TRUE(contains(halt_of(facts), "everything before offset 150 of partition 0"));
+  facts.group_offsets[k_p0].metadata = commit_metadata("another-table");
+  EXPECT_EQ(halt_of(facts), "");
 }
 
 TEST(ResolvePartition, WithoutItsWatermarksIsAskedForAgain) {

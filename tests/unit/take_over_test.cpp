@@ -242,6 +242,19 @@ TEST(AfterOthers, RowsBehindOurProgressMoveItFromItsOldBase) {
   EXPECT_EQ(numbers->origins.at(k_p0).reason, "take-over: table's last offset + 1");
 }
 
+TEST(AfterOthers, RowsOfWhichNoOtherProgramToldTheGroupHaltAndSayWhatToDo) {
+  StartFacts facts = handed_back();
+  facts.last_offsets[k_p0] = Offset{169};
+  for (auto& [partition, committed] : facts.group_offsets) {
+    committed.metadata = commit_metadata("table-id");
+  }
+  const std::string halt = halt_of(facts);
+  EXPECT_TRUE(contains(halt, "our progress is 150")) << halt;
+  EXPECT_TRUE(contains(halt, "set the group's offset to 170 for partition 0")) << halt;
+  facts.group_offsets.clear();
+  EXPECT_EQ(halt_of(facts), halt);
+}
+
 TEST(AfterOthers, WithRowsInOnePartitionTheGroupCountsInAll) {
   StartFacts facts = handed_back();
   facts.last_offsets[k_p0] = Offset{169};

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use delta_kernel::{Snapshot, SnapshotRef};
 
 use super::{log, Cached, Table};
-use crate::errors::Result;
+use crate::errors::{Fault, Result};
+use crate::ffi::Status;
 
 /// Tells a log entry from another one that took its place: entries hold ids that nobody else draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,27 +45,32 @@ impl Table {
         }
     }
 
+    /// Missing: the log entry of `cached` is not the one that was read or written any more.
+    pub(super) fn check_last_entry(&self, cached: &Cached) -> Result<()> {
+        let version = self.loaded(cached)?.version();
+        let entry = log::read_entry(&self.store, &self.log()?, version)?;
+        if Some(EntryDigest::of(entry.as_bytes())) == cached.last_entry {
+            return Ok(());
+        }
+        Err(Fault::new(
+            Status::Missing,
+            format!("log entry {version} of {} is another one now", self.root),
+        ))
+    }
+
     /// None: whether the log in the store continues `before` cannot be told from its end.
     fn continuation(&self, before: &Cached) -> Result<Option<Cached>> {
-        let Cached {
-            snapshot: Some(snapshot),
-            txns: Some(txns),
-            last_entry: Some(known),
-        } = before
-        else {
+        self.check_last_entry(before)?;
+        let snapshot = self.loaded(before)?;
+        let (Some(txns), Some(mut last_entry)) = (&before.txns, before.last_entry) else {
             return Ok(None);
         };
         let log = self.log()?;
-        let last = log::read_entry(&self.store, &log, snapshot.version())?;
-        if EntryDigest::of(last.as_bytes()) != *known {
-            return Ok(None);
-        }
         let next = Snapshot::builder_from(snapshot.clone()).build(self.store.engine.as_ref())?;
         if has_checkpoint_after(snapshot, &next) {
             return Ok(None);
         }
         let mut txns = (**txns).clone();
-        let mut last_entry = *known;
         for version in snapshot.version() + 1..=next.version() {
             let entry = log::read_entry(&self.store, &log, version)?;
             for txn in log::txns_of(&entry)? {
