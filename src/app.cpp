@@ -35,7 +35,7 @@ kafka::SourceSettings source_settings(const config::Config& config) {
                                                 {"security.protocol", kafka.security_protocol},
                                                 {"client.id", "bronze"}},
                                  .group = kafka.consumer_group,
-                                 .queue_bytes = config.memory_limit_bytes / 4};
+                                 .queue_bytes = config.memory_limit_bytes / 16};
   settings.properties.emplace_back("session.timeout.ms",
                                    std::to_string(kafka.session_timeout.count()));
   if (kafka.security_protocol.starts_with("SASL")) {
@@ -88,7 +88,7 @@ ingest::IngestSettings ingest_settings(const config::Config& config, ingest::Run
           .poll_wait_max = config.kafka.poll_timeout,
           .shutdown_timeout = config.shutdown_timeout,
           .revoke_budget = std::min(k_revoke_budget_max, config.kafka.poll_interval / 3),
-          .batch_bytes_max = config.memory_limit_bytes * 3 / 8,
+          .batch_bytes_max = config.memory_limit_bytes / 8,
           .kafka_name = config.kafka.bootstrap_servers,
           .store_name = config.store.base_uri};
 }

@@ -164,6 +164,9 @@ pub mod ffi {
         live_rows: u64,
         /// Live rows whose `_kafka_partition` or `_kafka_offset` is NULL.
         rows_without_offset: u64,
+        /// Live rows whose `_kafka_offset` is in no half-open range of offsets: negative, or the
+        /// greatest number. They are in no run.
+        rows_of_no_record: u64,
     }
 
     /// Some of what a scan finds.
@@ -297,7 +300,7 @@ pub mod ffi {
         /// Begins to read the Kafka columns of all live files of the cached snapshot. Rows that
         /// were ingested at or after a time of `epochs_us` (ascending; microseconds since 1970)
         /// belong to that epoch; without any, all belong to epoch 0.
-        fn scan_rows(self: &Table, epochs_us: &[i64]) -> Result<Box<RowScan>>;
+        fn scan_rows(self: &Table, epochs_us: &[i64], topic: &str) -> Result<Box<RowScan>>;
 
         /// Files and rows come in any order; the runs of a file before or with its facts.
         fn advance(self: &mut RowScan) -> Result<RowPart>;

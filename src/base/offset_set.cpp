@@ -160,7 +160,7 @@ std::uint64_t OffsetSet::add(OffsetRange range, OffsetSet* known) {
   std::uint64_t added = 0;
   for (std::int64_t at = std::max<std::int64_t>(range.first.value, 0); at < range.next.value;) {
     const std::int64_t base = at - at % k_block_offsets;
-    const std::int64_t end = std::min(range.next.value, base + k_block_offsets);
+    const std::int64_t end = base + std::min(range.next.value - base, k_block_offsets);
     const Span span{static_cast<std::uint32_t>(at - base), static_cast<std::uint32_t>(end - base)};
     const auto [entry, is_new] = blocks_.try_emplace(base);
     Block& block = entry->second;
@@ -182,6 +182,14 @@ std::uint64_t OffsetSet::add(OffsetRange range, OffsetSet* known) {
   }
   size_ += added;
   return added;
+}
+
+std::uint64_t OffsetSet::bytes_to_add(OffsetRange range) {
+  const std::int64_t first = std::max<std::int64_t>(range.first.value, 0);
+  if (first >= range.next.value) return 0;
+  // The last block may be shared by two, and a short list may grow or become bits at both ends.
+  const auto blocks = static_cast<std::uint64_t>((range.next.value - first) / k_block_offsets) + 2;
+  return blocks * k_block_bytes + 2 * k_bits_bytes;
 }
 
 std::uint64_t OffsetSet::count(OffsetRange range) const {

@@ -41,6 +41,8 @@ class OffsetSet {
   [[nodiscard]] Offset last() const;
   /// Roughly what the set holds in memory.
   [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+  /// At most that is what one more range takes.
+  [[nodiscard]] static std::uint64_t bytes_to_add(OffsetRange range);
 
  private:
   class Block;

@@ -118,16 +118,28 @@ class Verification {
     if (facts.table.out_of_memory || !facts.table.unreadable.empty()) return;
     const SteadyTime deadline = std::chrono::steady_clock::now() + settings_.gap_timeout;
     for (const auto& [partition, of] : partitions) {
-      const auto gap = next_gap_to_ask(facts, partition, Offset{0});
-      if (!gap) continue;
-      auto& look = facts.gap_looks[partition];
-      if (unreachable_.any()) {
-        look = {.trouble = unreachable_, .reached = gap->first, .visible = 0, .samples = {}};
-        continue;
+      if (const auto gap = next_gap_to_ask(facts, partition, Offset{0})) {
+        facts.gap_looks[partition] = ask(request(facts, partition, deadline), gap->first);
       }
-      look = access_.read_gaps(request(facts, partition, deadline));
-      if (look.trouble.kind == TroubleKind::kUnreachable) unreachable_ = look.trouble;
+      if (const auto range = beginning_to_ask(facts, partition)) {
+        auto of_beginning = request(facts, partition, deadline);
+        of_beginning.next_gap = [range](Offset from) {
+          const OffsetRange left{std::max(from, range->first), range->next};
+          return left.first < left.next ? std::optional(left) : std::nullopt;
+        };
+        of_beginning.visible_max = 1;
+        facts.beginning_looks[partition] = ask(of_beginning, range->first);
+      }
     }
+  }
+
+  kafka::GapLook ask(const kafka::GapRequest& request, Offset first) {
+    if (unreachable_.any()) {
+      return {.trouble = unreachable_, .reached = first, .visible = 0, .samples = {}};
+    }
+    auto look = access_.read_gaps(request);
+    if (look.trouble.kind == TroubleKind::kUnreachable) unreachable_ = look.trouble;
+    return look;
   }
 
   [[nodiscard]] kafka::GapRequest request(const TopicFacts& facts, Partition partition,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <string>
@@ -75,6 +76,8 @@ struct TableFacts {
   std::uint64_t rows = 0;
   std::uint64_t bytes = 0;
   std::uint64_t rows_without_offset = 0;
+  /// Rows with an offset that no record can have: negative, or the greatest number.
+  std::uint64_t rows_of_no_record = 0;
   Sample missing_files;
   Sample broken_files;
   /// Files that could not be read now.
@@ -99,6 +102,9 @@ struct LogFacts {
   /// Commits that say they wrote more rows than the table holds in their ranges.
   Sample short_commits;
   std::uint64_t short_rows = 0;
+  /// Commits that say they wrote fewer.
+  Sample extra_commits;
+  std::uint64_t extra_rows = 0;
   /// Operations of other programs that took files away, e.g. `DELETE at version 7`.
   Sample foreign_removals;
 };
@@ -114,6 +120,9 @@ struct TopicFacts {
   bool registered = false;
   /// Other groups that it knows the topic under.
   std::vector<std::string> other_groups;
+  /// What the sets below may take in memory.
+  std::uint64_t offsets_bytes_max = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t offsets_bytes = 0;
   /// In the order of `since`; at least one. The last is the current one.
   std::vector<EpochFacts> epochs;
   /// Identities whose rows cannot be told apart from those of the first epoch.
@@ -122,6 +131,8 @@ struct TopicFacts {
   kafka::TopicLook kafka;
   /// Of the current epoch.
   std::map<Partition, kafka::GapLook> gap_looks;
+  /// What `beginning_to_ask` asks for: the first record, if there is one.
+  std::map<Partition, kafka::GapLook> beginning_looks;
   /// The current epoch's progress by a snapshot that is younger than what Kafka told; read only
   /// where Kafka is ahead of the first snapshot, as it is while the service runs.
   OffsetMap later_progress;

@@ -58,10 +58,16 @@ std::optional<Offset> first_row(const PartitionFacts& facts) {
   return row ? row : dead;
 }
 
-/// Where the service began, as far as it is known: at 0 with a partition that was added later.
+/// Where the service began: at 0 with a partition that was added later. nullopt = the entry that
+/// says it is gone from the log.
 std::optional<Offset> begin_of(const EpochFacts& epoch, const PartitionFacts& facts) {
   if (facts.begin) return facts.begin;
-  if (epoch.registration_seen) return Offset{0};
+  return epoch.registration_seen ? std::optional(Offset{0}) : std::nullopt;
+}
+
+/// From where on the table has offsets for certain; nullopt = it shows none.
+std::optional<Offset> known_from(const EpochFacts& epoch, const PartitionFacts& facts) {
+  if (const auto begin = begin_of(epoch, facts)) return begin;
   const auto stated = facts.stated.first_present(Offset{0});
   const auto row = first_row(facts);
   if (stated && row) return std::min(*stated, *row);
@@ -109,11 +115,9 @@ class PartitionJudge {
     if (is_current_ && is_same_topic(all_)) {
       report_.earliest = value_in(all_.kafka.earliest, report_.partition);
       report_.latest = value_in(all_.kafka.latest, report_.partition);
+      report_.high_watermark = value_in(all_.kafka.end, report_.partition);
     }
-    if (report_.latest && report_.earliest) {
-      const Offset next = report_.progress.value_or(*report_.earliest);
-      report_.lag = std::max<std::int64_t>(report_.latest->value - next.value, 0);
-    }
+    judge_lag();
     describe_ranges();
     judge_duplicates();
     if (all_.registered) {
@@ -128,6 +132,19 @@ class PartitionJudge {
   void say(Level level, const char* code, std::string message) {
     report_.level = std::max(report_.level, level);
     findings_.push_back({level, code, report_.partition, std::move(message)});
+  }
+
+  void judge_lag() {
+    if (!report_.latest || !report_.earliest) return;
+    const Offset next = report_.progress.value_or(*report_.earliest);
+    const Offset end = std::max(report_.high_watermark.value_or(*report_.latest), *report_.latest);
+    report_.lag = std::max<std::int64_t>(end.value - next.value, 0);
+    if (end == *report_.latest) return;
+    say(Level::kOk, "open_transaction",
+        fmt::format("{} offsets, {}, are waiting for an open transaction: nothing from offset {} "
+                    "on can be read until it ends",
+                    end.value - report_.latest->value, text(OffsetRange{*report_.latest, end}),
+                    report_.latest->value));
   }
 
   void describe_ranges() {
@@ -242,10 +259,9 @@ class PartitionJudge {
 
   /// Adds up what is in no row before the progress, by why.
   void count_gaps() {
-    const auto row = first_row(facts_);
     const Offset progress = facts_.progress.value_or(Offset{0});
-    Offset from = report_.begin.value_or(progress);
-    if (row) from = std::min(from, *row);
+    Offset from = known_from(epoch_, facts_).value_or(progress);
+    if (const auto row = first_row(facts_)) from = std::min(from, *row);
     const std::array<const OffsetSet*, 2> sets{&facts_.rows, &facts_.dead};
     const auto look = value_in(looks(), report_.partition);
     // Of a topic whose place another one took, Kafka has nothing.
@@ -268,6 +284,38 @@ class PartitionJudge {
     }
     if (look) gaps.missing = look->visible;
     gaps.explained -= std::min(gaps.explained, gaps.missing);
+    not_compared_ = gaps.unknown;
+    count_beginning();
+    find_untold(from, lost);
+  }
+
+  void count_beginning() {
+    const auto range = is_current_ ? beginning_to_ask(all_, report_.partition) : std::nullopt;
+    if (!range) return;
+    const auto look = value_in(all_.beginning_looks, report_.partition);
+    const bool is_empty = look && look->visible == 0 && !look->trouble.any();
+    (is_empty ? report_.gaps.explained : report_.gaps.unknown) += length(*range);
+    if (look && look->visible > 0) {
+      say(Level::kUnknown, "beginning_unknown",
+          fmt::format("Kafka has records at offsets {} that are in no row, the first at {}; the "
+                      "log entry that says where the service began is gone, so whether they were "
+                      "written and lost cannot be told",
+                      text(*range), text(look->samples)));
+    } else if (!is_empty) {
+      say(Level::kUnknown, "gaps_not_read",
+          fmt::format("whether Kafka has records at offsets {} is not known: {}", text(*range),
+                      look ? look->trouble.message : "it was not asked"));
+    }
+  }
+
+  /// What neither Kafka nor the log tells of.
+  void find_untold(Offset from, Offset lost) {
+    const std::array<const OffsetSet*, 5> told{&facts_.rows, &facts_.dead, &facts_.others,
+                                               &facts_.skipped, &facts_.stated};
+    for (auto gap = first_gap(told, from, lost); gap; gap = first_gap(told, gap->next, lost)) {
+      untold_ += length(*gap);
+      if (untold_samples_.size() < k_ranges_told_max) untold_samples_.push_back(*gap);
+    }
   }
 
   [[nodiscard]] const std::map<Partition, kafka::GapLook>& looks() const {
@@ -292,24 +340,41 @@ class PartitionJudge {
     if (look && look->trouble.any()) {
       say(Level::kUnknown, "gaps_not_read",
           fmt::format("not all gaps could be compared with Kafka: {}", look->trouble.message));
-    } else if (report_.gaps.unknown > 0) {
+    } else if (not_compared_ > 0) {
       say(Level::kUnknown, "gaps_not_read",
           fmt::format(
               "{} offsets before the table's progress are in no row, and Kafka does not tell "
               "whether they should be",
-              report_.gaps.unknown));
+              not_compared_));
     }
-    if (report_.gaps.retention > 0) {
-      say(Level::kOk, "retention",
-          fmt::format(
-              "{} offsets are in no row that Kafka no longer has; the log says whether rows "
-              "were written there",
-              report_.gaps.retention));
-    }
+    judge_retention();
     if (report_.gaps.skipped > 0) {
       say(Level::kWarning, "skipped",
           fmt::format("{} offsets were skipped, since Kafka had lost them: {}",
                       report_.gaps.skipped, first_skipped()));
+    }
+  }
+
+  void judge_retention() {
+    const Offset progress = facts_.progress.value_or(Offset{0});
+    if (untold_ > 0) {
+      say(Level::kUnknown, "rows_lost",
+          fmt::format("{} offsets are in no row: {}. Kafka no longer has them, and the log entries "
+                      "of their time are gone: whether rows were written there cannot be told",
+                      untold_, text(untold_samples_)));
+    } else if (!report_.begin && progress > Offset{0} && !first_row(facts_) &&
+               facts_.stated.empty() && report_.gaps.missing == 0 && report_.gaps.unknown == 0) {
+      say(Level::kUnknown, "rows_lost",
+          fmt::format("there is no row at all before the table's progress, offset {}, and neither "
+                      "Kafka nor the log tells any more whether one was written",
+                      progress.value));
+    }
+    if (report_.gaps.retention > untold_) {
+      say(Level::kOk, "retention",
+          fmt::format(
+              "{} offsets are in no row that Kafka no longer has; commits of their time say how "
+              "many rows they wrote there",
+              report_.gaps.retention - untold_));
     }
   }
 
@@ -328,6 +393,11 @@ class PartitionJudge {
   const bool is_current_;
   std::vector<VerifyFinding>& findings_;
   VerifiedPartition report_;
+  /// Offsets without a row that Kafka was to be asked about.
+  std::uint64_t not_compared_ = 0;
+  /// Those that neither Kafka nor the log tells of.
+  std::uint64_t untold_ = 0;
+  std::vector<OffsetRange> untold_samples_;
 };
 
 /// What is of the whole table.
@@ -417,6 +487,12 @@ class TableJudge {
     say_if(table.files_of_other_row_count, Level::kProblem, "file_rows",
            "files do not hold as many rows as the log says");
     say_if(table.unread_files, Level::kUnknown, "file_not_read", "files could not be read");
+    if (table.rows_of_no_record > 0) {
+      say(Level::kProblem, "rows_not_written",
+          fmt::format("{} rows of {} have offsets that no record of Kafka has: below 0, or the "
+                      "greatest number; another program wrote them",
+                      table.rows_of_no_record, table.directory));
+    }
     if (table.rows_without_offset > 0) {
       say(Level::kWarning, "rows_without_offset",
           fmt::format("{} rows of {} came from no partition: another program wrote them",
@@ -445,6 +521,13 @@ class TableJudge {
       say(rows_are_known(facts_) ? Level::kProblem : Level::kUnknown, "rows_lost",
           std::move(message));
     }
+    // Rows of several topics share the ranges of one.
+    if (log.extra_rows > 0 && facts_.merged_identities.empty()) {
+      say(Level::kProblem, "rows_not_written",
+          fmt::format("{} rows lie where commits of this service wrote fewer: {}. Another program "
+                      "wrote rows there, and they may hide others that are missing",
+                      log.extra_rows, text(log.extra_commits)));
+    }
   }
 
   void judge_identity() {
@@ -453,17 +536,7 @@ class TableJudge {
           fmt::format("the table holds rows of {} topics of this name that cannot be told apart",
                       facts_.merged_identities.size() + 1));
     }
-    if (!facts_.registered) {
-      std::string groups;
-      for (const auto& group : facts_.other_groups) groups += (groups.empty() ? "" : ", ") + group;
-      say(Level::kUnknown, "not_registered",
-          groups.empty()
-              ? "no service of consumer group " + facts_.group +
-                    " has written to this table: there is no progress to compare its rows with"
-              : "the table knows the topic under consumer group " + groups + ", not under " +
-                    facts_.group + ": set KAFKA_CONSUMER_GROUP");
-      return;
-    }
+    if (!facts_.registered) return judge_unregistered();
     const auto& kafka = facts_.kafka;
     if (kafka.trouble.kind == TroubleKind::kUnknownTopic) {
       say(Level::kUnknown, "topic_absent",
@@ -475,6 +548,61 @@ class TableJudge {
               "again, or is on another cluster; its rows cannot be compared with Kafka",
               kafka.identity.text, facts_.current().identity));
     }
+  }
+
+  void judge_unregistered() {
+    if (told_of_lost_state()) return;
+    std::string positions;
+    for (const EpochFacts& epoch : facts_.epochs) {
+      if (!epoch.identity.empty()) positions += (positions.empty() ? "" : ", ") + epoch.identity;
+    }
+    if (!positions.empty()) {
+      // The service writes both in one commit.
+      const bool is_ours =
+          std::any_of(facts_.epochs.begin(), facts_.epochs.end(), [&](const EpochFacts& epoch) {
+            return !facts_.kafka.trouble.any() &&
+                   epoch.identity == ingest::percent_encode(facts_.kafka.identity.text);
+          });
+      say(is_ours ? Level::kProblem : Level::kUnknown,
+          is_ours ? "registration_lost" : "not_registered",
+          fmt::format("the table has positions of consumer group {} of topic id {}, but not the "
+                      "txn that registers topic {}: it was lost, or the positions are of another "
+                      "topic; its rows cannot be compared",
+                      facts_.group, positions, facts_.topic));
+      return;
+    }
+    std::string groups;
+    for (const auto& group : facts_.other_groups) groups += (groups.empty() ? "" : ", ") + group;
+    say(Level::kUnknown, "not_registered",
+        groups.empty()
+            ? "no service of consumer group " + facts_.group +
+                  " has written to this table: there is no progress to compare its rows with"
+            : "the table knows the topic under consumer group " + groups + ", not under " +
+                  facts_.group + ": set KAFKA_CONSUMER_GROUP");
+  }
+
+  /// The group's offsets name a table that had the state which this one has not.
+  bool told_of_lost_state() {
+    const std::string ours = ingest::commit_metadata(facts_.table.id);
+    for (const auto& [partition, told] : facts_.kafka.group_offsets) {
+      if (!ingest::names_a_table(told.metadata)) continue;
+      if (told.metadata == ours) {
+        say(Level::kProblem, "table_set_back",
+            fmt::format("the consumer group was told that everything of partition {} before offset "
+                        "{} is in this table, which knows nothing of the topic: the newest log "
+                        "entries were lost, or the table was set back to an older version",
+                        number(partition), told.offset.value));
+      } else {
+        say(Level::kProblem, "table_lost",
+            fmt::format("the consumer group was told that everything of partition {} before offset "
+                        "{} is in another table of this name; this one, {}, was created since and "
+                        "knows nothing of the topic: the rows of the other one are lost or moved "
+                        "away",
+                        number(partition), told.offset.value, facts_.table.id));
+      }
+      return true;
+    }
+    return false;
   }
 
   const TopicFacts& facts_;
@@ -514,9 +642,21 @@ std::optional<OffsetRange> next_gap_to_ask(const TopicFacts& facts, Partition pa
   if (found == epoch.partitions.end() || !earliest || !latest) return std::nullopt;
   const PartitionFacts& of = found->second;
   if (!of.progress || !is_same_topic(facts)) return std::nullopt;
-  const Offset begin = begin_of(epoch, of).value_or(*of.progress);
+  const Offset begin = known_from(epoch, of).value_or(*of.progress);
   const std::array<const OffsetSet*, 4> covered{&of.rows, &of.dead, &of.others, &of.skipped};
   return first_gap(covered, std::max({from, begin, *earliest}), std::min(*of.progress, *latest));
+}
+
+std::optional<OffsetRange> beginning_to_ask(const TopicFacts& facts, Partition partition) {
+  const EpochFacts& epoch = facts.current();
+  const auto found = epoch.partitions.find(partition);
+  const auto earliest = value_in(facts.kafka.earliest, partition);
+  const auto latest = value_in(facts.kafka.latest, partition);
+  if (found == epoch.partitions.end() || !earliest || !latest) return std::nullopt;
+  const PartitionFacts& of = found->second;
+  if (!of.progress || begin_of(epoch, of) || !is_same_topic(facts)) return std::nullopt;
+  const Offset end = std::min(known_from(epoch, of).value_or(*of.progress), *latest);
+  return *earliest < end ? std::optional(OffsetRange{*earliest, end}) : std::nullopt;
 }
 
 bool is_ahead_of_table(const TopicFacts& facts) {

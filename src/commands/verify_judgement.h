@@ -13,6 +13,11 @@ namespace bronze::commands {
 [[nodiscard]] std::optional<OffsetRange> next_gap_to_ask(const TopicFacts& facts,
                                                          Partition partition, Offset from);
 
+/// What Kafka has before the first offset that the table shows, when the log no longer says where
+/// the service began. One record there is enough to know. Pure.
+[[nodiscard]] std::optional<OffsetRange> beginning_to_ask(const TopicFacts& facts,
+                                                          Partition partition);
+
 /// Whether Kafka's topic is the one that the table's current rows are of.
 [[nodiscard]] bool is_same_topic(const TopicFacts& facts);
 

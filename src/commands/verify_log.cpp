@@ -39,8 +39,11 @@ RangeMap ranges_in(const delta::LogEntry& entry, const std::string& parameter) {
         !range[1].is_number_integer()) {
       continue;
     }
-    ranges[Partition{*partition}] = {Offset{range[0].get<std::int64_t>()},
-                                     Offset{range[1].get<std::int64_t>()}};
+    const OffsetRange stated{Offset{range[0].get<std::int64_t>()},
+                             Offset{range[1].get<std::int64_t>()}};
+    if (Offset{0} <= stated.first && stated.first <= stated.next) {
+      ranges[Partition{*partition}] = stated;
+    }
   }
   return ranges;
 }
@@ -71,8 +74,19 @@ OffsetMap progress_in(const delta::LogEntry& entry, const TopicFacts& facts,
   return progress;
 }
 
+/// A log may name ranges of any length.
+void add(OffsetRange range, OffsetSet& set, TopicFacts& facts) {
+  if (facts.offsets_bytes + OffsetSet::bytes_to_add(range) > facts.offsets_bytes_max) {
+    facts.table.out_of_memory = true;
+    return;
+  }
+  const std::uint64_t before = set.bytes();
+  set.add(range);
+  facts.offsets_bytes += set.bytes() - before;
+}
+
 /// An entry that says where reading begins: what lies before is another program's.
-void take_registration(const delta::LogEntry& entry, const TopicFacts& facts, EpochFacts& epoch) {
+void take_registration(const delta::LogEntry& entry, TopicFacts& facts, EpochFacts& epoch) {
   const bool moves = entry.parameters.contains("bronzeTakesOver");
   if (!moves) epoch.registration_seen = true;
   for (const auto& [partition, next] : progress_in(entry, facts, epoch)) {
@@ -80,7 +94,7 @@ void take_registration(const delta::LogEntry& entry, const TopicFacts& facts, Ep
     const Offset from =
         of.stated.empty() ? of.begin.value_or(Offset{0}) : of.stated.last().following();
     const bool from_is_known = epoch.registration_seen || !of.stated.empty();
-    if (from_is_known) of.others.add({from, next});
+    if (from_is_known) add({from, next}, of.others, facts);
     if (!moves) of.begin = next;
   }
 }
@@ -90,18 +104,26 @@ void compare_rows(const delta::LogEntry& entry, const RangeMap& ranges, const Ep
   const auto found = entry.parameters.find("bronzeRows");
   const auto stated =
       found == entry.parameters.end() ? std::nullopt : number_in<std::uint64_t>(found->second);
-  if (!stated) return;
+  if (!stated || ranges.empty()) return;
   std::uint64_t there = 0;
+  std::uint64_t dead = 0;
   for (const auto& [partition, range] : ranges) {
     const auto known = epoch.partitions.find(partition);
     if (known == epoch.partitions.end()) continue;
-    there += known->second.rows.count(range) + known->second.dead.count(range);
+    there += known->second.rows.count(range);
+    dead += known->second.dead.count(range);
   }
-  if (there >= *stated) return;
-  facts.log.short_rows += *stated - there;
-  facts.log.short_commits.add(fmt::format("version {}: {} rows written, {} there (offsets {})",
-                                          entry.version, *stated, there,
-                                          entry.parameters.at("bronzeOffsets")));
+  const auto describe = [&](std::uint64_t found_there) {
+    return fmt::format("version {}: {} rows written, {} there (offsets {})", entry.version, *stated,
+                       found_there, entry.parameters.at("bronzeOffsets"));
+  };
+  if (there + dead < *stated) {
+    facts.log.short_rows += *stated - there - dead;
+    facts.log.short_commits.add(describe(there + dead));
+  } else if (there > *stated) {
+    facts.log.extra_rows += there - *stated;
+    facts.log.extra_commits.add(describe(there));
+  }
 }
 
 void take_unreadable(const delta::LogEntry& entry, LogFacts& log) {
@@ -132,9 +154,11 @@ void take_log_entry(const delta::LogEntry& entry, TopicFacts& facts) {
   if (epoch == nullptr) return;
   if (entry.parameters.contains("bronzeRegisters")) return take_registration(entry, facts, *epoch);
   const RangeMap ranges = ranges_in(entry, "bronzeOffsets");
-  for (const auto& [partition, range] : ranges) epoch->partitions[partition].stated.add(range);
+  for (const auto& [partition, range] : ranges) {
+    add(range, epoch->partitions[partition].stated, facts);
+  }
   for (const auto& [partition, range] : ranges_in(entry, "bronzeSkipped")) {
-    epoch->partitions[partition].skipped.add(range);
+    add(range, epoch->partitions[partition].skipped, facts);
   }
   compare_rows(entry, ranges, *epoch, facts);
 }

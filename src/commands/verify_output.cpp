@@ -125,6 +125,7 @@ Json json_of(const VerifiedPartition& of) {
           {"progress", json_of(of.progress)},
           {"earliest", json_of(of.earliest)},
           {"latest", json_of(of.latest)},
+          {"high_watermark", json_of(of.high_watermark)},
           {"lag", of.lag ? Json(*of.lag) : Json(nullptr)},
           {"gaps", json_of(of.gaps)}};
 }

@@ -83,6 +83,7 @@ void take_file(const delta::FileFacts& file, TableFacts& table) {
   table.rows += file.live_rows;
   table.bytes += file.stored_bytes.value_or(0);
   table.rows_without_offset += file.rows_without_offset;
+  table.rows_of_no_record += file.rows_of_no_record;
   const auto differ = [](const auto& one, const auto& other) {
     return one && other && *one != *other;
   };
@@ -108,8 +109,7 @@ enum class Kind { kRows, kDeadLetters };
 
 class RowReader {
  public:
-  RowReader(const ReadingLimits& limits, const TellProgress& tell, TopicFacts& facts)
-      : limits_(limits), tell_(tell), facts_(facts) {}
+  RowReader(const TellProgress& tell, TopicFacts& facts) : tell_(tell), facts_(facts) {}
 
   void read(delta::TableReader& table, Kind kind) {
     TableFacts& about = kind == Kind::kRows ? facts_.table : facts_.dead_letters;
@@ -117,15 +117,19 @@ class RowReader {
     about.id = table.snapshot().shape.id;
     about.unreadable = unreadable(table.snapshot().shape);
     if (!about.unreadable.empty()) return;
-    std::vector<UnixMicros> epochs;
-    for (std::size_t i = 1; i < facts_.epochs.size(); ++i) epochs.push_back(facts_.epochs[i].since);
-    const auto scan = table.scan_rows(epochs);
+    delta::RowQuery query;
+    for (std::size_t i = 1; i < facts_.epochs.size(); ++i) {
+      query.epochs.push_back(facts_.epochs[i].since);
+    }
+    // Topics whose names differ in '-' and '_' only have one dead-letter table.
+    if (kind == Kind::kDeadLetters) query.topic = facts_.topic;
+    const auto scan = table.scan_rows(query);
     for (delta::RowPart part; !part.done && !about.out_of_memory;) {
       part = scan->advance();
       if (!part.outcome.ok()) about.listed = part.outcome;
       for (const auto& run : part.runs) take(run, kind);
       for (const auto& file : part.files) take_file(file, about);
-      about.out_of_memory = bytes_ > limits_.offsets_bytes_max;
+      about.out_of_memory = facts_.offsets_bytes > facts_.offsets_bytes_max;
       tell_(fmt::format("{}: {} files, {} rows read", about.directory, about.files, about.rows));
     }
   }
@@ -147,13 +151,11 @@ class RowReader {
       facts.repeated.add({*first, next});
       at = next;
     }
-    bytes_ += set.bytes() + facts.repeated.bytes() - before;
+    facts_.offsets_bytes += set.bytes() + facts.repeated.bytes() - before;
   }
 
-  const ReadingLimits& limits_;
   const TellProgress& tell_;
   TopicFacts& facts_;
-  std::uint64_t bytes_ = 0;
 };
 
 }  // namespace
@@ -194,7 +196,8 @@ void read_tables(delta::TableReader& table, delta::TableReader& dead_letters,
   if (!facts.table.loaded.ok()) return;
   read_txns(table.snapshot().txns, facts);
   facts.dead_letters.loaded = dead_letters.load();
-  RowReader rows(limits, tell, facts);
+  facts.offsets_bytes_max = limits.offsets_bytes_max;
+  RowReader rows(tell, facts);
   rows.read(table, Kind::kRows);
   if (facts.dead_letters.loaded.ok()) rows.read(dead_letters, Kind::kDeadLetters);
   read_log(table, tell, facts);

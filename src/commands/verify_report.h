@@ -53,7 +53,10 @@ struct VerifiedPartition {
   /// The next offset, by the table's txn.
   std::optional<Offset> progress;
   std::optional<Offset> earliest;
+  /// What a read_committed consumer can reach.
   std::optional<Offset> latest;
+  std::optional<Offset> high_watermark;
+  /// From the progress to the high watermark.
   std::optional<std::int64_t> lag;
   GapReport gaps;
 };

@@ -17,7 +17,8 @@ FileFacts facts_of(const bridge::FileFacts& file) {
           .stated_rows = told(file.stated_rows),
           .stored_rows = told(file.stored_rows),
           .live_rows = file.live_rows,
-          .rows_without_offset = file.rows_without_offset};
+          .rows_without_offset = file.rows_without_offset,
+          .rows_of_no_record = file.rows_of_no_record};
 }
 
 LogEntry entry_of(const bridge::LogEntry& bridged) {
@@ -57,8 +58,9 @@ StoreOutcome DeltaTableReader::load() {
   return outcome.ok() ? read_snapshot(*table_, snapshot_) : outcome;
 }
 
-std::unique_ptr<RowScan> DeltaTableReader::scan_rows(const std::vector<UnixMicros>& epochs) {
-  return std::make_unique<DeltaRowScan>(table_->scan_rows({epochs.data(), epochs.size()}));
+std::unique_ptr<RowScan> DeltaTableReader::scan_rows(const RowQuery& query) {
+  return std::make_unique<DeltaRowScan>(
+      table_->scan_rows({query.epochs.data(), query.epochs.size()}, query.topic));
 }
 
 LogVersions DeltaTableReader::log_versions() {

@@ -27,7 +27,7 @@ class DeltaTableReader final : public TableReader {
 
   StoreOutcome load() override;
   [[nodiscard]] const SnapshotView& snapshot() const override { return snapshot_; }
-  [[nodiscard]] std::unique_ptr<RowScan> scan_rows(const std::vector<UnixMicros>& epochs) override;
+  [[nodiscard]] std::unique_ptr<RowScan> scan_rows(const RowQuery& query) override;
   [[nodiscard]] LogVersions log_versions() override;
   [[nodiscard]] std::vector<LogEntry> log_entries(VersionRange versions) override;
 

@@ -36,6 +36,9 @@ struct FileFacts {
   std::uint64_t live_rows = 0;
   /// Live rows without a partition or without an offset.
   std::uint64_t rows_without_offset = 0;
+  /// Live rows with an offset that no record can have: negative, or the greatest number. They are
+  /// in no run.
+  std::uint64_t rows_of_no_record = 0;
 };
 
 struct RowPart {
@@ -75,6 +78,14 @@ struct LogEntry {
   std::uint64_t files_removed = 0;
 };
 
+/// Which rows a scan tells, and by what.
+struct RowQuery {
+  /// Ascending. Each row is also told by its `_ingested_at` which of them had begun.
+  std::vector<UnixMicros> epochs;
+  /// Rows that name another one as their `kafka_topic` are left out; empty = none are.
+  std::string topic;
+};
+
 /// Reads the rows of one snapshot, a part at a time. One caller. Calls block.
 class RowScan {
  public:
@@ -91,10 +102,8 @@ class TableReader {
   virtual StoreOutcome load() = 0;
   /// Of the last successful load.
   [[nodiscard]] virtual const SnapshotView& snapshot() const = 0;
-  /// Begins to read `_kafka_partition` and `_kafka_offset` of all live files of the snapshot. With
-  /// `epochs` (ascending), each row is also told by its `_ingested_at` which of them had begun.
-  [[nodiscard]] virtual std::unique_ptr<RowScan> scan_rows(
-      const std::vector<UnixMicros>& epochs) = 0;
+  /// Begins to read `_kafka_partition` and `_kafka_offset` of all live files of the snapshot.
+  [[nodiscard]] virtual std::unique_ptr<RowScan> scan_rows(const RowQuery& query) = 0;
   [[nodiscard]] virtual LogVersions log_versions() = 0;
   /// In order.
   [[nodiscard]] virtual std::vector<LogEntry> log_entries(VersionRange versions) = 0;

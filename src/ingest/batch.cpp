@@ -8,8 +8,8 @@
 namespace bronze::ingest {
 namespace {
 
-constexpr std::size_t k_chunk_rows = 8192;
-constexpr std::size_t k_chunk_bytes = std::size_t{1024} * 1024;
+constexpr std::size_t k_chunk_rows = 4096;
+constexpr std::size_t k_chunk_bytes = std::size_t{256} * 1024;
 constexpr int k_dates_max = 2;
 constexpr std::int64_t k_micros_a_day = 86'400'000'000;
 

@@ -294,18 +294,26 @@ void ClusterInspector::ask_offsets() {
                                [](const TopicLook& look) { return !look.partitions.empty(); });
   if (!any) return;
   ask_offsets_at(RD_KAFKA_OFFSET_SPEC_EARLIEST, &TopicLook::earliest);
-  ask_offsets_at(RD_KAFKA_OFFSET_SPEC_LATEST, &TopicLook::latest);
+  // One after the other: what was produced in between must not look as if it waited.
+  ask_offsets_of({RD_KAFKA_OFFSET_SPEC_LATEST, RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED},
+                 [this](rd_kafka_event_t* event) {
+                   take_offsets(event, &TopicLook::end);
+                   ask_offsets_at(RD_KAFKA_OFFSET_SPEC_LATEST, &TopicLook::latest);
+                 });
   if (request_.unix_ms) ask_offsets_at(*request_.unix_ms, &TopicLook::at_time);
   ask_group_offsets();
 }
 
 void ClusterInspector::ask_offsets_at(std::int64_t spec, OffsetMap TopicLook::*place) {
-  const auto options =
-      expect(RD_KAFKA_ADMIN_OP_LISTOFFSETS,
-             [this, place](rd_kafka_event_t* event) { take_offsets(event, place); });
-  const ErrorHandle refused(rd_kafka_AdminOptions_set_isolation_level(
-      options.get(), RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED));
-  const auto list = all_partitions(spec);
+  ask_offsets_of({spec, RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED},
+                 [this, place](rd_kafka_event_t* event) { take_offsets(event, place); });
+}
+
+void ClusterInspector::ask_offsets_of(WhichOffsets which, TakeAnswer take) {
+  const auto options = expect(RD_KAFKA_ADMIN_OP_LISTOFFSETS, std::move(take));
+  const ErrorHandle refused(
+      rd_kafka_AdminOptions_set_isolation_level(options.get(), which.isolation));
+  const auto list = all_partitions(which.spec);
   rd_kafka_ListOffsets(consumer_.get(), list.get(), options.get(), queue_.get());
 }
 
@@ -403,6 +411,7 @@ void ClusterInspector::give_up() {
     if (look.trouble.any()) continue;
     const std::size_t wanted = look.partitions.size();
     const bool listed = look.earliest.size() == wanted && look.latest.size() == wanted &&
+                        look.end.size() == wanted &&
                         (!request_.unix_ms || look.at_time.size() == wanted);
     explain(look.offsets_trouble, listed);
     explain(look.group_offsets_trouble, group_offsets_answered_);

@@ -27,6 +27,10 @@ class ClusterInspector {
 
  private:
   using TakeAnswer = std::function<void(rd_kafka_event_t*)>;
+  struct WhichOffsets {
+    std::int64_t spec = 0;
+    rd_kafka_IsolationLevel_t isolation = RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED;
+  };
 
   /// Asks once more, a moment later: for what a coordinator that is loading refuses.
   void ask_again(void (ClusterInspector::*ask)());
@@ -37,7 +41,9 @@ class ClusterInspector {
   void add_more_topics();
   void ask_topics();
   void ask_offsets();
+  /// Those that a read_committed consumer is told.
   void ask_offsets_at(std::int64_t spec, OffsetMap TopicLook::*place);
+  void ask_offsets_of(WhichOffsets which, TakeAnswer take);
   void ask_group_offsets();
   void take_cluster(rd_kafka_event_t* event);
   void take_group(rd_kafka_event_t* event);

@@ -58,11 +58,14 @@ struct TopicLook {
   bool without_id = false;
   std::vector<Partition> partitions;
   Right may_read = Right::kUnknown;
-  /// Why some of the three below lack partitions.
+  /// Why some of the offsets below lack partitions.
   Trouble offsets_trouble;
   OffsetMap earliest;
   /// What a read_committed consumer can reach.
   OffsetMap latest;
+  /// The high watermark, asked for before `latest`: what lies from there to here waits for a
+  /// transaction to end.
+  OffsetMap end;
   /// Only when a time was asked for; negative = no record that young.
   OffsetMap at_time;
   Trouble group_offsets_trouble;

@@ -20,6 +20,8 @@ struct GapRequest {
   /// The first range at or after an offset; nullopt = there is none.
   std::function<std::optional<OffsetRange>(Offset from)> next_gap;
   SteadyTime deadline;
+  /// Once so many records showed, the rest is not read.
+  std::uint64_t visible_max = 1'000'000;
 };
 
 /// What a read_committed consumer sees there.

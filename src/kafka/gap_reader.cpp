@@ -15,7 +15,6 @@ using Kind = Trouble::Kind;
 
 /// Reading on over so many offsets costs less than a new request.
 constexpr std::int64_t k_read_over_max = 10'000;
-constexpr std::uint64_t k_visible_max = 1'000'000;
 constexpr std::size_t k_samples_max = 20;
 constexpr std::chrono::seconds k_silence_max{30};
 constexpr std::chrono::milliseconds k_poll{200};
@@ -89,7 +88,7 @@ class Reading {
     }
     add_sample(offset);
     move_to(offset.following());
-    if (++look_.visible >= k_visible_max) {
+    if (++look_.visible >= request_.visible_max) {
       look_.trouble = {Kind::kOther, "so many records are missing that the rest was not counted"};
     }
   }

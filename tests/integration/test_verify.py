@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,12 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from confluent_kafka import TopicPartition
-from deltalake import write_deltalake
+from deltalake import DeltaTable, Schema, write_deltalake
 from harness.kafka import Broker
 from harness.minio import Folder
 from harness.payloads import Stream, json_values
 from harness.processes import free_port, wait_until
-from harness.service import KAFKA_TIMING, Finished, run_command
+from harness.service import BINARY, KAFKA_TIMING, Finished, run_command
 from harness.tables import Table, statistics
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -178,6 +181,29 @@ def test_gaps_that_are_far_apart_are_all_read(broker, new_topic, folder, environ
     code, report = verify_json(variables)
     assert code == 1, report
     assert "offsets 2, 12000, 25003 to 25004" in messages(report, "missing_rows")
+
+
+def test_what_waits_for_an_open_transaction_is_lag(
+    broker, new_topic, folder, environment, run_once
+):
+    topic = new_topic(1)
+    broker.produce(topic, json_values(10))
+    variables = environment(topic, store=folder)
+    run_once(variables)
+    producer = broker.producer(**{"transactional.id": f"tx-{topic}"})
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(topic, b"{}", partition=0)
+    producer.flush(10)
+    broker.produce(topic, json_values(20))
+
+    code, report = verify_json(variables)
+    producer.abort_transaction(30)
+
+    assert code == 0, report
+    (row,) = partitions(report)
+    assert (row["latest"], row["high_watermark"], row["lag"]) == (10, 31, 21)
+    assert "21 offsets, 10 to 30," in messages(report, "open_transaction")
 
 
 def test_beside_a_running_service_nothing_is_dirty(
@@ -491,14 +517,164 @@ def test_a_damaged_log_is_found(copies):
     assert codes(report) == set() and codes(report, "warning") == {"log_entry_missing"}, report
 
 
-def dead_letters(table: Table, offsets: list[int]) -> None:
+def clean_log(table: Table) -> None:
+    """As other engines clean it up after a while."""
+    table.delta_rs().create_checkpoint()
+    for version in range(newest(table)):
+        entry(table, version).unlink()
+
+
+def retain_from(broker: Broker, topic: str, offset: int, partition: int = 0) -> None:
+    wanted = TopicPartition(topic, partition, offset)
+    broker.admin.delete_records([wanted])[wanted].result(15)
+
+
+def test_rows_that_are_gone_from_a_table_whose_log_was_cleaned(broker, copies):
+    def delete(*predicates: str) -> Callable[[Table], None]:
+        def damage(table: Table) -> None:
+            for predicate in predicates:
+                table.delta_rs().delete(predicate)
+            clean_log(table)
+
+        return damage
+
+    code, report = copies.verify("cleaned", delete())
+    assert code == 0 and not codes(report, "unknown"), report
+    assert [row["begin"] for row in partitions(report)] == [None, None]
+
+    for name, predicate, found in (
+        ("all", "true", "beginning_unknown"),
+        ("partition", "_kafka_partition = 1", "beginning_unknown"),
+        ("first", "_kafka_offset < 3", "beginning_unknown"),
+        ("middle", "_kafka_offset IN (10, 11)", "missing_rows"),
+    ):
+        code, report = copies.verify(name, delete(predicate))
+        assert code == 3 and codes(report, "unknown") == {found}, report
+        assert partitions(report)[1]["level"] == "unknown"
+
+    for partition in range(2):
+        retain_from(broker, copies._topic, 60, partition)
+    for name, predicate in (
+        ("forgotten-all", "true"),
+        ("forgotten-middle", "_kafka_offset IN (10, 11)"),
+    ):
+        code, report = copies.verify(name, delete(predicate))
+        assert code == 3 and codes(report, "unknown") == {"rows_lost"}, report
+
+    code, report = copies.verify("forgotten-none", delete())
+    assert code == 0, report
+
+
+def test_a_cleaned_log_makes_no_other_start_dirty(broker, new_topic, folder, environment, run_once):
+    topic = new_topic(1)
+    broker.produce(topic, json_values(10))
+    variables = environment(topic, store=folder, KAFKA_START="latest")
+    run_once(variables)
+    broker.produce(topic, json_values(10))
+    run_once(variables)
+    assert verify_json(variables)[0] == 0
+    clean_log(Table(folder, topic))
+
+    code, report = verify_json(variables)
+    assert code == 3 and codes(report) == set(), report
+    assert codes(report, "unknown") == {"beginning_unknown"}
+    assert "offsets 0 to 9" in messages(report, "beginning_unknown")
+
+    retain_from(broker, topic, 10)
+    code, report = verify_json(variables)
+    assert code == 0, report
+
+
+def foreign_row(table: Table, offset: int) -> None:
+    """A row that another program appends to partition 0."""
+    folder, name = "_ingestion_date=2023-11-14", f"part-foreign-{offset}.parquet"
+    path = path_of(table, folder, name)
+    path.parent.mkdir(exist_ok=True)
+    pyarrow.parquet.write_table(kafka_rows([offset]).drop(["_ingestion_date"]), path)
+    add = {
+        "path": f"{folder}/{name}",
+        "size": path.stat().st_size,
+        "partitionValues": {"_ingestion_date": "2023-11-14"},
+        "modificationTime": 1,
+        "dataChange": True,
+        "stats": json.dumps({"numRecords": 1}),
+    }
+    append_entry(table, {"add": add})
+
+
+def test_rows_of_no_record_are_found(broker, new_topic, copies, folder, environment, run_once):
+    for offset, found in (
+        (-5, "rows_not_written"),
+        (2**63 - 1, "rows_not_written"),
+        (2**63 - 2, "rows_beyond_progress"),
+    ):
+        code, report = copies.verify(
+            f"odd{offset}", lambda table, at=offset: foreign_row(table, at)
+        )
+        assert code == 1 and codes(report) == {found}, report
+
+    topic = new_topic(1)
+    send_transactions(broker, topic, "commit", "abort", "commit")
+    variables = environment(topic, store=folder)
+    run_once(variables)
+    assert verify_json(variables)[0] == 0
+    foreign_row(Table(folder, topic), 2)
+
+    code, report = verify_json(variables)
+    assert code == 1 and codes(report) == {"rows_not_written"}, report
+    assert "2 rows written, 3 there" in messages(report, "rows_not_written")
+
+
+def peak_memory(environment: dict[str, str], *arguments: str) -> tuple[int, int]:
+    """The exit code of `bronze verify`, and how many MB it took."""
+    measure = (
+        "import resource, subprocess, sys\n"
+        "code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode\n"
+        "print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", measure, str(BINARY), "verify", *arguments],
+        env={**os.environ, **KAFKA_TIMING, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    code, peak = done.stdout.split()
+    return int(code), int(peak)
+
+
+def test_large_log_entries_of_others_take_little_memory(
+    broker, new_topic, folder, environment, run_once
+):
+    topic = new_topic(1)
+    broker.produce(topic, json_values(10))
+    variables = environment(topic, store=folder)
+    run_once(variables)
+    table = Table(folder, topic)
+    tags = {"purpose": "x" * 2_000}
+    for _ in range(4):
+        removals = [
+            {"remove": {"path": f"f{n}", "dataChange": False, "deletionTimestamp": 1, "tags": tags}}
+            for n in range(20_000)
+        ]
+        append_entry(table, *removals)
+    table.delta_rs().create_checkpoint()
+
+    code, peak = peak_memory(variables, "--memory", "64")
+
+    assert code == 0
+    assert peak < 64 + 64
+
+
+def dead_letters(table: Table, offsets: list[int], topic: str | None = None) -> None:
     count = len(offsets)
     letters = pa.table(
         {
             "error_message": pa.array(["not UTF-8"] * count),
             "error_type": pa.array(["ENCODING_ERROR"] * count),
             "original_payload": pa.array(["?"] * count),
-            "kafka_topic": pa.array([table.topic] * count),
+            "kafka_topic": pa.array([topic or table.topic] * count),
             "_kafka_partition": pa.array([0] * count, pa.int32()),
             "_kafka_offset": pa.array(offsets, pa.int64()),
             "_ingested_at": pa.array([1_700_000_000_000_000] * count, TIMESTAMP),
@@ -519,6 +695,12 @@ def test_dead_letters_count_as_present(copies):
     row = partitions(report)[0]
     assert (row["rows"], row["dead_letters"], row["duplicates"]) == (58, 2, 0)
     assert row["ranges"] == [[0, 60]]
+
+    def set_aside_of_others(table: Table) -> None:
+        dead_letters(table, [7], topic=table.topic.replace("-", "_"))
+
+    code, report = copies.verify("others", set_aside_of_others)
+    assert code == 0 and partitions(report)[0]["dead_letters"] == 0, report
 
     code, report = copies.verify("both", lambda table: dead_letters(table, [7]))
     assert code == 1 and codes(report) == {"duplicate_rows"}, report
@@ -544,6 +726,31 @@ def test_a_table_that_is_not_there(copies, unique):
 
     code, report = verify_json(copies._variables, "--memory", "1")
     assert code == 0, report
+
+
+def test_a_table_that_lost_its_state(copies):
+    def create_again(table: Table) -> None:
+        schema = Schema.from_json(table.metadata()["schemaString"])
+        shutil.rmtree(table.uri)
+        DeltaTable.create(table.uri, schema, partition_by=["_ingestion_date"], mode="error")
+
+    code, report = copies.verify("again", create_again)
+    assert code == 1 and codes(report) == {"table_lost"}, report
+
+    def lose_the_registration(table: Table) -> None:
+        path = entry(table, 1)
+        lines = path.read_text().splitlines()
+        kept = [
+            line
+            for line in lines
+            if json.loads(line).get("txn", {}).get("appId", "").count("/") != 2
+        ]
+        assert len(kept) == len(lines) - 1
+        path.write_text("\n".join(kept) + "\n")
+
+    code, report = copies.verify("unregistered", lose_the_registration)
+    assert code == 1, report
+    assert len(codes(report)) == 1 and not codes(report, "unknown"), report
 
 
 # --- usage ------------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ TEST_F(BatchTest, SendsAChunkWhenItHasEnoughBytesOfKeys) {
   constexpr ExtraColumns k_columns{
       .topic = false, .key = true, .headers = false, .timestamp_type = false};
   batch_ = std::make_unique<Batch>(2, table_, executor_, SteadyTime{}, k_columns);
-  const std::string key(600'000, 'k');
+  const std::string key(150'000, 'k');
   batch::RowExtras extras;
   extras.key = key;
   for (std::int64_t i = 0; i < 4; ++i) {
@@ -169,12 +169,12 @@ TEST_F(BatchTest, SendsAChunkWhenItHasEnoughBytesOfKeys) {
 }
 
 TEST_F(BatchTest, SendsAChunkWhenItHasEnoughRows) {
-  for (std::int64_t i = 0; i < 8191; ++i) batch_->add(row_at(i), Offset{0});
+  for (std::int64_t i = 0; i < 4095; ++i) batch_->add(row_at(i), Offset{0});
   EXPECT_EQ(executor_.strands(), 0U);
-  batch_->add(row_at(8191), Offset{0});
+  batch_->add(row_at(4095), Offset{0});
   EXPECT_EQ(executor_.strands(), 1U);
   run();
-  EXPECT_EQ(log_.chunks["2026-03-01"], (std::vector<std::size_t>{8192}));
+  EXPECT_EQ(log_.chunks["2026-03-01"], (std::vector<std::size_t>{4096}));
 }
 
 TEST_F(BatchTest, SendsAChunkWhenItHasEnoughBytes) {
@@ -188,10 +188,10 @@ TEST_F(BatchTest, SendsAChunkWhenItHasEnoughBytes) {
 }
 
 TEST_F(BatchTest, SealSendsTheRest) {
-  for (std::int64_t i = 0; i < 8195; ++i) batch_->add(row_at(i), Offset{0});
+  for (std::int64_t i = 0; i < 4099; ++i) batch_->add(row_at(i), Offset{0});
   batch_->seal();
   run();
-  EXPECT_EQ(log_.chunks["2026-03-01"], (std::vector<std::size_t>{8192, 3}));
+  EXPECT_EQ(log_.chunks["2026-03-01"], (std::vector<std::size_t>{4096, 3}));
   batch_->seal();
   EXPECT_EQ(executor_.strands(), 0U) << "an empty chunk is not sent";
 }
@@ -334,7 +334,7 @@ TEST_F(BatchTest, BatchesHaveStrandsAndTokensOfTheirOwn) {
 }
 
 TEST_F(BatchTest, JobsOfABatchAreOneStrandInTheOrderOfTheWork) {
-  for (std::int64_t i = 0; i < 2 * 8192 + 1; ++i) batch_->add(row_at(i), Offset{0});
+  for (std::int64_t i = 0; i < 2 * 4096 + 1; ++i) batch_->add(row_at(i), Offset{0});
   batch_->seal();
   batch_->finish_files();
   batch_.reset();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -48,6 +49,26 @@ TEST(OffsetSetTest, NegativeOffsetsAreLeftOut) {
   OffsetSet set;
   EXPECT_EQ(set.add(range(-5, 2)), 2U);
   EXPECT_EQ(set.count(range(-5, 5)), 2U);
+}
+
+TEST(OffsetSetTest, TheGreatestOffsetsNeedNoMoreThanOthers) {
+  constexpr std::int64_t k_greatest = std::numeric_limits<std::int64_t>::max();
+  OffsetSet set;
+  EXPECT_EQ(set.add(range(k_greatest - 1, k_greatest)), 1U);
+  EXPECT_LT(set.bytes(), 1'000U);
+  EXPECT_EQ(set.first_present(Offset{0}), Offset{k_greatest - 1});
+  EXPECT_EQ(set.first_absent(Offset{k_greatest - 1}), Offset{k_greatest});
+  EXPECT_EQ(set.count(range(0, k_greatest)), 1U);
+}
+
+TEST(OffsetSetTest, WhatARangeNeedsIsKnownBefore) {
+  for (const auto& added : {range(0, 1), range(65'535, 65'537), range(7, 10'000'000)}) {
+    OffsetSet set;
+    set.add(added);
+    EXPECT_LE(set.bytes(), OffsetSet::bytes_to_add(added));
+  }
+  EXPECT_GT(OffsetSet::bytes_to_add(range(0, std::int64_t{1} << 62)), std::uint64_t{1} << 52);
+  EXPECT_EQ(OffsetSet::bytes_to_add(range(-7, 0)), 0U);
 }
 
 TEST(OffsetSetTest, OffsetsInAnyOrderAreHeldInBoundedMemory) {

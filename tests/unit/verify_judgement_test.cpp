@@ -244,6 +244,92 @@ TEST(VerifyJudgementTest, ACommitWhoseRowsAreGoneIsNamed) {
   EXPECT_EQ(codes(judge(facts), Level::kUnknown), (Codes{"file_not_read", "rows_lost"}));
 }
 
+TEST(VerifyJudgementTest, WhereTheServiceBeganIsOpenOnceTheLogWasCleaned) {
+  TopicFacts facts = facts_at_150();
+  add_rows(facts, 120, 150);
+  EXPECT_EQ(next_gap_to_ask(facts, k_p0, Offset{0}), std::nullopt);
+  EXPECT_EQ(beginning_to_ask(facts, k_p0), range(100, 120));
+  facts.beginning_looks[k_p0] = {
+      .trouble = {}, .reached = {}, .visible = 1, .samples = {range(103, 104)}};
+  auto report = judge(facts);
+  EXPECT_EQ(codes(report, Level::kUnknown), Codes{"beginning_unknown"});
+  EXPECT_EQ(row(report).begin, std::nullopt);
+  EXPECT_EQ(row(report).gaps.unknown, 20U);
+  EXPECT_EQ(exit_code_of(report), 3);
+
+  facts.beginning_looks[k_p0] = {.trouble = {kafka::Trouble::Kind::kOther, "no time"},
+                                 .reached = Offset{100},
+                                 .visible = 0,
+                                 .samples = {}};
+  EXPECT_EQ(codes(judge(facts), Level::kUnknown), Codes{"gaps_not_read"});
+
+  // Only what no consumer sees: nothing of it could have been a row.
+  facts.beginning_looks[k_p0] = {};
+  report = judge(facts);
+  EXPECT_TRUE(report.findings.empty());
+  EXPECT_EQ(row(report).gaps.explained, 20U);
+
+  facts.kafka.earliest[k_p0] = Offset{120};
+  facts.beginning_looks.clear();
+  EXPECT_EQ(beginning_to_ask(facts, k_p0), std::nullopt);
+  EXPECT_TRUE(judge(facts).findings.empty());
+}
+
+TEST(VerifyJudgementTest, APartitionWithoutRowsIsNotCleanOnceTheLogWasCleaned) {
+  TopicFacts facts = facts_at_150();
+  EXPECT_EQ(beginning_to_ask(facts, k_p0), range(100, 150));
+  facts.beginning_looks[k_p0] = {};
+  EXPECT_EQ(codes(judge(facts), Level::kUnknown), Codes{"rows_lost"});
+
+  take_log_entry(registration(150), facts);
+  EXPECT_EQ(beginning_to_ask(facts, k_p0), std::nullopt);
+  EXPECT_TRUE(judge(facts).findings.empty());
+}
+
+TEST(VerifyJudgementTest, AGapThatNeitherKafkaNorTheLogTellsOfIsOpen) {
+  TopicFacts facts = facts_at_150();
+  add_rows(facts, 0, 40);
+  add_rows(facts, 50, 150);
+  auto report = judge(facts);
+  EXPECT_EQ(codes(report, Level::kUnknown), Codes{"rows_lost"});
+  EXPECT_EQ(row(report).gaps.retention, 10U);
+
+  take_log_entry(commit(2, 0, 60, 50), facts);
+  report = judge(facts);
+  EXPECT_EQ(codes(report, Level::kOk), Codes{"retention"});
+  EXPECT_EQ(exit_code_of(report), 0);
+}
+
+TEST(VerifyJudgementTest, RowsThatNobodyWroteAreFound) {
+  TopicFacts facts = facts_at_150();
+  add_rows(facts, 0, 150);
+  take_log_entry(registration(0), facts);
+  take_log_entry(commit(2, 0, 100, 98), facts);
+  take_log_entry(commit(3, 100, 150, 50), facts);
+  const auto report = judge(facts);
+  ASSERT_EQ(codes(report, Level::kProblem), Codes{"rows_not_written"});
+  const std::string& said = report.findings[0].message;
+  EXPECT_NE(said.find("2 rows lie"), std::string::npos) << said;
+  EXPECT_NE(said.find("version 2: 98 rows written, 100 there"), std::string::npos) << said;
+
+  facts = clean();
+  facts.table.rows_of_no_record = 1;
+  EXPECT_EQ(codes(judge(facts), Level::kProblem), Codes{"rows_not_written"});
+}
+
+TEST(VerifyJudgementTest, RangesOfTheLogTakeNoMoreMemoryThanAllowed) {
+  TopicFacts facts = facts_at_150();
+  facts.offsets_bytes_max = 1'000'000;
+  add_rows(facts, 0, 150);
+  take_log_entry(commit(2, 0, std::int64_t{1} << 62, 1), facts);
+  EXPECT_EQ(codes(judge(facts), Level::kUnknown), Codes{"out_of_memory"});
+  EXPECT_LT(partition(facts).stated.bytes(), 1'000'000U);
+
+  facts = clean();
+  take_log_entry(commit(3, -5, 2, 1), facts);
+  EXPECT_EQ(exit_code_of(judge(facts)), 0);
+}
+
 TEST(VerifyJudgementTest, ProgressMustGoWithRowsKafkaAndGroup) {
   TopicFacts facts = clean();
   add_rows(facts, 150, 152);
@@ -266,6 +352,42 @@ TEST(VerifyJudgementTest, ProgressMustGoWithRowsKafkaAndGroup) {
   EXPECT_EQ(exit_code_of(judge(facts)), 0);
 }
 
+TEST(VerifyJudgementTest, WhatWaitsForAnOpenTransactionIsLag) {
+  TopicFacts facts = clean();
+  facts.kafka.latest[k_p0] = Offset{150};
+  facts.kafka.end[k_p0] = Offset{171};
+  const auto report = judge(facts);
+  EXPECT_EQ(row(report).lag, 21);
+  EXPECT_EQ(row(report).high_watermark, Offset{171});
+  ASSERT_EQ(codes(report, Level::kOk), Codes{"open_transaction"});
+  EXPECT_EQ(report.findings[0].partition, k_p0);
+  const std::string& said = report.findings[0].message;
+  EXPECT_NE(said.find("21 offsets, 150 to 170,"), std::string::npos) << said;
+  EXPECT_EQ(exit_code_of(report), 0);
+
+  facts.kafka.end[k_p0] = Offset{150};
+  EXPECT_TRUE(judge(facts).findings.empty());
+}
+
+TEST(VerifyJudgementTest, AStateThatWasLostIsNotAnUnknownGroup) {
+  TopicFacts facts = clean();
+  const auto forget = [&](const delta::TxnMap& txns) { read_txns(txns, facts); };
+  forget({});
+  EXPECT_EQ(codes(judge(facts), Level::kUnknown), Codes{"not_registered"});
+  facts.kafka.group_offsets[k_p0] = {Offset{150}, ingest::commit_metadata("another-id")};
+  EXPECT_EQ(codes(judge(facts), Level::kProblem), Codes{"table_lost"});
+  facts.kafka.group_offsets[k_p0] = {Offset{150}, ingest::commit_metadata("table-id")};
+  EXPECT_EQ(codes(judge(facts), Level::kProblem), Codes{"table_set_back"});
+
+  facts.kafka.group_offsets.clear();
+  forget({{txn_of(), 150}});
+  EXPECT_EQ(codes(judge(facts), Level::kProblem), Codes{"registration_lost"});
+  forget({{txn_of(k_old_topic), 150}});
+  const auto report = judge(facts);
+  EXPECT_EQ(codes(report, Level::kUnknown), Codes{"not_registered"});
+  EXPECT_NE(report.findings[0].message.find(k_old_topic.text), std::string::npos);
+}
+
 TEST(VerifyJudgementTest, RowsOfTwoTopicsOfOneNameAreJudgedApart) {
   TopicFacts facts = facts_at_150();
   constexpr UnixMicros k_since = 1'700'000'000'000'000;
@@ -283,6 +405,9 @@ TEST(VerifyJudgementTest, RowsOfTwoTopicsOfOneNameAreJudgedApart) {
   old.rows.add(range(201, 300));
   old.row_count = 299;
   facts.kafka.group_offsets[k_p0] = {Offset{300}, ingest::commit_metadata("table-id")};
+  EXPECT_EQ(codes(judge(facts), Level::kUnknown), Codes{"rows_lost"});
+  // A commit of that time says that it wrote no more.
+  old.stated.add(range(150, 300));
   const auto report = judge(facts);
   EXPECT_EQ(exit_code_of(report), 0);
   ASSERT_EQ(report.epochs.size(), 2U);

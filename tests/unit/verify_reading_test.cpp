@@ -47,14 +47,14 @@ class FakeReader final : public delta::TableReader {
     return loaded;
   }
   [[nodiscard]] const delta::SnapshotView& snapshot() const override { return view; }
-  std::unique_ptr<delta::RowScan> scan_rows(const std::vector<UnixMicros>& asked) override {
-    epochs = asked;
+  std::unique_ptr<delta::RowScan> scan_rows(const delta::RowQuery& query) override {
+    asked = query;
     return std::make_unique<FakeScan>(parts);
   }
   delta::LogVersions log_versions() override { return versions; }
-  std::vector<delta::LogEntry> log_entries(delta::VersionRange asked) override {
+  std::vector<delta::LogEntry> log_entries(delta::VersionRange range_asked) override {
     std::vector<delta::LogEntry> entries;
-    for (auto version = asked.first; version < asked.next; ++version) {
+    for (auto version = range_asked.first; version < range_asked.next; ++version) {
       entries.emplace_back().version = version;
     }
     return entries;
@@ -70,7 +70,7 @@ class FakeReader final : public delta::TableReader {
   delta::TxnMap later_txns;
   int loads = 0;
   std::vector<delta::RowPart> parts;
-  std::vector<UnixMicros> epochs;
+  delta::RowQuery asked;
   delta::LogVersions versions{.outcome = {}, .entries = {{0, 5}}, .checkpoint = {}};
 };
 
@@ -81,8 +81,8 @@ class Forward final : public delta::TableReader {
   explicit Forward(Reader& reader) : reader_(reader) {}
   delta::StoreOutcome load() override { return reader_.load(); }
   [[nodiscard]] const delta::SnapshotView& snapshot() const override { return reader_.snapshot(); }
-  std::unique_ptr<delta::RowScan> scan_rows(const std::vector<UnixMicros>& epochs) override {
-    return reader_.scan_rows(epochs);
+  std::unique_ptr<delta::RowScan> scan_rows(const delta::RowQuery& query) override {
+    return reader_.scan_rows(query);
   }
   delta::LogVersions log_versions() override { return reader_.log_versions(); }
   std::vector<delta::LogEntry> log_entries(delta::VersionRange versions) override {
@@ -141,6 +141,8 @@ TEST_F(VerifyReadingTest, AnOffsetInBothTablesIsRepeated) {
   table_.add(k_p0, range(12, 20));
   dead_.add(k_p0, range(9, 13));
   read();
+  EXPECT_EQ(table_.asked.topic, "");
+  EXPECT_EQ(dead_.asked.topic, "trips");
   EXPECT_EQ(of(k_p0).dead_count, 4U);
   EXPECT_EQ(of(k_p0).repeated.size(), 2U);
   EXPECT_EQ(of(k_p0).repeated.count(range(9, 10)), 1U);
@@ -185,7 +187,7 @@ TEST_F(VerifyReadingTest, EpochsAreAskedForByTheirBeginnings) {
                           .runs = {{k_p0, 0, range(0, 100)}, {k_p0, 1, range(0, 7)}},
                           .files = {}});
   read();
-  EXPECT_EQ(table_.epochs, std::vector<UnixMicros>{1000});
+  EXPECT_EQ(table_.asked.epochs, std::vector<UnixMicros>{1000});
   ASSERT_EQ(facts_.epochs.size(), 2U);
   EXPECT_EQ(facts_.epochs[0].partitions[k_p0].rows.size(), 100U);
   EXPECT_EQ(facts_.epochs[1].partitions[k_p0].rows.size(), 7U);

@@ -27,6 +27,11 @@ use crate::errors::{Fault, Result};
 const ZSTD_LEVEL: i32 = 1;
 /// Encoded. A row group is copied when it ends, so this much memory is needed twice.
 const ROW_GROUP_BYTES_MAX: usize = 16 << 20;
+/// Not encoded yet, in each open file. Smaller pages cost 2 % of the file's size, and are encoded
+/// faster because they stay in the processor's cache.
+const PAGE_BYTES: usize = 128 << 10;
+/// After so many rows the size of the page is looked at.
+const ROWS_BETWEEN_LOOKS: usize = 128;
 const BLOCK_BYTES: usize = 256 << 10;
 /// Message bodies: large, hardly ever equal, never filtered by range.
 const PAYLOAD_COLUMNS: [&str; 3] = ["_raw_value", "original_payload", "_original_bytes"];
@@ -181,6 +186,8 @@ fn has_range(name: &str) -> bool {
 fn properties(schema: &Schema) -> Result<WriterProperties> {
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+        .set_data_page_size_limit(PAGE_BYTES)
+        .set_write_batch_size(ROWS_BETWEEN_LOOKS)
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES_MAX));
     for leaf in OPAQUE_LEAVES {
         let path = ColumnPath::from(leaf.iter().map(|&part| part.to_owned()).collect::<Vec<_>>());

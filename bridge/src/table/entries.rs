@@ -62,42 +62,58 @@ async fn read_entry(store: &StoreInner, log: &Path, version: Version) -> LogEntr
         files_removed: 0,
     };
     let path = log::entry_path(log, version);
-    let bytes = async { store.data.get(&path).await?.bytes().await };
-    let filled = match bytes.await {
-        Ok(bytes) => fill(&mut entry, &bytes),
-        Err(error) => Err(error.into()),
-    };
-    if let Err(fault) = filled {
+    if let Err(fault) = fill(&mut entry, store, &path).await {
         entry.outcome = fault.while_doing(format!("log entry {path}")).into();
     }
     entry
 }
 
-fn fill(entry: &mut LogEntry, bytes: &[u8]) -> Result<()> {
-    for line in bytes.split(|&b| b == b'\n') {
-        if line.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        let action: Value = serde_json::from_slice(line)
-            .map_err(|e| Fault::new(Status::Corrupt, format!("not a JSON action: {e}")))?;
-        let Some((kind, content)) = action.as_object().and_then(|action| action.iter().next())
-        else {
-            return Err(Fault::new(Status::Corrupt, "a line is not an action"));
-        };
-        match kind.as_str() {
-            "add" => entry.files_added += 1,
-            "remove" => entry.files_removed += 1,
-            "txn" => entry.txns.push(Txn {
-                app_id: content["appId"].as_str().unwrap_or_default().to_owned(),
-                version: content["version"].as_i64().unwrap_or_default(),
-            }),
-            "commitInfo" => {
-                entry.operation = content["operation"].as_str().unwrap_or_default().to_owned();
-                entry.timestamp_ms = content["timestamp"].as_i64().unwrap_or_default();
-                entry.parameters = parameters(&content["operationParameters"]);
+/// Holds no more of the entry than one line and one part of the answer: entries of other programs
+/// may name any number of files.
+async fn fill(entry: &mut LogEntry, store: &StoreInner, path: &Path) -> Result<()> {
+    let mut parts = store.data.get(path).await?.into_stream();
+    let mut begun: Vec<u8> = Vec::new();
+    while let Some(part) = parts.next().await {
+        let part = part?;
+        let mut lines = part.split(|&b| b == b'\n');
+        // What follows the last line break is the beginning of a line.
+        let rest = lines.next_back().unwrap_or_default();
+        for line in lines {
+            if begun.is_empty() {
+                take_line(entry, line)?;
+            } else {
+                begun.extend_from_slice(line);
+                take_line(entry, &begun)?;
+                begun.clear();
             }
-            _ => {}
         }
+        begun.extend_from_slice(rest);
+    }
+    take_line(entry, &begun)
+}
+
+fn take_line(entry: &mut LogEntry, line: &[u8]) -> Result<()> {
+    if line.iter().all(u8::is_ascii_whitespace) {
+        return Ok(());
+    }
+    let action: Value = serde_json::from_slice(line)
+        .map_err(|e| Fault::new(Status::Corrupt, format!("not a JSON action: {e}")))?;
+    let Some((kind, content)) = action.as_object().and_then(|action| action.iter().next()) else {
+        return Err(Fault::new(Status::Corrupt, "a line is not an action"));
+    };
+    match kind.as_str() {
+        "add" => entry.files_added += 1,
+        "remove" => entry.files_removed += 1,
+        "txn" => entry.txns.push(Txn {
+            app_id: content["appId"].as_str().unwrap_or_default().to_owned(),
+            version: content["version"].as_i64().unwrap_or_default(),
+        }),
+        "commitInfo" => {
+            entry.operation = content["operation"].as_str().unwrap_or_default().to_owned();
+            entry.timestamp_ms = content["timestamp"].as_i64().unwrap_or_default();
+            entry.parameters = parameters(&content["operationParameters"]);
+        }
+        _ => {}
     }
     Ok(())
 }

@@ -34,6 +34,7 @@ use crate::store::{object_path, StoreInner};
 const PARTITION: &str = "_kafka_partition";
 const OFFSET: &str = "_kafka_offset";
 const INGESTED_AT: &str = "_ingested_at";
+const TOPIC: &str = "kafka_topic";
 const FILES_TOGETHER: usize = 8;
 const ROWS_A_BATCH: usize = 65_536;
 const MESSAGES_WAITING_MAX: usize = 8;
@@ -64,7 +65,7 @@ struct Listed {
 }
 
 impl Table {
-    pub fn scan_rows(&self, epochs_us: &[i64]) -> Result<Box<RowScan>> {
+    pub fn scan_rows(&self, epochs_us: &[i64], topic: &str) -> Result<Box<RowScan>> {
         guarded("scan_rows", || {
             let snapshot = self.snapshot()?;
             let (messages, received) = mpsc::channel(MESSAGES_WAITING_MAX);
@@ -72,6 +73,7 @@ impl Table {
             let reader = FileReader {
                 store: self.store.data.clone(),
                 epochs_us: epochs_us.into(),
+                topic: topic.into(),
                 messages: messages.clone(),
             };
             self.store.spawn(read_files(reader, to_read));
@@ -174,6 +176,8 @@ fn listed(store: &StoreInner, root: &Url, file: ScanFile) -> Listed {
 struct FileReader {
     store: Arc<DynObjectStore>,
     epochs_us: Arc<[i64]>,
+    /// Empty: rows of all topics are told.
+    topic: Arc<str>,
     messages: mpsc::Sender<Message>,
 }
 
@@ -200,6 +204,7 @@ impl FileReader {
             stored_rows: -1,
             live_rows: 0,
             rows_without_offset: 0,
+            rows_of_no_record: 0,
         };
         let last = match self.read(file, &mut facts).await {
             Ok(last) => last,
@@ -225,8 +230,13 @@ impl FileReader {
         let reader = ParquetObjectReader::new(self.store.clone(), location).with_file_size(bytes);
         let builder = ParquetRecordBatchStreamBuilder::new(reader).await?;
         facts.stored_rows = builder.metadata().file_metadata().num_rows();
-        let wanted = [PARTITION, OFFSET, INGESTED_AT];
-        let wanted = &wanted[..if self.epochs_us.is_empty() { 2 } else { 3 }];
+        let mut wanted = vec![PARTITION, OFFSET];
+        if !self.epochs_us.is_empty() {
+            wanted.push(INGESTED_AT);
+        }
+        if !self.topic.is_empty() {
+            wanted.push(TOPIC);
+        }
         let schema = builder.parquet_schema();
         let roots: Vec<usize> = schema
             .root_schema()
@@ -251,7 +261,7 @@ impl FileReader {
                     return Ok(runs);
                 }
             }
-            let columns = Columns::of(&batch, &self.epochs_us)?;
+            let columns = Columns::of(&batch, &self.epochs_us, &self.topic)?;
             let keep = |row: usize| {
                 let left = left.as_ref();
                 left.and_then(|left| left.get(first_row + row).copied())
@@ -270,11 +280,13 @@ struct Columns<'a> {
     partitions: Option<ArrayRef>,
     offsets: Option<ArrayRef>,
     ingested_at: Option<ArrayRef>,
+    topics: Option<ArrayRef>,
     epochs_us: &'a [i64],
+    topic: &'a str,
 }
 
 impl<'a> Columns<'a> {
-    fn of(batch: &RecordBatch, epochs_us: &'a [i64]) -> Result<Self> {
+    fn of(batch: &RecordBatch, epochs_us: &'a [i64], topic: &'a str) -> Result<Self> {
         let column = |name: &str, wanted: &DataType| -> Result<Option<ArrayRef>> {
             batch
                 .column_by_name(name)
@@ -287,8 +299,17 @@ impl<'a> Columns<'a> {
             partitions: column(PARTITION, &DataType::Int32)?,
             offsets: column(OFFSET, &DataType::Int64)?,
             ingested_at: column(INGESTED_AT, &time)?,
+            topics: column(TOPIC, &DataType::Utf8)?,
             epochs_us,
+            topic,
         })
+    }
+
+    /// Rows that name no topic may be of any.
+    fn is_of_another_topic(&self, row: usize) -> bool {
+        let topics = self.topics.as_ref().filter(|topics| topics.is_valid(row));
+        let named = topics.map(|topics| topics.as_string::<i32>().value(row));
+        !self.topic.is_empty() && named.is_some_and(|named| named != self.topic)
     }
 
     fn epoch(&self, row: usize) -> u32 {
@@ -318,17 +339,24 @@ impl<'a> Columns<'a> {
         let mut open: HashMap<(i32, u32), OffsetRun> = HashMap::new();
         for row in kept {
             facts.live_rows += 1;
+            if self.is_of_another_topic(row) {
+                continue;
+            }
             if partitions.is_null(row) || offsets.is_null(row) {
                 facts.rows_without_offset += 1;
                 continue;
             }
             let (partition, offset) = (partition_of.value(row), offset_of.value(row));
+            if !(0..i64::MAX).contains(&offset) {
+                facts.rows_of_no_record += 1;
+                continue;
+            }
             let epoch = self.epoch(row);
             let begun = OffsetRun {
                 partition,
                 epoch,
                 first: offset,
-                next: offset.saturating_add(1),
+                next: offset + 1,
             };
             match open.entry((partition, epoch)) {
                 Entry::Vacant(none) => {

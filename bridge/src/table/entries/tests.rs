@@ -57,3 +57,31 @@ fn entries_tell_their_operation_parameters_txns_and_files() {
     expect(entries[2].outcome.clone(), Status::Corrupt);
     expect(entries[3].outcome.clone(), Status::Missing);
 }
+
+#[test]
+fn entries_are_read_in_parts() {
+    let (directory, store) = local();
+    let table = created(&store, "bronze_a");
+    put_ok(&table, &[("x", 1)], "t");
+    // Larger than any part, with lines that parts cut anywhere, and no break at the end.
+    let mut lines = vec!["{\"commitInfo\":{\"operation\":\"OPTIMIZE\"}}".to_owned()];
+    for file in 0..2_000 {
+        let padding = "x".repeat(file % 97);
+        lines.push(format!("{{\"remove\":{{\"path\":\"{file}{padding}\"}}}}"));
+    }
+    lines.push(format!(
+        "{{\"add\":{{\"path\":\"{}\"}}}}",
+        "y".repeat(100_000)
+    ));
+    let path = log_file(&directory, "bronze_a", &format!("{:020}.json", 1));
+    fs::write(path, lines.join("\n")).unwrap();
+
+    let entries = table.log_entries(1, 2).unwrap().entries;
+
+    expect(entries[0].outcome.clone(), Status::Ok);
+    assert_eq!(entries[0].operation, "OPTIMIZE");
+    assert_eq!(
+        (entries[0].files_added, entries[0].files_removed),
+        (1, 2_000)
+    );
+}

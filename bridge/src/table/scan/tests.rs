@@ -12,7 +12,7 @@ struct Found {
 }
 
 fn scan(table: &Table, epochs_us: &[i64]) -> Found {
-    let mut scan = table.scan_rows(epochs_us).unwrap();
+    let mut scan = table.scan_rows(epochs_us, "").unwrap();
     let mut found = Found::default();
     loop {
         let part = scan.advance().unwrap();
@@ -65,6 +65,21 @@ fn an_empty_table_has_no_rows_and_no_files() {
     let (_directory, store) = local();
     let found = scan(&created(&store, "bronze_a"), &[]);
     assert!(found.runs.is_empty() && found.files.is_empty());
+}
+
+#[test]
+fn offsets_that_no_record_has_are_counted_and_in_no_run() {
+    let (_directory, store) = local();
+    let table = created(&store, "bronze_a");
+    let mut file = table.open_file(DAY).unwrap();
+    let offsets = [-5, -1, 0, 1, i64::MAX - 1, i64::MAX];
+    let content: Vec<_> = offsets.iter().map(|&o| (Some(0), Some(o))).collect();
+    append(&mut file, pairs(&content)).unwrap();
+    commit(&table, file);
+    let found = scan(&table, &[]);
+    assert_eq!(found.runs, [(0, 0, 0, 2), (0, 0, i64::MAX - 1, i64::MAX)]);
+    let facts = &found.files[0];
+    assert_eq!((facts.live_rows, facts.rows_of_no_record), (6, 3));
 }
 
 #[test]
@@ -174,7 +189,7 @@ fn a_scan_that_is_dropped_early_does_no_harm() {
     for file in 0..40 {
         add_file(&table, &[(0, file, 1)]);
     }
-    let mut begun = table.scan_rows(&[]).unwrap();
+    let mut begun = table.scan_rows(&[], "").unwrap();
     expect(begun.advance().unwrap().outcome, Status::Ok);
     drop(begun);
     assert_eq!(scan(&table, &[]).files.len(), 40);
