@@ -51,7 +51,11 @@ def test_killed_in_the_middle_of_a_large_file(
 ):
     """Of a file that goes up in parts one has arrived."""
     variables = environment(
-        topic, BATCH_INTERVAL_SECONDS="30", S3_ENDPOINT_URL=proxy.endpoint, **QUICK_GROUP
+        topic,
+        BATCH_INTERVAL_SECONDS="30",
+        S3_ENDPOINT_URL=proxy.endpoint,
+        MEMORY_LIMIT_MB="512",
+        **QUICK_GROUP,
     )
     # Hardly compressible, and more than is sent in one request.
     large = [f'"{number} {os.urandom(450_000).hex()}"'.encode() for number in range(45)]

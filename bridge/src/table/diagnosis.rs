@@ -59,7 +59,10 @@ pub(super) fn explain(store: &StoreInner, log: &Path, error: KernelError) -> Fau
 fn examine(store: &StoreInner, log: &Path, fault: &Fault, in_parquet: bool) -> Result<Fault> {
     let listing = Listing::read(store, log)?;
     if listing.is_empty() {
-        return Ok(Fault::new(Status::Missing, "there is no Delta log"));
+        return Ok(Fault::new(
+            Status::Missing,
+            "there is no Delta log; if the table was deleted, restore it",
+        ));
     }
     let corrupt = |what: String| Ok(Fault::new(Status::Corrupt, what));
     if let Some(hinted) = hinted_version(store, log)? {
