@@ -54,6 +54,7 @@ Ingest::Ingest(IngestSettings settings, IngestParts parts, std::vector<std::uniq
       lanes_(std::move(lanes)),
       probe_(std::move(probe)),
       make_lane_(std::move(make_lane)),
+      budget_(settings_.batch_bytes_max),
       first_matched_lane_(lanes_.size()),
       next_lane_(lanes_.size()),
       started_at_(parts.clock.now()),
@@ -190,7 +191,7 @@ Lane* Ingest::take_in(const std::string& topic) {
   parts_.watch.watch(topic);
   spdlog::info("{}: the topic matches a regular expression of KAFKA_TOPICS", topic);
   lane->open_table();
-  if (paused_) lane->set_intake(Lane::Intake::kPaused);
+  if (budget_.paused()) lane->set_intake(Lane::Intake::kPaused);
   if (phase_ != Phase::kRunning) lane->end_intake();
   return lane;
 }
@@ -469,22 +470,15 @@ void Ingest::fail(const std::string& reason) {
 }
 
 void Ingest::balance_memory() {
-  const std::uint64_t limit = settings_.batch_bytes_max;
-  const std::uint64_t held =
-      std::accumulate(lanes_.begin(), lanes_.end(), std::uint64_t{0},
-                      [](std::uint64_t sum, const auto& lane) { return sum + lane->held_bytes(); });
-  if (held >= limit / 2 && !lanes_.empty()) {
-    const auto largest =
-        std::max_element(lanes_.begin(), lanes_.end(), [](const auto& left, const auto& right) {
-          return left->open_bytes() < right->open_bytes();
-        });
-    (*largest)->flush();
-  }
-  const bool pause = paused_ ? held > limit / 2 : held > limit;
-  if (pause == paused_) return;
-  paused_ = pause;
-  spdlog::info("memory for batches: {} of {} bytes in use, reading {}", held, limit,
-               pause ? "pauses" : "goes on");
+  std::vector<LaneMemory> memory;
+  memory.reserve(lanes_.size());
+  for (const auto& lane : lanes_) memory.push_back(lane->memory());
+  if (const auto largest = budget_.to_flush(memory)) lanes_[*largest]->flush();
+  const bool was_paused = budget_.paused();
+  const bool pause = budget_.pauses(memory);
+  if (pause == was_paused) return;
+  spdlog::info("memory for batches: {} of {} bytes in use, reading {}", held_bytes(memory),
+               budget_.limit(), pause ? "pauses" : "goes on");
   for (const auto& lane : lanes_) {
     lane->set_intake(pause ? Lane::Intake::kPaused : Lane::Intake::kOpen);
   }

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "ingest/executor.h"
 #include "ingest/lane.h"
+#include "ingest/memory_budget.h"
 #include "ingest/report.h"
 #include "ingest/topic_watch.h"
 #include "kafka/message_source.h"
@@ -130,6 +131,7 @@ class Ingest {
   Lane* last_lane_ = nullptr;
   const std::function<delta::StoreOutcome()> probe_;
   const LaneFactory make_lane_;
+  MemoryBudget budget_;
   /// Lanes below are of topics listed by name, and stay.
   const std::size_t first_matched_lane_;
   std::size_t next_lane_;
@@ -160,7 +162,6 @@ class Ingest {
   std::size_t partitions_owned_ = 0;
   std::vector<kafka::TopicPartition> to_release_;
   std::optional<SteadyTime> release_by_;
-  bool paused_ = false;
   std::optional<std::string> failure_;
   bool written_in_time_ = true;
   SteadyTime phase_deadline_;

@@ -118,8 +118,7 @@ class Lane {
   /// kOnce: all assigned partitions have been read to their end, or are stopped.
   [[nodiscard]] bool read_to_end() const;
   [[nodiscard]] bool has_partitions() const { return !partitions_.empty(); }
-  [[nodiscard]] std::uint64_t held_bytes() const { return writer_.held_bytes(); }
-  [[nodiscard]] std::uint64_t open_bytes() const { return writer_.open_bytes(); }
+  [[nodiscard]] LaneMemory memory() const { return writer_.memory(); }
   /// Since the process started.
   [[nodiscard]] std::uint64_t commits() const { return commits_; }
   /// A partition has been stopped, or the table is not one that we can write.

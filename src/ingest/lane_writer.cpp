@@ -356,8 +356,9 @@ Unwritten LaneWriter::drop_unproven() {
   return dropped;
 }
 
-std::uint64_t LaneWriter::held_bytes() const {
-  return (open_ ? open_->held_bytes() : 0) + (sealed_ ? sealed_->batch->held_bytes() : 0);
+LaneMemory LaneWriter::memory() const {
+  return {.open = open_ ? open_->held_bytes() : 0,
+          .writing = sealed_ ? sealed_->batch->held_bytes() : 0};
 }
 
 std::optional<SteadyTime> LaneWriter::oldest_due() const {

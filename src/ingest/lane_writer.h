@@ -13,6 +13,7 @@
 #include "ingest/backoff.h"
 #include "ingest/batch.h"
 #include "ingest/executor.h"
+#include "ingest/memory_budget.h"
 #include "ingest/resolve.h"
 #include "ingest/table_turn.h"
 #include "ingest/topic_watch.h"
@@ -120,8 +121,7 @@ class LaneWriter {
   [[nodiscard]] bool empty() const { return !open_ && !sealed_; }
   /// The table does not take what is there, and more is waiting: no more should be read.
   [[nodiscard]] bool stalled() const;
-  [[nodiscard]] std::uint64_t held_bytes() const;
-  [[nodiscard]] std::uint64_t open_bytes() const { return open_ ? open_->held_bytes() : 0; }
+  [[nodiscard]] LaneMemory memory() const;
   /// When the oldest batch with rows was or will be due; nullopt = there is none.
   [[nodiscard]] std::optional<SteadyTime> oldest_due() const;
   /// Failed tries since the last success.

@@ -1,0 +1,163 @@
+"""A steady trickle into eight topics: memory, CPU, and how soon a record is visible in its table.
+
+Run by `make bench`: real Kafka broker, real MinIO, the release binary. A record counts as visible
+when delta-rs, which looks at one topic's table again and again, shows a position behind it; that
+look is part of the figure. Writes build/reports/steady.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "integration"))
+sys.path.insert(0, str(ROOT / "bench"))
+
+from deltalake import DeltaTable  # noqa: E402
+from drain import PARTITIONS, TOPICS  # noqa: E402
+from harness.kafka import Broker  # noqa: E402
+from harness.minio import MinioServer  # noqa: E402
+from harness.processes import wait_until  # noqa: E402
+from harness.service import Bronze  # noqa: E402
+from harness.tables import Table  # noqa: E402
+
+WATCHED = "payments"
+WARM_UP_SECONDS = 10
+REPORT = ROOT / "build" / "reports" / "steady.json"
+
+
+class Trickle:
+    """Produces from a thread; knows when each record of the watched topic was appended."""
+
+    def __init__(self, broker: Broker, rate: float) -> None:
+        self.appended: dict[tuple[int, int], float] = {}
+        self._producer = broker.producer(**{"linger.ms": 0, "compression.type": "lz4"})
+        self._pause = 1 / rate
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        payload = b'{"event_id": "%032d", "text": "' + b"x" * 490 + b'"}'
+        number = 0
+        due = time.monotonic()
+        while not self._stop.is_set():
+            topic = TOPICS[number % len(TOPICS)]
+            value = payload % number
+            self._producer.produce(topic, value, on_delivery=self._delivered)
+            number += 1
+            due += self._pause
+            self._producer.poll(max(0.0, due - time.monotonic()))
+        self._producer.flush(10)
+
+    def _delivered(self, error: object, message) -> None:
+        if not error and message.topic() == WATCHED:
+            self.appended[message.partition(), message.offset()] = time.monotonic()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def resident_mb(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / (1 << 20)
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def positions(table: DeltaTable, app_ids: dict[int, str]) -> dict[int, int]:
+    table.update_incremental()
+    return {p: table.transaction_version(app_id) or 0 for p, app_id in app_ids.items()}
+
+
+def freshness(trickle: Trickle, table: Table, seconds: float, pid: int) -> tuple[list, list]:
+    """How long each record took to be seen, and resident memory meanwhile."""
+    app_ids = {int(name.rpartition("/")[2]): name for name in table.txns() if name.count("/") == 3}
+    reader = table.delta_rs()
+    seen = positions(reader, app_ids)
+    took, memory = [], []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        now_at = positions(reader, app_ids)
+        now = time.monotonic()
+        for partition, position in now_at.items():
+            for offset in range(seen[partition], position):
+                appended = trickle.appended.pop((partition, offset), None)
+                if appended:
+                    took.append(now - appended)
+        seen = now_at
+        memory.append(resident_mb(pid))
+        time.sleep(0.05)
+    return took, memory
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--rate", type=float, default=60, help="messages a second, all topics")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        broker, minio = Broker(folder / "kafka"), MinioServer(folder / "minio")
+        try:
+            broker.start()
+            minio.start()
+            bucket = minio.create_bucket("bench")
+            for topic in TOPICS:
+                broker.create_topic(topic, PARTITIONS)
+            variables = {
+                **bucket.environment(),
+                "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
+                "KAFKA_CONSUMER_GROUP": "steady",
+                "KAFKA_TOPICS": ",".join(TOPICS),
+                "BATCH_INTERVAL_SECONDS": "1",
+            }
+            service = Bronze(folder / "service", variables)
+            service.wait_answering()
+            table = Table(bucket, WATCHED)
+            wait_until(lambda: len(table.txns()) > PARTITIONS, 60, "the table is registered")
+            idle_from = cpu_seconds(service.pid)
+            time.sleep(WARM_UP_SECONDS)
+            idle = (cpu_seconds(service.pid) - idle_from) / WARM_UP_SECONDS
+            trickle = Trickle(broker, arguments.rate)
+            time.sleep(WARM_UP_SECONDS)
+            cpu_from, begun = cpu_seconds(service.pid), time.monotonic()
+            took, memory = freshness(trickle, table, arguments.seconds, service.pid)
+            busy = (cpu_seconds(service.pid) - cpu_from) / (time.monotonic() - begun)
+            trickle.stop()
+            service.send(15)
+            service.wait_exit()
+        finally:
+            minio.stop()
+            broker.stop()
+    took.sort()
+    report = {
+        "messages_a_second": arguments.rate,
+        "resident_mb": round(max(memory), 1),
+        "idle_core": round(idle, 4),
+        "busy_core": round(busy, 4),
+        "records_timed": len(took),
+        "freshness_p50_seconds": round(statistics.median(took), 3),
+        "freshness_p99_seconds": round(took[int(len(took) * 0.99)], 3),
+    }
+    for what, figure in report.items():
+        print(f"{what:24} {figure}")
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORT.write_text(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()
