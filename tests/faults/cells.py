@@ -139,6 +139,8 @@ class Cell:
 
     # In seconds, for what takes a few when nothing is wrong.
     patience = 20
+    # See Stream.
+    renew_after: float | None = None
     # The exit codes of an instance alone that is asked to stop.
     ends: tuple[int, ...] = (0,)
 
@@ -266,7 +268,7 @@ class Cell:
     def run(self, torture: Callable[[Cell], None]) -> None:
         """Records arrive meanwhile. Afterwards one instance finishes what is left."""
         try:
-            with Stream(self.broker, self.topic, RECORDS_PER_SECOND):
+            with Stream(self.broker, self.topic, RECORDS_PER_SECOND, self.renew_after):
                 torture(self)
         except BaseException as failure:
             self.failure = failure

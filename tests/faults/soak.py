@@ -39,6 +39,7 @@ class SoakCell(Cell):
     """Its topic, too, is tortured; what Kafka has forgotten it remembers for the oracle."""
 
     patience = 120
+    renew_after = 20.0
     ends = ENDS
 
     def __init__(self, world: World, name: str, link: Link) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import threading
+import time
 import uuid
 from types import TracebackType
+
+from confluent_kafka import Producer
 
 from .kafka import Broker
 
@@ -41,12 +44,20 @@ def json_values(count: int) -> list[bytes]:
 
 
 class Stream:
-    """Sends unique values from a thread of its own until it is stopped."""
+    """Sends unique values from a thread of its own until it is stopped.
 
-    def __init__(self, broker: Broker, topic: str, per_second: int = 300) -> None:
-        self._producer = broker.producer(**{"enable.idempotence": True})
+    `renew_after`: a producer of which nothing was acknowledged for so many seconds is replaced, and
+    what it held is given up. The client can stop for good when a broker freezes.
+    """
+
+    def __init__(
+        self, broker: Broker, topic: str, per_second: int = 300, renew_after: float | None = None
+    ) -> None:
+        self._broker = broker
         self._topic = topic
         self._pause = 10 / per_second
+        self._renew_after = renew_after
+        self._producer = self._new_producer()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.sent = 0
@@ -64,16 +75,41 @@ class Stream:
         self.stop()
 
     def stop(self) -> None:
-        """Returns when all that was sent is acknowledged."""
+        """Returns when all that was sent is acknowledged, or given up."""
         self._stop.set()
         self._thread.join(60)
-        assert self._producer.flush(30) == 0
+        left = self._producer.flush(30)
+        if left and self._renew_after:
+            self._give_up()
+        else:
+            assert left == 0
+
+    def _new_producer(self) -> Producer:
+        self._acknowledged_at = time.monotonic()
+        return self._broker.producer(**{"enable.idempotence": True})
+
+    def _acknowledged(self, error: object, _message: object) -> None:
+        if not error:
+            self._acknowledged_at = time.monotonic()
+
+    def _give_up(self) -> None:
+        self._producer.purge()
+        self._producer.flush(5)
+
+    def _is_stuck(self) -> bool:
+        if not self._renew_after or not len(self._producer):
+            return False
+        return time.monotonic() - self._acknowledged_at > self._renew_after
 
     def _run(self) -> None:
         run = uuid.uuid4().hex
         for number in itertools.count():
-            self._producer.produce(self._topic, f'{{"id": "{run}-{number}"}}'.encode())
+            value = f'{{"id": "{run}-{number}"}}'.encode()
+            self._producer.produce(self._topic, value, on_delivery=self._acknowledged)
             self.sent = number + 1
             self._producer.poll(0)
+            if self._is_stuck():
+                self._give_up()
+                self._producer = self._new_producer()
             if number % 10 == 9 and self._stop.wait(self._pause):
                 return
