@@ -58,6 +58,7 @@ bench: ## drain of 2,000,000 records beside a bare librdkafka loop; a small comm
 	cmake --preset release
 	cmake --build build/release --target bronze small_commits feed bare_loop
 	$(tools)/python bench/drain.py
+	$(tools)/python bench/steady.py
 	build/release/small_commits $(BENCH_FOLDER)
 
 check-fast: ## the unit tests only, seconds after a change
