@@ -53,7 +53,7 @@ soak: ## all faults mixed at random, MINUTES=n of it (10)
 	$(faulty)
 	$(tools)/python -m pytest tests/faults --minutes $(or $(MINUTES),10) -k soak -sv --color=no
 
-bench: ## drain of 2,000,000 records beside a bare librdkafka loop; a small commit as the table ages
+bench: ## drain of 2,000,000 records beside a bare librdkafka loop; a trickle; a small commit as the table ages
 	scripts/bootstrap test
 	cmake --preset release
 	cmake --build build/release --target bronze small_commits feed bare_loop

@@ -299,7 +299,8 @@ pub mod ffi {
 
         /// Begins to read the Kafka columns of all live files of the cached snapshot. Rows that
         /// were ingested at or after a time of `epochs_us` (ascending; microseconds since 1970)
-        /// belong to that epoch; without any, all belong to epoch 0.
+        /// belong to that epoch; without any, all belong to epoch 0. Rows whose `kafka_topic` names
+        /// another topic than `topic` are only counted; empty = rows of all topics are told.
         fn scan_rows(self: &Table, epochs_us: &[i64], topic: &str) -> Result<Box<RowScan>>;
 
         /// Files and rows come in any order; the runs of a file before or with its facts.

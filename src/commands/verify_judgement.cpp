@@ -633,30 +633,46 @@ bool is_same_topic(const TopicFacts& facts) {
          ingest::percent_encode(facts.kafka.identity.text) == facts.current().identity;
 }
 
-std::optional<OffsetRange> next_gap_to_ask(const TopicFacts& facts, Partition partition,
-                                           Offset from) {
-  const EpochFacts& epoch = facts.current();
-  const auto found = epoch.partitions.find(partition);
+namespace {
+
+/// A partition of the current epoch of which Kafka can be asked.
+struct Askable {
+  const PartitionFacts& of;
+  Offset progress;
+  Offset earliest;
+  Offset latest;
+};
+
+std::optional<Askable> askable(const TopicFacts& facts, Partition partition) {
+  const auto& partitions = facts.current().partitions;
+  const auto found = partitions.find(partition);
   const auto earliest = value_in(facts.kafka.earliest, partition);
   const auto latest = value_in(facts.kafka.latest, partition);
-  if (found == epoch.partitions.end() || !earliest || !latest) return std::nullopt;
+  if (found == partitions.end() || !earliest || !latest) return std::nullopt;
   const PartitionFacts& of = found->second;
   if (!of.progress || !is_same_topic(facts)) return std::nullopt;
-  const Offset begin = known_from(epoch, of).value_or(*of.progress);
+  return Askable{of, *of.progress, *earliest, *latest};
+}
+
+}  // namespace
+
+std::optional<OffsetRange> next_gap_to_ask(const TopicFacts& facts, Partition partition,
+                                           Offset from) {
+  const auto ask = askable(facts, partition);
+  if (!ask) return std::nullopt;
+  const PartitionFacts& of = ask->of;
+  const Offset begin = known_from(facts.current(), of).value_or(ask->progress);
   const std::array<const OffsetSet*, 4> covered{&of.rows, &of.dead, &of.others, &of.skipped};
-  return first_gap(covered, std::max({from, begin, *earliest}), std::min(*of.progress, *latest));
+  return first_gap(covered, std::max({from, begin, ask->earliest}),
+                   std::min(ask->progress, ask->latest));
 }
 
 std::optional<OffsetRange> beginning_to_ask(const TopicFacts& facts, Partition partition) {
   const EpochFacts& epoch = facts.current();
-  const auto found = epoch.partitions.find(partition);
-  const auto earliest = value_in(facts.kafka.earliest, partition);
-  const auto latest = value_in(facts.kafka.latest, partition);
-  if (found == epoch.partitions.end() || !earliest || !latest) return std::nullopt;
-  const PartitionFacts& of = found->second;
-  if (!of.progress || begin_of(epoch, of) || !is_same_topic(facts)) return std::nullopt;
-  const Offset end = std::min(known_from(epoch, of).value_or(*of.progress), *latest);
-  return *earliest < end ? std::optional(OffsetRange{*earliest, end}) : std::nullopt;
+  const auto ask = askable(facts, partition);
+  if (!ask || begin_of(epoch, ask->of)) return std::nullopt;
+  const Offset end = std::min(known_from(epoch, ask->of).value_or(ask->progress), ask->latest);
+  return ask->earliest < end ? std::optional(OffsetRange{ask->earliest, end}) : std::nullopt;
 }
 
 bool is_ahead_of_table(const TopicFacts& facts) {

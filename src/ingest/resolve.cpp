@@ -140,6 +140,14 @@ std::string committed_by(const StartFacts& facts, const std::string& table_id) {
   return told.empty() ? "the offsets that the log of this service told last" : told;
 }
 
+/// `what` the table lacks, which it had.
+std::string set_back(const StartFacts& facts, const std::string& what) {
+  return "the table no longer " + what +
+         ", which it did: somebody restored an older version or let transactions expire. Restore "
+         "the newest version, which held everything before " +
+         committed_by(facts, facts.table.shape.id) + ". Then restart";
+}
+
 /// A progress that this process or the group's offset knows of never becomes 0.
 std::optional<std::string> lost_progress(const StartFacts& facts) {
   const std::string ours = commit_metadata(facts.table.shape.id);
@@ -151,11 +159,8 @@ std::optional<std::string> lost_progress(const StartFacts& facts) {
     const bool told = committed != facts.group_offsets.end() &&
                       committed->second.metadata == ours && !epoch_start(facts);
     if (!told && !facts.known_app_ids.contains(app_id)) continue;
-    return "the table no longer holds the progress of partition " + text(partition) + " (txn " +
-           app_id +
-           "), which it did: somebody restored an older version or let transactions "
-           "expire. Restore the newest version, which held everything before " +
-           committed_by(facts, facts.table.shape.id) + ". Then restart";
+    return set_back(facts,
+                    "holds the progress of partition " + text(partition) + " (txn " + app_id + ")");
   }
   return std::nullopt;
 }
@@ -298,10 +303,7 @@ Resolution resolve(const StartFacts& facts, const std::set<Partition>& assigned)
   const auto registered = position_in(facts.table.txns, registry);
   if (!registered) {
     if (facts.known_app_ids.contains(registry)) {
-      return HaltTopic{"the table no longer knows the topic (txn " + registry +
-                       "), which it did: somebody restored an older version or let transactions "
-                       "expire. Restore the newest version, which held everything before " +
-                       committed_by(facts, facts.table.shape.id) + ". Then restart"};
+      return HaltTopic{set_back(facts, "knows the topic (txn " + registry + ")")};
     }
     return register_topic(facts);
   }

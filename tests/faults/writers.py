@@ -7,22 +7,11 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
+from harness.payloads import FOREIGN_ROWS
 from harness.tables import Table
 
-TIMESTAMP = pa.timestamp("us", tz="UTC")
-FOREIGN_ROWS = pa.table(
-    {
-        "_raw_value": pa.array(["foreign"]),
-        "_kafka_partition": pa.array([None], pa.int32()),
-        "_kafka_offset": pa.array([None], pa.int64()),
-        "_kafka_timestamp": pa.array([None], TIMESTAMP),
-        "_ingested_at": pa.array([None], TIMESTAMP),
-        "_ingestion_date": pa.array(["2001-01-01"]),
-    }
-)
 # Losing races is the service's business here, not the others'.
 PATIENT = CommitProperties(max_commit_retries=100)
 

@@ -7,25 +7,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
-from harness.payloads import Stream, json_values
+from harness.payloads import FOREIGN_ROWS, Stream, json_values
 from harness.processes import wait_until
 from harness.tables import Table, assert_exactly_once
-
-TIMESTAMP = pa.timestamp("us", tz="UTC")
-FOREIGN_ROWS = pa.table(
-    {
-        "_raw_value": pa.array(["foreign"]),
-        "_kafka_partition": pa.array([None], pa.int32()),
-        "_kafka_offset": pa.array([None], pa.int64()),
-        "_kafka_timestamp": pa.array([None], TIMESTAMP),
-        "_ingested_at": pa.array([None], TIMESTAMP),
-        "_ingestion_date": pa.array(["2001-01-01"]),
-    }
-)
 
 
 class Foreigner:

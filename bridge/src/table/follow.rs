@@ -60,11 +60,11 @@ impl Table {
 
     /// None: whether the log in the store continues `before` cannot be told from its end.
     fn continuation(&self, before: &Cached) -> Result<Option<Cached>> {
-        self.check_last_entry(before)?;
-        let snapshot = self.loaded(before)?;
         let (Some(txns), Some(mut last_entry)) = (&before.txns, before.last_entry) else {
             return Ok(None);
         };
+        self.check_last_entry(before)?;
+        let snapshot = self.loaded(before)?;
         let log = self.log()?;
         let next = Snapshot::builder_from(snapshot.clone()).build(self.store.engine.as_ref())?;
         if has_checkpoint_after(snapshot, &next) {

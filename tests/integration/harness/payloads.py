@@ -9,6 +9,7 @@ import time
 import uuid
 from types import TracebackType
 
+import pyarrow as pa
 from confluent_kafka import Producer
 
 from .kafka import Broker
@@ -31,6 +32,19 @@ ODD_BUT_VALID: list[bytes | None] = [
     b"[" * 5000,
     b'{"large": "' + b"x" * 300_000 + b'"}',
 ]
+
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+# What another program appends to a table: it came from no partition.
+FOREIGN_ROWS = pa.table(
+    {
+        "_raw_value": pa.array(["foreign"]),
+        "_kafka_partition": pa.array([None], pa.int32()),
+        "_kafka_offset": pa.array([None], pa.int64()),
+        "_kafka_timestamp": pa.array([None], TIMESTAMP),
+        "_ingested_at": pa.array([None], TIMESTAMP),
+        "_ingestion_date": pa.array(["2001-01-01"]),
+    }
+)
 
 INVALID_UTF8 = b'{"broken": "\xff\xfe"}'
 
