@@ -1,4 +1,5 @@
-//! One Parquet file: encoded and compressed as rows arrive, held in memory, uploaded at the end.
+//! One Parquet file: encoded and compressed as rows arrive, held in memory, uploaded at the end or,
+//! when it is large, in parts while rows arrive.
 
 mod encoding;
 #[cfg(test)]
@@ -15,7 +16,7 @@ use delta_kernel::committer::FileSystemCommitter;
 use delta_kernel::engine::arrow_data::{ArrowEngineData, EngineDataArrowExt};
 use delta_kernel::expressions::Scalar;
 use delta_kernel::object_store::path::Path;
-use delta_kernel::object_store::{self, ObjectStoreExt, PutPayload};
+use delta_kernel::object_store::{self, ObjectStoreExt};
 use delta_kernel::transaction::{BoundWriteContext, UpdateTableOperation};
 use delta_kernel::{EngineData, FileMeta, KernelResult, SnapshotRef};
 use delta_kernel_default_engine::build_add_file_metadata;
@@ -27,6 +28,7 @@ use crate::errors::{guarded, ok, outcome, Fault, Result};
 use crate::ffi::{ArrowArray, ArrowSchema, FinishResult, Outcome};
 use crate::store::{object_path, StoreInner};
 use encoding::Encoder;
+use upload::{Blocks, Upload};
 
 /// Used by one caller at a time. Keeps its store alive, not its table.
 pub struct DataFile {
@@ -36,6 +38,7 @@ pub struct DataFile {
     object: Path,
     rows: u64,
     width: usize,
+    upload: Upload,
     stage: Stage,
 }
 
@@ -44,7 +47,9 @@ enum Stage {
     Open(Box<Encoder>),
     /// Encoded to the end; an upload may have been tried.
     Sealed {
-        payload: PutPayload,
+        /// What has not been sent of it.
+        blocks: Blocks,
+        bytes: u64,
         stats: StructArray,
     },
     Uploaded {
@@ -76,6 +81,7 @@ impl DataFile {
             location,
             rows: 0,
             width,
+            upload: Upload::default(),
             stage: Stage::Open(Box::new(encoder)),
         })
     }
@@ -109,7 +115,14 @@ impl DataFile {
         match encoder.append(rows) {
             Ok(()) => {
                 self.rows += count;
-                Ok(encoder.encoded_bytes())
+                let blocks = encoder.blocks();
+                if let (Some(parts), 1..) = (&self.store.parts, blocks.full_parts()) {
+                    let sent = self
+                        .upload
+                        .send_full_parts(parts.as_ref(), &self.object, blocks);
+                    self.store.wait(sent);
+                }
+                Ok(encoder.encoded_bytes() - self.upload.bytes())
             }
             Err(fault) => {
                 // Half a batch may be in it.
@@ -122,7 +135,7 @@ impl DataFile {
     pub fn finish(&mut self) -> Result<FinishResult> {
         guarded("finish", || {
             self.seal()?;
-            let uploaded = self.upload();
+            let (uploaded, rows_lost) = self.upload();
             let path = self.context.resolve_file_path(&self.location)?;
             Ok(FinishResult {
                 bytes: match &self.stage {
@@ -132,12 +145,17 @@ impl DataFile {
                 outcome: outcome(uploaded),
                 path,
                 rows: self.rows,
+                rows_lost,
             })
         })
     }
 
     pub fn discard(&mut self) -> Result<Outcome> {
         guarded("discard", || {
+            let parts = self.store.parts.as_deref();
+            if let Err(error) = self.store.wait(self.upload.abort(parts, &self.object)) {
+                return Ok(outcome(Err(Fault::from(error))));
+            }
             if matches!(self.stage, Stage::Open(_) | Stage::Gone) {
                 self.stage = Stage::Gone;
                 return Ok(ok());
@@ -160,8 +178,12 @@ impl DataFile {
                 if self.rows == 0 {
                     return Err(Fault::contract("finish of a file without rows"));
                 }
-                let (payload, stats) = encoder.finish()?;
-                self.stage = Stage::Sealed { payload, stats };
+                let (blocks, stats) = encoder.finish()?;
+                self.stage = Stage::Sealed {
+                    bytes: self.upload.bytes() + blocks.bytes(),
+                    blocks,
+                    stats,
+                };
             }
             Stage::Gone => return Err(Fault::contract("finish of a file that is gone")),
             sealed_or_uploaded => self.stage = sealed_or_uploaded,
@@ -169,21 +191,37 @@ impl DataFile {
         Ok(())
     }
 
-    fn upload(&mut self) -> Result<()> {
-        let Stage::Sealed { payload, stats } = &self.stage else {
-            return Ok(());
+    /// Also says whether rows are lost that are no longer held here.
+    fn upload(&mut self) -> (Result<()>, bool) {
+        let Stage::Sealed {
+            blocks,
+            bytes,
+            stats,
+        } = &mut self.stage
+        else {
+            return (Ok(()), false);
         };
-        let bytes = payload.content_length() as u64;
-        let put = upload::upload(self.store.data.as_ref(), &self.object, payload.clone());
-        self.store
-            .wait(put)
-            .map_err(|e| Fault::from(e).while_doing(format!("upload {}", self.object)))?;
+        let bytes = *bytes;
+        let sent = self.store.wait(self.upload.finish(
+            self.store.data.as_ref(),
+            self.store.parts.as_deref(),
+            &self.object,
+            blocks,
+        ));
+        if let Err(error) = sent {
+            let lost = self.upload.lost(&error);
+            let fault = Fault::from(error).while_doing(format!("upload {}", self.object));
+            return (Err(fault), lost);
+        }
         let file = FileMeta::new(self.location.clone(), now_ms(), bytes);
-        let add =
-            build_add_file_metadata(DataFileMetadata::new(file, stats.clone()), &self.context)
-                .try_into_record_batch()?;
-        self.stage = Stage::Uploaded { add, bytes };
-        Ok(())
+        let metadata = DataFileMetadata::new(file, stats.clone());
+        match build_add_file_metadata(metadata, &self.context).try_into_record_batch() {
+            Ok(add) => {
+                self.stage = Stage::Uploaded { add, bytes };
+                (Ok(()), false)
+            }
+            Err(error) => (Err(error.into()), false),
+        }
     }
 }
 

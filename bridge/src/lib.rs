@@ -221,6 +221,8 @@ pub mod ffi {
         path: String,
         rows: u64,
         bytes: u64,
+        /// Parts that had gone up are no longer in the store, nor here: the file is of no use.
+        rows_lost: bool,
     }
 
     struct CommitRequest {
@@ -333,8 +335,9 @@ pub mod ffi {
         fn width(self: &DataFile) -> usize;
 
         /// Encodes rows: a struct array with the table's columns but the partition column, in
-        /// order. Takes the contents of both structs (their `release` is called). Returns the
-        /// encoded bytes held so far.
+        /// order. Takes the contents of both structs (their `release` is called). Sends what is
+        /// finished of a large file; a failure of that is told by `finish`. Returns the encoded
+        /// bytes held.
         ///
         /// # Safety
         /// Both pointers are valid and hold an exported array and its schema.
@@ -344,11 +347,11 @@ pub mod ffi {
             schema: *mut ArrowSchema,
         ) -> Result<u64>;
 
-        /// Writes the footer and uploads. Transient: may be called again. After Ok: a no-op that
-        /// returns the same result.
+        /// Writes the footer and uploads the rest. Transient: may be called again. After Ok: a no-op
+        /// that returns the same result.
         fn finish(self: &mut DataFile) -> Result<FinishResult>;
 
-        /// Deletes what `finish` uploaded, when it is not going to be committed.
+        /// Deletes what was uploaded, when it is not going to be committed.
         fn discard(self: &mut DataFile) -> Result<Outcome>;
 
         fn new_file_set() -> Box<FileSet>;

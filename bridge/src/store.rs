@@ -12,6 +12,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use delta_kernel::object_store::multipart::MultipartStore;
 use delta_kernel::object_store::path::Path;
 use delta_kernel::object_store::{DynObjectStore, ObjectStoreExt};
 use delta_kernel::Engine;
@@ -45,6 +46,8 @@ pub(crate) struct StoreInner {
     pub(crate) engine: Arc<dyn Engine>,
     /// With retries: everything but commits.
     pub(crate) data: Arc<DynObjectStore>,
+    /// The same, for objects that go up in parts. None: the store has no parts by number.
+    pub(crate) parts: Option<Arc<dyn MultipartStore>>,
     /// Without retries: commits and the probe.
     pub(crate) commits: CommitStore,
     /// Ends with a slash.
@@ -93,6 +96,7 @@ impl StoreInner {
         Ok(Self {
             engine: Arc::new(engine),
             data: backend.data,
+            parts: backend.parts,
             commits: backend.commits,
             base: backend.base,
             engine_info,

@@ -89,6 +89,12 @@ FileResult DeltaFile::finish() {
   }
   const auto result = file_->finish();
   auto outcome = from_bridge(result.outcome);
+  if (result.rows_lost) {
+    return {{StoreStatus::kConflict, "parts of a file are gone from the store: " + outcome.message},
+            "",
+            0,
+            0};
+  }
   // Nobody else has this name: the store was only busy with it.
   if (outcome.status == StoreStatus::kConflict) outcome.status = StoreStatus::kTransient;
   return {std::move(outcome), std::string(result.path), result.rows, result.bytes};

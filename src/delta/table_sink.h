@@ -90,10 +90,11 @@ struct [[nodiscard]] FileResult {
 class FileSink {
  public:
   virtual ~FileSink() = default;
-  /// Returns the encoded bytes held in memory so far. Throws when encoding fails.
+  /// May send parts of a large file. Returns the encoded bytes held in memory. Throws when encoding
+  /// fails.
   virtual std::uint64_t append(batch::Columns columns) = 0;
-  /// Uploads. kTransient: may be called again. kConflict: when the file was opened, the table had
-  /// other columns than the rows already. After kOk the same result again.
+  /// Uploads the rest. kTransient: may be called again. kConflict: the rows must be read again: the
+  /// table has other columns, or parts that had gone up are lost. After kOk the same result again.
   virtual FileResult finish() = 0;
   /// Deletes what was uploaded; the file will not be committed.
   virtual StoreOutcome discard() = 0;

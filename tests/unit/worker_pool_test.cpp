@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <latch>
@@ -55,6 +56,15 @@ TEST(WorkerPool, ReturnsTheOutcomeAndTheLaneOfAJob) {
   EXPECT_EQ(std::get<ColumnsEncoded>(done[0].outcome).batch, 3U);
   EXPECT_EQ(std::get<ColumnsEncoded>(done[0].outcome).encoded_bytes, 99U);
   EXPECT_TRUE(pool.take_done().empty()) << "each result is given once";
+}
+
+TEST(WorkerPool, WaitingEndsWithAJobOrWithTheTime) {
+  WorkerPool pool(1, [] {});
+  pool.wait_done(std::chrono::milliseconds(0));
+  EXPECT_TRUE(pool.take_done().empty());
+  pool.submit(0, pool.new_strand(), make_job([] { return encoded(1); }));
+  pool.wait_done(std::chrono::hours(1));
+  EXPECT_EQ(pool.take_done().size(), 1U);
 }
 
 TEST(WorkerPool, ALaneIsBusyUntilItsResultsAreTaken) {

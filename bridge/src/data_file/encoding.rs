@@ -1,6 +1,5 @@
 //! Rows -> Parquet bytes and Delta statistics.
 
-use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -14,7 +13,6 @@ use delta_kernel::arrow::datatypes::{
 use delta_kernel::engine::arrow_conversion::TryIntoArrow;
 use delta_kernel::engine::writer_options;
 use delta_kernel::expressions::ColumnName;
-use delta_kernel::object_store::{PutPayload, PutPayloadMut};
 use delta_kernel::parquet::arrow::ArrowWriter;
 use delta_kernel::parquet::basic::{Compression, Encoding, ZstdLevel};
 use delta_kernel::parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -22,18 +20,19 @@ use delta_kernel::parquet::schema::types::ColumnPath;
 use delta_kernel::schema::{SchemaRef as DeltaSchemaRef, StructType};
 use delta_kernel_default_engine::stats::FileStatsAccumulator;
 
+use super::upload::Blocks;
 use crate::errors::{Fault, Result};
 
 const ZSTD_LEVEL: i32 = 1;
-/// Encoded. A row group is copied when it ends, so this much memory is needed twice.
-const ROW_GROUP_BYTES_MAX: usize = 16 << 20;
+/// Encoded; a little more than goes up as one part. A row group is copied when it ends, so this much
+/// memory is needed twice.
+const ROW_GROUP_BYTES_MAX: usize = 9 << 20;
 /// A page ends with the rows that reach this. Rows come in pieces of a little less than 128 KiB, so
 /// each piece is a page: zstd encodes one of 132 KiB a fifth slower and larger, since it looks at
 /// blocks of 128 KiB, and uses tables that leave the processor's cache from there on.
 const PAGE_BYTES: usize = 96 << 10;
 /// After so many rows the size of the page is looked at.
 const ROWS_BETWEEN_LOOKS: usize = 128;
-const BLOCK_BYTES: usize = 256 << 10;
 /// Message bodies: large, hardly ever equal, never filtered by range.
 const PAYLOAD_COLUMNS: [&str; 3] = ["_raw_value", "original_payload", "_original_bytes"];
 /// They may well repeat, but no range of them tells anything.
@@ -49,7 +48,7 @@ const CONSTANT_COLUMNS: [&str; 2] = ["_kafka_topic", "_kafka_timestamp_type"];
 
 pub(super) struct Encoder {
     schema: SchemaRef,
-    writer: ArrowWriter<Sink>,
+    writer: ArrowWriter<Blocks>,
     stats: FileStatsAccumulator,
 }
 
@@ -64,7 +63,7 @@ impl Encoder {
             .cloned()
             .collect();
         let writer = ArrowWriter::try_new_with_options(
-            Sink::default(),
+            Blocks::default(),
             arrow.clone(),
             writer_options().with_properties(properties(&arrow)?),
         )?;
@@ -108,17 +107,22 @@ impl Encoder {
         Ok(())
     }
 
+    /// Of finished row groups, what has not been sent.
+    pub(super) fn blocks(&mut self) -> &mut Blocks {
+        self.writer.inner_mut()
+    }
+
     /// What the file would hold if it ended now, without its footer.
     pub(super) fn encoded_bytes(&self) -> u64 {
         (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
     }
 
-    pub(super) fn finish(self) -> Result<(PutPayload, StructArray)> {
+    pub(super) fn finish(self) -> Result<(Blocks, StructArray)> {
         let stats = self
             .stats
             .finish()?
             .ok_or_else(|| Fault::contract("a file without rows"))?;
-        Ok((self.writer.into_inner()?.0.freeze(), tellable(&stats)?))
+        Ok((self.writer.into_inner()?, tellable(&stats)?))
     }
 }
 
@@ -222,24 +226,4 @@ fn is_ascending(data_type: &DataType) -> bool {
         data_type,
         DataType::Int64 | DataType::Timestamp(TimeUnit::Microsecond, _)
     )
-}
-
-/// Collects bytes in blocks, so that growing never copies what is there.
-struct Sink(PutPayloadMut);
-
-impl Default for Sink {
-    fn default() -> Self {
-        Self(PutPayloadMut::new().with_block_size(BLOCK_BYTES))
-    }
-}
-
-impl io::Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

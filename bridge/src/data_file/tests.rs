@@ -5,6 +5,7 @@ use std::sync::Arc;
 use delta_kernel::arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray};
 use delta_kernel::arrow::compute::concat_batches;
 use delta_kernel::arrow::datatypes::Int64Type;
+use delta_kernel::object_store::multipart::MultipartStore;
 use delta_kernel::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use delta_kernel::parquet::basic::{Compression, Encoding};
 
@@ -204,7 +205,7 @@ fn a_file_without_rows_is_a_broken_contract() {
 }
 
 #[test]
-fn large_files_arrive_whole_in_parts() {
+fn large_files_arrive_whole() {
     let (directory, store) = local();
     let table = created(&store, "bronze_a");
     let mut file = table.open_file(DAY).unwrap();
@@ -220,6 +221,117 @@ fn large_files_arrive_whole_in_parts() {
         ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap()).unwrap();
     let rows: usize = reader.build().unwrap().map(|b| b.unwrap().num_rows()).sum();
     assert_eq!(rows, 50_000);
+}
+
+/// Rows of about 12 MiB: a part and some.
+fn append_a_part_and_more(file: &mut DataFile) -> u64 {
+    let mut state = 1_u64;
+    let mut held = 0;
+    for first in (0..5).map(|i| i * 5_000) {
+        held = append(file, random_rows(first, 5_000, &mut state)).unwrap();
+    }
+    held
+}
+
+fn rows_in(fake: &FakeStore, file: &DataFile) -> usize {
+    let get = async { fake.get(&file.object).await?.bytes().await };
+    let bytes = file.store.wait(get).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+    reader.build().unwrap().map(|b| b.unwrap().num_rows()).sum()
+}
+
+fn log_of(fake: &FakeStore) -> Vec<String> {
+    std::mem::take(&mut fake.parts_log.lock().unwrap())
+}
+
+const FIRST_PART: &str = "part 0 of 8388608 bytes";
+
+#[test]
+fn a_large_file_goes_up_while_rows_arrive() {
+    let fake = FakeStore::new(Create::Honest);
+    let store = over(fake.clone());
+    let table = created(&store, "bronze_a");
+    let mut file = table.open_file(DAY).unwrap();
+    let held = append_a_part_and_more(&mut file);
+    assert_eq!(log_of(&fake), ["create", FIRST_PART]);
+    let result = file.finish().unwrap();
+    expect(result.outcome, Status::Ok);
+    assert!(held < result.bytes - (8 << 20) + (256 << 10), "{held}");
+    let log = log_of(&fake);
+    assert!(
+        log[0].starts_with("part 1 of ") && log[1] == "complete 2",
+        "{log:?}"
+    );
+    assert_eq!(rows_in(&fake, &file), 25_000);
+    expect(file.finish().unwrap().outcome, Status::Ok);
+    assert!(log_of(&fake).is_empty());
+}
+
+#[test]
+fn a_part_that_fails_is_sent_again_under_its_number() {
+    let fake = FakeStore::new(Create::Honest);
+    let store = over(fake.clone());
+    let table = created(&store, "bronze_a");
+    let mut file = table.open_file(DAY).unwrap();
+    *fake.parts_fail.lock().unwrap() = 2;
+    append_a_part_and_more(&mut file);
+    assert_eq!(
+        log_of(&fake),
+        ["create", FIRST_PART],
+        "not with every append"
+    );
+    expect(file.finish().unwrap().outcome, Status::Transient);
+    assert_eq!(log_of(&fake), [FIRST_PART]);
+    expect(file.finish().unwrap().outcome, Status::Ok);
+    assert_eq!(log_of(&fake)[0], FIRST_PART);
+    assert_eq!(rows_in(&fake, &file), 25_000);
+}
+
+#[test]
+fn a_completion_whose_answer_is_lost_is_looked_up() {
+    let fake = FakeStore::new(Create::Honest);
+    let store = over(fake.clone());
+    let table = created(&store, "bronze_a");
+    let mut file = table.open_file(DAY).unwrap();
+    append_a_part_and_more(&mut file);
+    *fake.completions_lost.lock().unwrap() = 1;
+    fake.fail_reads(true);
+    let failed = file.finish().unwrap();
+    expect(failed.outcome, Status::Transient);
+    assert!(!failed.rows_lost);
+    fake.fail_reads(false);
+    let done = file.finish().unwrap();
+    expect(done.outcome, Status::Ok);
+    assert_eq!(rows_in(&fake, &file), 25_000);
+}
+
+#[test]
+fn parts_that_are_gone_from_the_store_are_lost_rows() {
+    let fake = FakeStore::new(Create::Honest);
+    let store = over(fake.clone());
+    let table = created(&store, "bronze_a");
+    let mut file = table.open_file(DAY).unwrap();
+    append_a_part_and_more(&mut file);
+    *fake.parts_fail.lock().unwrap() = 1;
+    expect(file.finish().unwrap().outcome, Status::Transient);
+    let behind_its_back = fake.abort_multipart(&file.object, file.upload.id().unwrap());
+    file.store.wait(behind_its_back).unwrap();
+    let result = file.finish().unwrap();
+    assert!(result.rows_lost, "{}", result.outcome.message);
+    assert_ne!(result.outcome.status, Status::Ok);
+}
+
+#[test]
+fn a_file_that_is_discarded_leaves_no_parts() {
+    let fake = FakeStore::new(Create::Honest);
+    let store = over(fake.clone());
+    let table = created(&store, "bronze_a");
+    let mut file = table.open_file(DAY).unwrap();
+    append_a_part_and_more(&mut file);
+    expect(file.discard().unwrap(), Status::Ok);
+    assert_eq!(log_of(&fake).last().unwrap(), "abort");
+    expect(file.discard().unwrap(), Status::Ok);
+    assert!(file.finish().is_err());
 }
 
 /// Values that zstd cannot shrink much.

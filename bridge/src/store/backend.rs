@@ -8,6 +8,7 @@ use delta_kernel::object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use delta_kernel::object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use delta_kernel::object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use delta_kernel::object_store::local::LocalFileSystem;
+use delta_kernel::object_store::multipart::MultipartStore;
 use delta_kernel::object_store::{self, BackoffConfig, ClientOptions, DynObjectStore, RetryConfig};
 use url::Url;
 
@@ -21,12 +22,18 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(10);
 const RETRY_BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const RETRY_BACKOFF_MAX: Duration = Duration::from_secs(2);
 
-/// With and without retries.
-type Clients = (Arc<DynObjectStore>, Arc<DynObjectStore>);
+/// What of a Backend is made by its store's builder.
+type Clients = (
+    Arc<DynObjectStore>,
+    Arc<dyn MultipartStore>,
+    Arc<DynObjectStore>,
+);
 
 pub(super) struct Backend {
     /// Everything but commits.
     pub(super) data: Arc<DynObjectStore>,
+    /// The same, if it takes parts by number.
+    pub(super) parts: Option<Arc<dyn MultipartStore>>,
     pub(super) commits: CommitStore,
     /// Ends with a slash.
     pub(super) base: Url,
@@ -77,6 +84,7 @@ fn open_local(base: Url) -> Result<Backend> {
     let files: Arc<DynObjectStore> = Arc::new(LocalFileSystem::new().with_fsync(true));
     Ok(Backend {
         data: files.clone(),
+        parts: None,
         commits: CommitStore::untraced(files),
         base,
     })
@@ -130,12 +138,12 @@ macro_rules! open_cloud {
             for (key, value) in &pairs {
                 builder = builder.with_config(*key, *value);
             }
-            let data = builder.clone().with_retry(with_retries()).build()?;
+            let data = Arc::new(builder.clone().with_retry(with_retries()).build()?);
             let commits = builder
                 .with_retry(without_retries())
                 .with_http_connector(TracedConnector)
                 .build()?;
-            Ok((Arc::new(data), Arc::new(commits)))
+            Ok((data.clone(), data, Arc::new(commits)))
         };
         let client = client_options(options);
         match open_with(client.clone()) {
@@ -155,9 +163,10 @@ fn open_s3(mut base: Url, options: &StoreOptions) -> Result<Backend> {
     }
     let bucket = base.host_str().unwrap_or_default();
     let builder = AmazonS3Builder::new().with_bucket_name(bucket);
-    let (data, commits) = open_cloud!(builder, AmazonS3ConfigKey, options);
+    let (data, parts, commits) = open_cloud!(builder, AmazonS3ConfigKey, options);
     Ok(Backend {
         data,
+        parts: Some(parts),
         commits: CommitStore::traced(commits).with_conflict_status_retryable(),
         base,
     })
@@ -165,9 +174,10 @@ fn open_s3(mut base: Url, options: &StoreOptions) -> Result<Backend> {
 
 fn open_gcs(base: Url, options: &StoreOptions) -> Result<Backend> {
     let builder = GoogleCloudStorageBuilder::new().with_url(base.as_str());
-    let (data, commits) = open_cloud!(builder, GoogleConfigKey, options);
+    let (data, parts, commits) = open_cloud!(builder, GoogleConfigKey, options);
     Ok(Backend {
         data,
+        parts: Some(parts),
         commits: CommitStore::traced(commits),
         base,
     })
@@ -175,9 +185,10 @@ fn open_gcs(base: Url, options: &StoreOptions) -> Result<Backend> {
 
 fn open_azure(base: Url, options: &StoreOptions) -> Result<Backend> {
     let builder = MicrosoftAzureBuilder::new().with_url(base.as_str());
-    let (data, commits) = open_cloud!(builder, AzureConfigKey, options);
+    let (data, parts, commits) = open_cloud!(builder, AzureConfigKey, options);
     Ok(Backend {
         data,
+        parts: Some(parts),
         commits: CommitStore::traced(commits),
         base,
     })

@@ -16,10 +16,11 @@ use delta_kernel::arrow::array::{
 use delta_kernel::arrow::datatypes::{DataType, Field, Fields};
 use delta_kernel::arrow::ffi::{to_ffi, FFI_ArrowArray, FFI_ArrowSchema};
 use delta_kernel::object_store::memory::InMemory;
+use delta_kernel::object_store::multipart::{MultipartStore, PartId};
 use delta_kernel::object_store::path::Path;
 use delta_kernel::object_store::{
-    self, CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    self, CopyOptions, GetOptions, GetResult, ListResult, MultipartId, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
 };
 use futures::stream::BoxStream;
 use url::Url;
@@ -98,6 +99,7 @@ pub(crate) fn local_at(path: &std::path::Path) -> Box<Store> {
 pub(crate) fn over(fake: Arc<FakeStore>) -> Box<Store> {
     let backend = Backend {
         data: fake.clone(),
+        parts: Some(fake.clone()),
         commits: CommitStore::untraced(fake),
         base: Url::parse("memory:///base/").unwrap(),
     };
@@ -340,6 +342,12 @@ pub(crate) struct FakeStore {
     pub(crate) panics: Mutex<bool>,
     /// Fails so many puts that are not conditional.
     pub(crate) uploads_fail: Mutex<usize>,
+    /// Fails so many parts.
+    pub(crate) parts_fail: Mutex<usize>,
+    /// Completes so many uploads in parts and reports a time-out.
+    pub(crate) completions_lost: Mutex<usize>,
+    /// What was asked for about parts, in order.
+    pub(crate) parts_log: Mutex<Vec<String>>,
     /// Creates that `OverwritesInRace` still takes for racing ones.
     racing: Mutex<usize>,
 }
@@ -353,6 +361,9 @@ impl FakeStore {
             reads: Mutex::new(Vec::new()),
             panics: Mutex::new(false),
             uploads_fail: Mutex::new(0),
+            parts_fail: Mutex::new(0),
+            completions_lost: Mutex::new(0),
+            parts_log: Mutex::new(Vec::new()),
             racing: Mutex::new(2),
         })
     }
@@ -368,8 +379,28 @@ impl FakeStore {
         reads.iter().map(name).collect()
     }
 
+    fn note(&self, what: String) {
+        self.parts_log.lock().unwrap().push(what);
+    }
+
     pub(crate) fn fail_reads(&self, fail: bool) {
         *self.reads_fail.lock().unwrap() = fail;
+    }
+}
+
+/// Takes one from `left`; false = none was left.
+fn take_one(left: &Mutex<usize>) -> bool {
+    let mut left = left.lock().unwrap();
+    let any = *left > 0;
+    *left -= usize::from(any);
+    any
+}
+
+/// What other stores say of an upload that they do not know.
+fn gone(path: &Path, error: object_store::Error) -> object_store::Error {
+    object_store::Error::NotFound {
+        path: path.to_string(),
+        source: error.into(),
     }
 }
 
@@ -383,6 +414,57 @@ fn time_out() -> object_store::Error {
 impl fmt::Display for FakeStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("FakeStore")
+    }
+}
+
+#[async_trait]
+impl MultipartStore for FakeStore {
+    async fn create_multipart(&self, path: &Path) -> object_store::Result<MultipartId> {
+        self.note("create".into());
+        self.inner.create_multipart(path).await
+    }
+
+    async fn create_multipart_opts(
+        &self,
+        path: &Path,
+        opts: PutMultipartOptions,
+    ) -> object_store::Result<MultipartId> {
+        self.inner.create_multipart_opts(path, opts).await
+    }
+
+    async fn put_part(
+        &self,
+        path: &Path,
+        id: &MultipartId,
+        number: usize,
+        data: PutPayload,
+    ) -> object_store::Result<PartId> {
+        self.note(format!("part {number} of {} bytes", data.content_length()));
+        if take_one(&self.parts_fail) {
+            return Err(time_out());
+        }
+        let put = self.inner.put_part(path, id, number, data).await;
+        put.map_err(|e| gone(path, e))
+    }
+
+    async fn complete_multipart(
+        &self,
+        path: &Path,
+        id: &MultipartId,
+        parts: Vec<PartId>,
+    ) -> object_store::Result<PutResult> {
+        self.note(format!("complete {}", parts.len()));
+        let done = self.inner.complete_multipart(path, id, parts).await;
+        let done = done.map_err(|e| gone(path, e))?;
+        if take_one(&self.completions_lost) {
+            return Err(time_out());
+        }
+        Ok(done)
+    }
+
+    async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> object_store::Result<()> {
+        self.note("abort".into());
+        self.inner.abort_multipart(path, id).await
     }
 }
 
