@@ -347,8 +347,8 @@ pub mod ffi {
             schema: *mut ArrowSchema,
         ) -> Result<u64>;
 
-        /// Writes the footer and uploads the rest. Transient: may be called again. After Ok: a no-op
-        /// that returns the same result.
+        /// Writes the footer and uploads the rest. Transient: may be called again. After Ok: a
+        /// no-op that returns the same result.
         fn finish(self: &mut DataFile) -> Result<FinishResult>;
 
         /// Deletes what was uploaded, when it is not going to be committed.

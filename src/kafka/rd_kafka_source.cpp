@@ -59,7 +59,7 @@ ConfHandle make_conf(const SourceSettings& settings) {
   set(conf.get(), "enable.partition.eof", "true");
   set(conf.get(), "isolation.level", "read_committed");
   set(conf.get(), "fetch.max.bytes",
-      std::to_string(std::max<std::uint64_t>(settings.queue_bytes / 8, k_fetch_bytes_min)));
+      std::to_string(std::max<std::uint64_t>(settings.queue_bytes / 4, k_fetch_bytes_min)));
   set(conf.get(), "queued.max.messages.kbytes", std::to_string(settings.queue_bytes / 1024));
   rd_kafka_conf_set_events(
       conf.get(), RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT | RD_KAFKA_EVENT_ERROR);
@@ -234,7 +234,7 @@ void RdKafkaSource::subscribe(const std::vector<std::string>& topics) {
 
 Event RdKafkaSource::poll(std::chrono::milliseconds max_wait) {
   current_.reset();
-  if (rd_kafka_consumer_closed(consumer_.get()) != 0) return Closed{};
+  if (closing_ && rd_kafka_consumer_closed(consumer_.get()) != 0) return Closed{};
   current_.reset(rd_kafka_queue_poll(queue_.get(), static_cast<int>(max_wait.count())));
   if (!current_) return Idle{};
   return translate(current_.get());
@@ -536,6 +536,7 @@ void RdKafkaSource::commit(const std::vector<CommitPosition>& positions) {
 }
 
 void RdKafkaSource::close() {
+  closing_ = true;
   const ErrorHandle error(rd_kafka_consumer_close_queue(consumer_.get(), queue_.get()));
   if (error) spdlog::warn("Kafka: closing the consumer: {}", rd_kafka_error_string(error.get()));
 }

@@ -89,6 +89,7 @@ class RdKafkaSource final : public MessageSource {
   EventHandle current_;
   MessageHeaders headers_;
   RequestId last_request_ = 0;
+  bool closing_ = false;
   bool revoke_pending_ = false;
   bool warned_of_missing_ids_ = false;
   /// In order; a vector of starts or of stops.
