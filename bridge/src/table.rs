@@ -3,6 +3,7 @@
 mod diagnosis;
 mod entries;
 mod follow;
+mod ingestion;
 mod log;
 #[cfg(test)]
 mod measure;
@@ -24,8 +25,8 @@ use url::Url;
 use crate::data_file::{DataFile, FileSet};
 use crate::errors::{guarded, ok, outcome, Fault, Result};
 use crate::ffi::{
-    CommitRequest, DataFilesLookup, KeyValue, LastOffsets, Outcome, PartitionOffset, PutResult,
-    Status, TableSpec, TableState, TableTotals, TokenLookup, TxnList, TxnLookup,
+    CommitRequest, DataFilesLookup, KeyValue, LastIngestion, LastOffsets, Outcome, PartitionOffset,
+    PutResult, Status, TableSpec, TableState, TableTotals, TokenLookup, TxnList, TxnLookup,
 };
 use crate::store::StoreInner;
 use diagnosis::Listing;
@@ -141,6 +142,19 @@ impl Table {
                     outcome: fault.into(),
                     offsets: Vec::new(),
                 },
+            })
+        })
+    }
+
+    pub fn last_ingestion(&self) -> Result<LastIngestion> {
+        guarded("last_ingestion", || {
+            let snapshot = self.snapshot()?;
+            let found = ingestion::last_ingestion(&self.store, &self.root, &snapshot)
+                .map_err(|error| self.explain(error));
+            Ok(LastIngestion {
+                found: matches!(found, Ok(Some(_))),
+                micros: *found.as_ref().ok().and_then(Option::as_ref).unwrap_or(&0),
+                outcome: outcome(found.map(|_| ())),
             })
         })
     }

@@ -82,7 +82,9 @@ HaltTopic cannot_compare(const FormerTopic& former, const TopicIdentity& now) {
 }
 
 RegisterTopic new_epoch(const StartFacts& facts, Offset registered, const FormerTopic& former) {
+  // Rows of a clock that was ahead are older than it by then.
   std::int64_t start = facts.now;
+  if (facts.last_ingestion) start = std::max(start, *facts.last_ingestion + 1);
   for (const auto& [identity, progress] : progress_by_topic(facts)) {
     start = std::max(start, start_of_epoch(facts, identity).value_or(Offset{0}).value + 1);
   }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -30,6 +31,7 @@ struct TableLoaded {
   /// See StartFacts.
   bool newest_entry_is_ours = false;
   OffsetMap last_offsets;
+  std::optional<UnixMicros> last_ingestion;
 };
 struct TopicRegistered {
   CommitResult result;

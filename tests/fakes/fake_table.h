@@ -174,6 +174,15 @@ class FakeTable final : public delta::TableSink {
     return last;
   }
 
+  delta::LastIngestion last_ingestion() override {
+    const OneCaller caller(*this);
+    hooks_.step();
+    if (hooks_.read_fails()) return {{delta::StoreStatus::kTransient, "time-out"}, {}};
+    delta::LastIngestion last;
+    for_each_row([&](const StoredRow& row) { last.time = std::max(last.time, {row.ingested_at}); });
+    return last;
+  }
+
   delta::Lookup log_entry_has_txn(std::uint64_t version, const std::string& prefix) override {
     const OneCaller caller(*this);
     hooks_.step();

@@ -543,10 +543,10 @@ fakes::StoreHooks Simulation::store_hooks() {
                            const auto& before) { check_commit(table, commit, before); }};
 }
 
-void Simulation::check_commit(const fakes::StoredTable& /*table*/,
-                              const fakes::StoredCommit& commit, const delta::TxnMap& before) {
+void Simulation::check_commit(const fakes::StoredTable& table, const fakes::StoredCommit& commit,
+                              const delta::TxnMap& before) {
   rows_by_writer_[commit.writer] += commit.rows.size();
-  check_epochs(commit, before);
+  check_epochs(table, commit, before);
   std::set<Partition> moved;
   for (const auto& [app_id, after] : commit.txns) {
     const auto id = parse(app_id);
@@ -562,7 +562,16 @@ void Simulation::check_commit(const fakes::StoredTable& /*table*/,
   }
 }
 
-void Simulation::check_epochs(const fakes::StoredCommit& commit, const delta::TxnMap& before) {
+void Simulation::check_epochs(const fakes::StoredTable& table, const fakes::StoredCommit& commit,
+                              const delta::TxnMap& before) {
+  for (const auto& [app_id, since] : commit.txns) {
+    if (parts_of(app_id).size() != 5 || before.contains(app_id)) continue;
+    for (const auto& earlier : table.commits) {
+      for (const auto& row : earlier.rows) {
+        if (row.ingested_at >= since) throw Violation("a topic begins before rows of an older one");
+      }
+    }
+  }
   for (const auto& [app_id, after] : commit.txns) {
     const auto found = before.find(app_id);
     if (parts_of(app_id).size() != 3 || found == before.end()) continue;

@@ -1,6 +1,7 @@
 //! Fixtures of this crate's tests.
 
 use std::fmt;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::ops::Range;
@@ -565,4 +566,33 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>, response: Option<(&str, &
         )
         .unwrap();
     }
+}
+
+/// One file with rows `(partition, first offset, count)`.
+pub(crate) fn add_file(table: &Table, content: &[(i32, i64, i64)]) -> String {
+    let mut file = table.open_file(DAY).unwrap();
+    for &(partition, first, count) in content {
+        append(&mut file, rows(partition, first, count)).unwrap();
+    }
+    let finished = file.finish().unwrap();
+    expect(finished.outcome, Status::Ok);
+    let put = table.put(&request(&[], "t"), &set(&[&file])).unwrap();
+    expect(put.outcome, Status::Ok);
+    finished.path
+}
+
+pub(crate) fn delete(directory: &TempDir, path: &str) {
+    fs::remove_file(directory.path().join("base/bronze_a").join(path)).unwrap();
+}
+
+/// Changes the text of a log entry.
+pub(crate) fn edit(directory: &TempDir, version: u64, change: impl Fn(String) -> String) {
+    let path = log_file(directory, "bronze_a", &format!("{version:020}.json"));
+    fs::write(&path, change(fs::read_to_string(&path).unwrap())).unwrap();
+}
+
+pub(crate) fn without_stats(text: String) -> String {
+    let begin = text.find(r#","stats":""#).expect("there are statistics");
+    let end = begin + text[begin..].find(r#"}""#).unwrap() + 2;
+    text[..begin].to_owned() + &text[end..]
 }

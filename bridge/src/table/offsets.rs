@@ -58,9 +58,9 @@ pub(super) fn last_offsets(
     Ok(search.greatest)
 }
 
-struct LiveFile {
-    meta: FileMeta,
-    stats: Option<Value>,
+pub(super) struct LiveFile {
+    pub(super) meta: FileMeta,
+    pub(super) stats: Option<Value>,
 }
 
 /// What the statistics of a file say about the Kafka columns of its rows.
@@ -206,7 +206,7 @@ fn content(stats: Option<&Value>) -> Content {
     })
 }
 
-fn live_files(root: &Url, scanned: ScanMetadata) -> KernelResult<Vec<LiveFile>> {
+pub(super) fn live_files(root: &Url, scanned: ScanMetadata) -> KernelResult<Vec<LiveFile>> {
     let (data, selected) = scanned.scan_files.into_parts();
     let rows: RecordBatch = data.try_into_record_batch()?;
     let paths = text_column(&rows, "path")?;

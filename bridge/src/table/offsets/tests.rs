@@ -1,42 +1,11 @@
 //! A file that was deleted from the disk shows that nobody read it.
 
-use std::fs;
-
 use delta_kernel::arrow::array::{ArrayRef, Int32Array, Int64Array, StructArray};
 
 use super::*;
 use crate::ffi::Status;
 use crate::store::testing::*;
 use crate::table::Table;
-
-/// One file with rows `(partition, first offset, count)`.
-fn add_file(table: &Table, content: &[(i32, i64, i64)]) -> String {
-    let mut file = table.open_file(DAY).unwrap();
-    for &(partition, first, count) in content {
-        append(&mut file, rows(partition, first, count)).unwrap();
-    }
-    let finished = file.finish().unwrap();
-    expect(finished.outcome, Status::Ok);
-    let put = table.put(&request(&[], "t"), &set(&[&file])).unwrap();
-    expect(put.outcome, Status::Ok);
-    finished.path
-}
-
-fn delete(directory: &TempDir, path: &str) {
-    fs::remove_file(directory.path().join("base/bronze_a").join(path)).unwrap();
-}
-
-/// Changes the text of a log entry.
-fn edit(directory: &TempDir, version: u64, change: impl Fn(String) -> String) {
-    let path = log_file(directory, "bronze_a", &format!("{version:020}.json"));
-    fs::write(&path, change(fs::read_to_string(&path).unwrap())).unwrap();
-}
-
-fn without_stats(text: String) -> String {
-    let begin = text.find(r#","stats":""#).expect("there are statistics");
-    let end = begin + text[begin..].find(r#"}""#).unwrap() + 2;
-    text[..begin].to_owned() + &text[end..]
-}
 
 fn ask(table: &Table, from: &[(i32, i64)]) -> Vec<(i32, i64)> {
     let from: Vec<_> = from
