@@ -296,9 +296,11 @@ void Resolver::say_what_is_registered() const {
         settings_.topic, registration_->replaces, facts_.identity.text);
     if (facts_.last_ingestion && *facts_.last_ingestion >= facts_.now) {
       spdlog::warn(
-          "{}: the table has rows that bear a time {} s from now, by a clock that was ahead. Rows "
-          "of the new topic bear none before it, so that the two topics can be told apart",
-          settings_.topic, (*facts_.last_ingestion - facts_.now) / 1'000'000);
+          "{}: the table has rows that bear a time {} s from now, by a clock that was ahead. {}",
+          settings_.topic, (*facts_.last_ingestion - facts_.now) / 1'000'000,
+          *facts_.last_ingestion - facts_.now <= k_lead_max_us
+              ? "Rows of the new topic bear none before it, so that the two can be told apart"
+              : "By their times, those rows look like rows of the new topic");
     }
   }
 }

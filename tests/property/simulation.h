@@ -110,8 +110,7 @@ class Simulation {
                     const delta::TxnMap& before);
   void check_partition(const fakes::StoredCommit& commit, const std::string& identity,
                        Partition partition, std::optional<std::int64_t> before, std::int64_t after);
-  void check_epochs(const fakes::StoredTable& table, const fakes::StoredCommit& commit,
-                    const delta::TxnMap& before);
+  void check_epochs(const fakes::StoredCommit& commit, const delta::TxnMap& before);
   [[nodiscard]] OffsetRange check_gap(const fakes::StoredCommit& commit,
                                       const std::string& identity, Partition partition,
                                       OffsetRange moved);

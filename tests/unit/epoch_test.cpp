@@ -124,6 +124,8 @@ TEST(Epoch, AStartTimeIsLaterThanEveryRow) {
   StartFacts facts = with_new_epochs();
   facts.last_ingestion = 7'000;
   EXPECT_EQ(registration_of(facts).value().steps.at(1).next, 7'001) << "a clock was ahead";
+  facts.last_ingestion = 1'000 + 3'600'000'001;
+  EXPECT_EQ(registration_of(facts).value().steps.at(1).next, 1'000) << "more than an hour";
   facts.last_ingestion = 999;
   EXPECT_EQ(registration_of(facts).value().steps.at(1).next, 1'000);
 }
