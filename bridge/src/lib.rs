@@ -294,7 +294,8 @@ pub mod ffi {
         /// The greatest `_kafka_offset` of each `_kafka_partition` in the live files of the cached
         /// snapshot, from their statistics, and where those do not tell it from the two columns.
         /// Rows before the offset that `from` names for their partition need not be found: the
-        /// answer for it may then be lower, or absent. Rows hidden by a deletion vector do not count.
+        /// answer for it may then be lower, or absent. Rows hidden by a deletion vector do not
+        /// count.
         fn last_offsets(self: &Table, from: &[PartitionOffset]) -> Result<LastOffsets>;
 
         /// A time not before the greatest `_ingested_at` of the live files of the cached snapshot,
