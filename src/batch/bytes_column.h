@@ -37,7 +37,7 @@ class BytesColumn {
   [[nodiscard]] std::size_t rows() const { return ends_.size() - 1; }
   [[nodiscard]] std::int64_t nulls() const { return nulls_; }
   /// Memory that the rows occupy, roughly.
-  [[nodiscard]] std::size_t held_bytes() const { return bytes_.capacity() + rows() * 4; }
+  [[nodiscard]] std::size_t held_bytes() const { return bytes_.size() + rows() * 4; }
 
   // Arrow's three buffers.
   [[nodiscard]] const std::uint8_t* validity() const { return validity_.data(); }

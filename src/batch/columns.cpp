@@ -121,8 +121,12 @@ void Columns::append(const Row& row) {
 }
 
 std::size_t Columns::bytes() const {
-  constexpr std::size_t k_fixed_row_bytes = 4 + 4 + 8 + 8 + 8;
-  return values_.capacity() + rows() * k_fixed_row_bytes + (extra_ ? extra_->held_bytes() : 0);
+  constexpr std::size_t k_fixed_row_bytes = 4 + 8 + 8 + 8;
+  return variable_bytes() + rows() * k_fixed_row_bytes;
+}
+
+std::size_t Columns::variable_bytes() const {
+  return values_.size() + rows() * 4 + (extra_ ? extra_->held_bytes() : 0);
 }
 
 Row Columns::row(std::size_t index) const {

@@ -19,6 +19,9 @@ class Columns {
   /// For a table that has these columns after the six.
   explicit Columns(const ExtraColumns& extra);
 
+  /// Memory for values of so many bytes together, so that they are not moved while they gather.
+  void reserve(std::size_t value_bytes) { values_.reserve(value_bytes); }
+
   /// REQUIRES: has_room_for(row).
   void append(const Row& row);
 
@@ -31,6 +34,8 @@ class Columns {
   [[nodiscard]] bool empty() const { return partitions_.empty(); }
   /// Memory that the rows occupy, roughly.
   [[nodiscard]] std::size_t bytes() const;
+  /// Of it, what has no fixed size, each value with its length.
+  [[nodiscard]] std::size_t variable_bytes() const;
   /// Without what goes into extra columns.
   [[nodiscard]] Row row(std::size_t index) const;
 

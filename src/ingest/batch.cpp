@@ -9,7 +9,9 @@ namespace bronze::ingest {
 namespace {
 
 constexpr std::size_t k_chunk_rows = 4096;
-constexpr std::size_t k_chunk_bytes = std::size_t{256} * 1024;
+/// Becomes one page of Parquet. zstd works in blocks of 128 KiB, and with smaller tables up to
+/// there.
+constexpr std::size_t k_chunk_bytes = std::size_t{124} * 1024;
 constexpr int k_dates_max = 2;
 constexpr std::int64_t k_micros_a_day = 86'400'000'000;
 
@@ -59,7 +61,7 @@ void Batch::add(const batch::Row& row, Offset base) {
   ++rows_;
   payload_bytes_ += row.payload_bytes();
   advance(row.partition, base, row.offset.following());
-  if (chunk_.rows() >= k_chunk_rows || chunk_.bytes() >= k_chunk_bytes) send_chunk();
+  if (chunk_.rows() >= k_chunk_rows || chunk_.variable_bytes() >= k_chunk_bytes) send_chunk();
 }
 
 void Batch::advance(Partition partition, Offset base, Offset next) {
@@ -76,6 +78,7 @@ void Batch::send_chunk() {
                 columns = std::exchange(chunk_, batch::Columns(columns_))]() mutable -> JobOutcome {
         return ColumnsEncoded{id, bytes, files->append(date, std::move(columns))};
       }));
+  chunk_.reserve(k_chunk_bytes);
 }
 
 void Batch::seal() { send_chunk(); }

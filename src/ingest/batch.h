@@ -52,6 +52,8 @@ class Batch {
   [[nodiscard]] std::uint64_t requests_sent() const { return requests_sent_; }
   /// Memory that the batch holds.
   [[nodiscard]] std::uint64_t held_bytes() const;
+  /// Of it, what waits for a worker to encode it.
+  [[nodiscard]] std::uint64_t unencoded_bytes() const { return bytes_on_the_way_; }
 
  private:
   void send_chunk();

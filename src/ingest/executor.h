@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -99,6 +100,8 @@ class Executor {
   virtual ~Executor() = default;
   virtual void submit(std::size_t lane, BatchId strand, std::unique_ptr<Job> job) = 0;
   [[nodiscard]] virtual std::vector<JobDone> take_done() = 0;
+  /// Returns when a job has ended that `take_done` has not told of, or after `max_wait`.
+  virtual void wait_done(std::chrono::milliseconds max_wait) = 0;
   /// A job of the lane has not run to its end, or `take_done` has not told of it.
   [[nodiscard]] virtual bool busy(std::size_t lane) const = 0;
   /// Names a strand that nobody else uses.

@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::uint64_t k_records_between_housekeeping = 256;
 constexpr std::uint64_t k_bytes_between_housekeeping = std::uint64_t{1024} * 1024;
+/// How long the poll waits for memory, each time before it takes one event.
+constexpr std::chrono::milliseconds k_breath{5};
 constexpr std::chrono::seconds k_say_every{5};
 constexpr std::chrono::minutes k_remind_every{1};
 constexpr std::chrono::milliseconds k_publish_every{200};
@@ -90,6 +92,11 @@ void Ingest::request_stop() {
 }
 
 bool Ingest::turn() {
+  if (phase_ == Phase::kRunning && budget_.intake() == Intake::kHeld) {
+    parts_.executor.wait_done(k_breath);
+    housekeeping();
+    if (phase_ == Phase::kEnded) return false;
+  }
   kafka::Event event = parts_.source.poll(std::chrono::milliseconds(0));
   if (std::holds_alternative<kafka::Idle>(event)) {
     housekeeping();
@@ -191,7 +198,7 @@ Lane* Ingest::take_in(const std::string& topic) {
   parts_.watch.watch(topic);
   spdlog::info("{}: the topic matches a regular expression of KAFKA_TOPICS", topic);
   lane->open_table();
-  if (budget_.paused()) lane->set_intake(Lane::Intake::kPaused);
+  lane->set_intake(budget_.intake());
   if (phase_ != Phase::kRunning) lane->end_intake();
   return lane;
 }
@@ -474,14 +481,12 @@ void Ingest::balance_memory() {
   memory.reserve(lanes_.size());
   for (const auto& lane : lanes_) memory.push_back(lane->memory());
   if (const auto largest = budget_.to_flush(memory)) lanes_[*largest]->flush();
-  const bool was_paused = budget_.paused();
-  const bool pause = budget_.pauses(memory);
+  const bool was_paused = budget_.intake() == Intake::kPaused;
+  const bool pause = budget_.decide(memory, parts_.clock.now()) == Intake::kPaused;
   if (pause == was_paused) return;
   spdlog::info("memory for batches: {} of {} bytes in use, reading {}", held_bytes(memory),
                budget_.limit(), pause ? "pauses" : "goes on");
-  for (const auto& lane : lanes_) {
-    lane->set_intake(pause ? Lane::Intake::kPaused : Lane::Intake::kOpen);
-  }
+  for (const auto& lane : lanes_) lane->set_intake(budget_.intake());
 }
 
 void Ingest::say_what_is_waited_for() {

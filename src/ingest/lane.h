@@ -100,7 +100,6 @@ class Lane {
   void tick();
   [[nodiscard]] SteadyTime next_deadline() const;
 
-  enum class Intake { kOpen, kPaused };
   /// The memory budget's word; polling goes on.
   void set_intake(Intake intake) { intake_ = intake; }
   void flush() { writer_.flush(); }

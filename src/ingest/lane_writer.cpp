@@ -357,8 +357,11 @@ Unwritten LaneWriter::drop_unproven() {
 }
 
 LaneMemory LaneWriter::memory() const {
-  return {.open = open_ ? open_->held_bytes() : 0,
-          .writing = sealed_ ? sealed_->batch->held_bytes() : 0};
+  LaneMemory memory{.open = open_ ? open_->held_bytes() : 0,
+                    .writing = sealed_ ? sealed_->batch->held_bytes() : 0};
+  if (open_) memory.unencoded += open_->unencoded_bytes();
+  if (sealed_) memory.unencoded += sealed_->batch->unencoded_bytes();
+  return memory;
 }
 
 std::optional<SteadyTime> LaneWriter::oldest_due() const {

@@ -1,8 +1,15 @@
 #include "ingest/memory_budget.h"
 
+#include <chrono>
 #include <numeric>
 
 namespace bronze::ingest {
+namespace {
+
+/// Encoders and a healthy store free memory sooner than this.
+constexpr std::chrono::milliseconds k_held_max{500};
+
+}  // namespace
 
 std::optional<std::size_t> MemoryBudget::to_flush(const std::vector<LaneMemory>& lanes) const {
   std::uint64_t open = 0;
@@ -15,10 +22,18 @@ std::optional<std::size_t> MemoryBudget::to_flush(const std::vector<LaneMemory>&
   return open >= limit_ / 2 ? largest : std::nullopt;
 }
 
-bool MemoryBudget::pauses(const std::vector<LaneMemory>& lanes) {
+Intake MemoryBudget::decide(const std::vector<LaneMemory>& lanes, SteadyTime now) {
   const std::uint64_t held = held_bytes(lanes);
-  paused_ = paused_ ? held > limit_ / 2 : held > limit_;
-  return paused_;
+  if (intake_ == Intake::kPaused) {
+    if (held <= limit_ / 2) intake_ = Intake::kOpen;
+    return intake_;
+  }
+  const std::uint64_t unencoded = std::accumulate(
+      lanes.begin(), lanes.end(), std::uint64_t{0},
+      [](std::uint64_t sum, const LaneMemory& lane) { return sum + lane.unencoded; });
+  if (held <= limit_ && unencoded <= limit_ / 8) return intake_ = Intake::kOpen;
+  if (intake_ == Intake::kOpen) held_since_ = now;
+  return intake_ = now - held_since_ < k_held_max ? Intake::kHeld : Intake::kPaused;
 }
 
 std::uint64_t held_bytes(const std::vector<LaneMemory>& lanes) {

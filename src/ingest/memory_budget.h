@@ -5,6 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include "base/clock.h"
+
 namespace bronze::ingest {
 
 /// Bytes that the batches of a lane hold.
@@ -13,10 +15,23 @@ struct LaneMemory {
   std::uint64_t open = 0;
   /// Of the batch that is being written; 0 = none is.
   std::uint64_t writing = 0;
+  /// Of both, what waits for a worker to encode it.
+  std::uint64_t unencoded = 0;
+};
+
+/// What the memory says about taking records.
+enum class Intake {
+  kOpen,
+  /// Too much for the moment: one record at a time, with a short wait before each. What has been
+  /// fetched stays where it is.
+  kHeld,
+  /// Partitions are paused in Kafka's client, which throws away what it has fetched of them.
+  kPaused,
 };
 
 /// Keeps all batches within their share of the memory: batches are written early, and when that is
-/// not enough, reading pauses. A value without I/O; the ingest thread asks it at each housekeeping.
+/// not enough, records are held back. A value without I/O; the ingest thread asks it at each
+/// housekeeping.
 class MemoryBudget {
  public:
   explicit MemoryBudget(std::uint64_t limit) : limit_(limit) {}
@@ -26,14 +41,17 @@ class MemoryBudget {
   /// written does not count: it is on its way out.
   [[nodiscard]] std::optional<std::size_t> to_flush(const std::vector<LaneMemory>& lanes) const;
 
-  /// Whether reading is to pause: from the whole share on, until half of it is free.
-  bool pauses(const std::vector<LaneMemory>& lanes);
-  [[nodiscard]] bool paused() const { return paused_; }
+  /// Held: while all batches are above the share, or columns that wait for an encoder above an
+  /// eighth of it. Paused: from when that has lasted, until half of the share is free.
+  Intake decide(const std::vector<LaneMemory>& lanes, SteadyTime now);
+  /// What was decided last.
+  [[nodiscard]] Intake intake() const { return intake_; }
   [[nodiscard]] std::uint64_t limit() const { return limit_; }
 
  private:
   std::uint64_t limit_;
-  bool paused_ = false;
+  Intake intake_ = Intake::kOpen;
+  SteadyTime held_since_;
 };
 
 /// Of all batches.

@@ -51,6 +51,11 @@ std::vector<JobDone> WorkerPool::take_done() {
   return std::exchange(done_, {});
 }
 
+void WorkerPool::wait_done(std::chrono::milliseconds max_wait) {
+  std::unique_lock lock(mutex_);
+  done_changed_.wait_for(lock, max_wait, [&] { return !done_.empty(); });
+}
+
 bool WorkerPool::busy(std::size_t lane) const {
   const std::lock_guard lock(mutex_);
   return untold_.contains(lane);
@@ -76,6 +81,7 @@ void WorkerPool::work(const std::stop_token& stop) {
       ready_changed_.notify_one();
     }
     lock.unlock();
+    done_changed_.notify_one();
     on_done_();
     lock.lock();
   }

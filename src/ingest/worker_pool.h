@@ -28,6 +28,7 @@ class WorkerPool final : public Executor {
 
   void submit(std::size_t lane, BatchId strand, std::unique_ptr<Job> job) override;
   [[nodiscard]] std::vector<JobDone> take_done() override;
+  void wait_done(std::chrono::milliseconds max_wait) override;
   [[nodiscard]] bool busy(std::size_t lane) const override;
 
  private:
@@ -42,6 +43,7 @@ class WorkerPool final : public Executor {
   const std::function<void()> on_done_;
   mutable std::mutex mutex_;
   std::condition_variable_any ready_changed_;
+  std::condition_variable done_changed_;
   /// Guarded by mutex_: first jobs of strands of which no job runs.
   std::deque<Entry> ready_;
   /// Guarded by mutex_: a strand is here while a job of it is ready or runs; what waits behind.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <deque>
 #include <iterator>
 #include <map>
@@ -24,6 +25,9 @@ class ManualExecutor final : public ingest::Executor {
     for (const auto& done : done_) --untold_[done.lane];
     return std::exchange(done_, {});
   }
+
+  /// The test decides what runs, and when.
+  void wait_done(std::chrono::milliseconds /*max_wait*/) override {}
 
   [[nodiscard]] bool busy(std::size_t lane) const override {
     const auto found = untold_.find(lane);

@@ -5,6 +5,8 @@
 namespace bronze::ingest {
 namespace {
 
+using namespace std::chrono_literals;
+
 using Lanes = std::vector<LaneMemory>;
 
 TEST(MemoryBudget, FlushesTheLargestOnceOpenBatchesHoldHalf) {
@@ -25,13 +27,32 @@ TEST(MemoryBudget, ALaneThatWritesIsPassedOver) {
   EXPECT_EQ(budget.to_flush(Lanes{{.open = 60, .writing = 1}}), std::nullopt);
 }
 
-TEST(MemoryBudget, PausesAboveTheShareUntilHalfOfItIsFree) {
+TEST(MemoryBudget, HoldsRecordsBackAboveTheShare) {
   MemoryBudget budget(100);
-  EXPECT_FALSE(budget.pauses(Lanes{{.open = 50, .writing = 50}}));
-  EXPECT_TRUE(budget.pauses(Lanes{{.open = 51, .writing = 50}}));
-  EXPECT_TRUE(budget.pauses(Lanes{{.open = 51}}));
-  EXPECT_FALSE(budget.pauses(Lanes{{.open = 50}}));
-  EXPECT_FALSE(budget.paused());
+  const SteadyTime now{};
+  EXPECT_EQ(budget.decide(Lanes{{.open = 50, .writing = 50}}, now), Intake::kOpen);
+  EXPECT_EQ(budget.decide(Lanes{{.open = 51, .writing = 50}}, now), Intake::kHeld);
+  EXPECT_EQ(budget.decide(Lanes{{.open = 50, .writing = 50}}, now), Intake::kOpen);
+}
+
+TEST(MemoryBudget, HoldsRecordsBackWhileEncodersLag) {
+  MemoryBudget budget(100);
+  const SteadyTime now{};
+  EXPECT_EQ(budget.decide(Lanes{{.open = 20, .unencoded = 12}}, now), Intake::kOpen);
+  EXPECT_EQ(budget.decide(Lanes{{.open = 20, .unencoded = 12}, {.unencoded = 1}}, now),
+            Intake::kHeld);
+}
+
+TEST(MemoryBudget, PausesWhenItLastsUntilHalfOfTheShareIsFree) {
+  MemoryBudget budget(100);
+  SteadyTime now{};
+  EXPECT_EQ(budget.decide(Lanes{{.open = 101}}, now), Intake::kHeld);
+  EXPECT_EQ(budget.decide(Lanes{{.open = 99}}, now += 499ms), Intake::kOpen);
+  EXPECT_EQ(budget.decide(Lanes{{.open = 101}}, now += 1s), Intake::kHeld) << "counts anew";
+  EXPECT_EQ(budget.decide(Lanes{{.open = 101}}, now += 499ms), Intake::kHeld);
+  EXPECT_EQ(budget.decide(Lanes{{.open = 101}}, now += 1ms), Intake::kPaused);
+  EXPECT_EQ(budget.decide(Lanes{{.open = 51}}, now), Intake::kPaused);
+  EXPECT_EQ(budget.decide(Lanes{{.open = 50}}, now), Intake::kOpen);
 }
 
 }  // namespace
