@@ -17,6 +17,9 @@ namespace bronze::ingest {
 
 /// Numbers each batch of the process, and each strand of jobs.
 using BatchId = std::uint64_t;
+/// Checkpoints of all lanes, one after the other: tables that began together reach them together,
+/// and would take all workers, and so many times the memory.
+inline constexpr BatchId k_checkpoint_strand = 0;
 
 struct StoreProbed {
   delta::StoreOutcome outcome;

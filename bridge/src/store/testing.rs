@@ -23,6 +23,7 @@ use delta_kernel::object_store::{
     PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
 };
 use futures::stream::BoxStream;
+use futures::StreamExt;
 use url::Url;
 use uuid::Uuid;
 
@@ -337,6 +338,8 @@ pub(crate) struct FakeStore {
     pub(crate) reads_fail: Mutex<bool>,
     /// What was read, in order.
     pub(crate) reads: Mutex<Vec<String>>,
+    /// What listings told, in order.
+    listed: Arc<Mutex<Vec<String>>>,
     /// Panics in the next put.
     pub(crate) panics: Mutex<bool>,
     /// Fails so many puts that are not conditional.
@@ -352,6 +355,7 @@ impl FakeStore {
             create: Mutex::new(create),
             reads_fail: Mutex::new(false),
             reads: Mutex::new(Vec::new()),
+            listed: Arc::default(),
             panics: Mutex::new(false),
             uploads_fail: Mutex::new(0),
             racing: Mutex::new(2),
@@ -364,14 +368,34 @@ impl FakeStore {
 
     /// The names of the files that were read since the last call.
     pub(crate) fn take_reads(&self) -> Vec<String> {
-        let reads = std::mem::take(&mut *self.reads.lock().unwrap());
-        let name = |path: &String| path.rsplit('/').next().unwrap().to_owned();
-        reads.iter().map(name).collect()
+        names(&std::mem::take(&mut *self.reads.lock().unwrap()))
+    }
+
+    /// The names of the files that listings told since the last call.
+    pub(crate) fn take_listed(&self) -> Vec<String> {
+        names(&std::mem::take(&mut *self.listed.lock().unwrap()))
+    }
+
+    fn recorded(
+        &self,
+        listing: BoxStream<'static, object_store::Result<ObjectMeta>>,
+    ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        let listed = self.listed.clone();
+        let record = move |object: &object_store::Result<ObjectMeta>| {
+            let location = object.as_ref().unwrap().location.to_string();
+            listed.lock().unwrap().push(location);
+        };
+        listing.inspect(record).boxed()
     }
 
     pub(crate) fn fail_reads(&self, fail: bool) {
         *self.reads_fail.lock().unwrap() = fail;
     }
+}
+
+fn names(paths: &[String]) -> Vec<String> {
+    let name = |path: &String| path.rsplit('/').next().unwrap().to_owned();
+    paths.iter().map(name).collect()
 }
 
 fn time_out() -> object_store::Error {
@@ -470,7 +494,18 @@ impl ObjectStore for FakeStore {
         if *self.reads_fail.lock().unwrap() {
             return Box::pin(futures::stream::once(async { Err(time_out()) }));
         }
-        self.inner.list(prefix)
+        self.recorded(self.inner.list(prefix))
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        if *self.reads_fail.lock().unwrap() {
+            return Box::pin(futures::stream::once(async { Err(time_out()) }));
+        }
+        self.recorded(self.inner.list_with_offset(prefix, offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
