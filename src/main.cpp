@@ -1,4 +1,3 @@
-#include <malloc.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -22,6 +21,7 @@
 
 #include "app.h"
 #include "base/kill_point.h"
+#include "base/malloc_settings.h"
 #include "base/sabotage.h"
 #include "check_app.h"
 #include "commands/check_output.h"
@@ -38,11 +38,6 @@ namespace {
 
 using bronze::config::Config;
 
-constexpr int k_malloc_arenas = 2;
-/// Large buffers go back to the system when they are freed. By itself malloc would come to keep
-/// them, up to 32 MiB each, and fragment.
-constexpr int k_malloc_own_mapping = 512 * 1024;
-constexpr int k_malloc_kept = 2 * 1024 * 1024;
 constexpr int k_done = 0;
 constexpr int k_failed = 1;
 constexpr int k_bad_usage = 2;
@@ -359,10 +354,7 @@ int command_line(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Each arena keeps what its threads freed: with one a thread, memory would grow with the threads.
-  mallopt(M_ARENA_MAX, k_malloc_arenas);
-  mallopt(M_MMAP_THRESHOLD, k_malloc_own_mapping);
-  mallopt(M_TRIM_THRESHOLD, k_malloc_kept);
+  bronze::tune_malloc();
   try {
 #ifdef BRONZE_TEST_HOOKS
     if (const auto point = bronze::config::process_environment()("BRONZE_KILL_POINT")) {

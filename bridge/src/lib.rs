@@ -126,6 +126,13 @@ pub mod ffi {
         offsets: Vec<PartitionOffset>,
     }
 
+    struct LastIngestion {
+        outcome: Outcome,
+        found: bool,
+        /// Microseconds since 1970.
+        micros: i64,
+    }
+
     struct TxnLookup {
         outcome: Outcome,
         found: bool,
@@ -289,8 +296,14 @@ pub mod ffi {
         /// The greatest `_kafka_offset` of each `_kafka_partition` in the live files of the cached
         /// snapshot, from their statistics, and where those do not tell it from the two columns.
         /// Rows before the offset that `from` names for their partition need not be found: the
-        /// answer for it may then be lower, or absent. Rows hidden by a deletion vector count.
+        /// answer for it may then be lower, or absent. Rows hidden by a deletion vector do not
+        /// count.
         fn last_offsets(self: &Table, from: &[PartitionOffset]) -> Result<LastOffsets>;
+
+        /// A time not before the greatest `_ingested_at` of the live files of the cached snapshot,
+        /// and less than 1 ms after it: from their statistics, and where those do not tell it from
+        /// the column. Not found: no row has one.
+        fn last_ingestion(self: &Table) -> Result<LastIngestion>;
 
         /// Whether the log entry of `version`, read from the store, has a txn action of an appId
         /// that begins with `prefix`. Missing: there is no such entry.

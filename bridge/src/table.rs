@@ -1,8 +1,10 @@
 //! One Delta table: the cached snapshot, what it says, and what changes it.
 
+mod checkpoint;
 mod diagnosis;
 mod entries;
 mod follow;
+mod ingestion;
 mod log;
 #[cfg(test)]
 mod measure;
@@ -24,8 +26,8 @@ use url::Url;
 use crate::data_file::{DataFile, FileSet};
 use crate::errors::{guarded, ok, outcome, Fault, Result};
 use crate::ffi::{
-    CommitRequest, DataFilesLookup, KeyValue, LastOffsets, Outcome, PartitionOffset, PutResult,
-    Status, TableSpec, TableState, TableTotals, TokenLookup, TxnList, TxnLookup,
+    CommitRequest, DataFilesLookup, KeyValue, LastIngestion, LastOffsets, Outcome, PartitionOffset,
+    PutResult, Status, TableSpec, TableState, TableTotals, TokenLookup, TxnList, TxnLookup,
 };
 use crate::store::StoreInner;
 use diagnosis::Listing;
@@ -141,6 +143,19 @@ impl Table {
                     outcome: fault.into(),
                     offsets: Vec::new(),
                 },
+            })
+        })
+    }
+
+    pub fn last_ingestion(&self) -> Result<LastIngestion> {
+        guarded("last_ingestion", || {
+            let snapshot = self.snapshot()?;
+            let found = ingestion::last_ingestion(&self.store, &self.root, &snapshot)
+                .map_err(|error| self.explain(error));
+            Ok(LastIngestion {
+                found: matches!(found, Ok(Some(_))),
+                micros: *found.as_ref().ok().and_then(Option::as_ref).unwrap_or(&0),
+                outcome: outcome(found.map(|_| ())),
             })
         })
     }
@@ -323,14 +338,11 @@ impl Table {
     }
 
     fn write_checkpoint(&self, snapshot: SnapshotRef) -> Result<()> {
-        let (_, rebased) = snapshot
-            .checkpoint(self.store.engine.as_ref(), None)
-            .map_err(|e| {
-                self.explain(e)
-                    .while_doing(format!("checkpoint of {}", self.root))
-            })?;
+        let rebased = checkpoint::write(&self.store, &snapshot).map_err(|e| {
+            self.explain(e)
+                .while_doing(format!("checkpoint of {}", self.root))
+        })?;
         self.adopt_checkpoint(&rebased);
-        release_free_memory();
         Ok(())
     }
 
@@ -383,21 +395,6 @@ fn same(a: &Option<SnapshotRef>, b: &Option<SnapshotRef>) -> bool {
 fn version(snapshot: &Option<SnapshotRef>) -> Option<Version> {
     snapshot.as_ref().map(|s| s.version())
 }
-
-/// A checkpoint passes all actions of the table through the runtime's threads, each with a malloc
-/// arena of its own; glibc keeps what they freed. Without this, resident memory grew with every
-/// checkpoint (200 MB after 50 checkpoints of 5,000 files, against 40 MB).
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn release_free_memory() {
-    extern "C" {
-        fn malloc_trim(pad: usize) -> std::ffi::c_int;
-    }
-    // SAFETY: takes no pointers and may be called at any time from any thread.
-    unsafe { malloc_trim(0) };
-}
-
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn release_free_memory() {}
 
 fn describe(snapshot: &Snapshot) -> TableState {
     let table = snapshot.table_configuration();

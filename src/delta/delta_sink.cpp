@@ -1,5 +1,6 @@
 #include "delta/delta_sink.h"
 
+#include <optional>
 #include <utility>
 
 namespace bronze::delta {
@@ -136,6 +137,11 @@ LastOffsets DeltaSink::last_offsets(const OffsetMap& from) {
     last.offsets[Partition{entry.partition}] = Offset{entry.offset};
   }
   return last;
+}
+
+LastIngestion DeltaSink::last_ingestion() {
+  const auto found = table_->last_ingestion();
+  return {from_bridge(found.outcome), found.found ? std::optional(found.micros) : std::nullopt};
 }
 
 Lookup DeltaSink::log_entry_has_txn(std::uint64_t version, const std::string& prefix) {

@@ -42,6 +42,7 @@ class DeltaSink final : public TableSink {
   [[nodiscard]] const SnapshotView& snapshot() const override { return snapshot_; }
   Lookup has_data_files() override;
   LastOffsets last_offsets(const OffsetMap& from) override;
+  LastIngestion last_ingestion() override;
   Lookup log_entry_has_txn(std::uint64_t version, const std::string& prefix) override;
   Lookup find_token(const std::string& token, std::uint64_t after) override;
   StoreOutcome confirm() override;

@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/ids.h"
 #include "batch/columns.h"
 
@@ -79,6 +81,12 @@ struct [[nodiscard]] LastOffsets {
   OffsetMap offsets;
 };
 
+struct [[nodiscard]] LastIngestion {
+  StoreOutcome outcome;
+  /// nullopt = no row has a time.
+  std::optional<UnixMicros> time;
+};
+
 struct [[nodiscard]] FileResult {
   StoreOutcome outcome;
   std::string path;
@@ -133,6 +141,9 @@ class TableSink {
   /// them. Rows before `from` of their partition need not be found: the answer for it may then be
   /// lower, or absent. May read many files; memory stays bounded.
   virtual LastOffsets last_offsets(const OffsetMap& from) = 0;
+  /// A time not before the greatest `_ingested_at` in the snapshot's live files, whoever wrote
+  /// them, and less than 1 ms after it. May read many files; memory stays bounded.
+  virtual LastIngestion last_ingestion() = 0;
   /// Whether the log entry of `version` has a txn of an appId that begins with `prefix`. kMissing:
   /// there is no such entry.
   virtual Lookup log_entry_has_txn(std::uint64_t version, const std::string& prefix) = 0;

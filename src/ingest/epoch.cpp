@@ -82,7 +82,12 @@ HaltTopic cannot_compare(const FormerTopic& former, const TopicIdentity& now) {
 }
 
 RegisterTopic new_epoch(const StartFacts& facts, Offset registered, const FormerTopic& former) {
+  // A clock that was ahead left rows of later times. Far ahead, its rows are let be: the new
+  // topic's would bear wrong dates for as long.
   std::int64_t start = facts.now;
+  if (facts.last_ingestion && *facts.last_ingestion - facts.now <= k_lead_max_us) {
+    start = std::max(start, *facts.last_ingestion + 1);
+  }
   for (const auto& [identity, progress] : progress_by_topic(facts)) {
     start = std::max(start, start_of_epoch(facts, identity).value_or(Offset{0}).value + 1);
   }

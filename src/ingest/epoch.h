@@ -13,6 +13,9 @@ namespace bronze::ingest {
 /// own, by its topic id; the registry names the current one. A topic id has one epoch: it is never
 /// gone back to.
 
+/// A new epoch begins after the table's newest row, unless that is further ahead of the clock.
+constexpr UnixMicros k_lead_max_us = 3'600'000'000;
+
 /// Whether the registry, which is at `registered`, means the topic that Kafka shows. Pure.
 [[nodiscard]] bool is_current_epoch(const StartFacts& facts, Offset registered);
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -16,6 +17,9 @@ namespace bronze::ingest {
 
 /// Numbers each batch of the process, and each strand of jobs.
 using BatchId = std::uint64_t;
+/// Checkpoints of all lanes, one after the other: tables that began together reach them together,
+/// and would take all workers, and so many times the memory.
+inline constexpr BatchId k_checkpoint_strand = 0;
 
 struct StoreProbed {
   delta::StoreOutcome outcome;
@@ -31,6 +35,7 @@ struct TableLoaded {
   /// See StartFacts.
   bool newest_entry_is_ours = false;
   OffsetMap last_offsets;
+  std::optional<UnixMicros> last_ingestion;
 };
 struct TopicRegistered {
   CommitResult result;

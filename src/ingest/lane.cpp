@@ -572,7 +572,7 @@ void Lane::checkpoint_if_due(std::uint64_t version) {
   if (checkpoint_runs_ || version / interval <= checkpointed_ / interval) return;
   checkpointed_ = version;
   checkpoint_runs_ = true;
-  parts_.executor.submit(settings_.writer.lane, parts_.executor.new_strand(),
+  parts_.executor.submit(settings_.writer.lane, k_checkpoint_strand,
                          make_job([table = parts_.table.get()]() -> JobOutcome {
                            return CheckpointWritten{table->checkpoint()};
                          }));

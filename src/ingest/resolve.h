@@ -48,6 +48,9 @@ struct StartFacts {
   /// The newest log entry of the table has a txn of our group: nobody else wrote since our last
   /// commit. Looked up only once the table knows the topic; false = they did, or it is not known.
   bool newest_entry_is_ours = false;
+  /// When the newest row of the table was ingested, by whatever clock that was. Looked up only when
+  /// the topic may begin a new epoch; nullopt = there is no row.
+  std::optional<UnixMicros> last_ingestion;
   Policies policies;
   /// The wall clock.
   UnixMicros now = 0;

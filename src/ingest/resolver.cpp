@@ -26,18 +26,32 @@ delta::Lookup newest_entry_is_ours(delta::TableSink& table, const StartFacts& fa
   return ours;
 }
 
+/// What a new epoch of the topic has to begin after.
+delta::StoreOutcome look_for_last_ingestion(delta::TableSink& table, const StartFacts& facts,
+                                            Offset registered, std::optional<UnixMicros>& found) {
+  if (is_current_epoch(facts, registered)) return {};
+  if (facts.policies.topic_recreated == OnTopicRecreated::kStop) return {};
+  auto last = table.last_ingestion();
+  found = last.time;
+  return std::move(last.outcome);
+}
+
 /// `facts`: all that is known but the table.
 TableLoaded load(delta::TableSink& table, StartFacts facts) {
   TableLoaded loaded{.outcome = table.load(),
                      .view = {},
                      .has_data_files = false,
                      .newest_entry_is_ours = false,
-                     .last_offsets = {}};
+                     .last_offsets = {},
+                     .last_ingestion = {}};
   if (!loaded.outcome.ok()) return loaded;
   loaded.view = facts.table = table.snapshot();
   if (refusal_of(loaded.view.shape)) return loaded;
   delta::Lookup look;
-  if (position_in(loaded.view.txns, registry_app_id(facts.group, facts.topic))) {
+  if (const auto registered =
+          position_in(loaded.view.txns, registry_app_id(facts.group, facts.topic))) {
+    loaded.outcome = look_for_last_ingestion(table, facts, *registered, loaded.last_ingestion);
+    if (!loaded.outcome.ok()) return loaded;
     look = newest_entry_is_ours(table, facts);
     loaded.newest_entry_is_ours = look.found;
     look.found = !look.found || others_moved_the_group(facts);
@@ -173,6 +187,7 @@ void Resolver::on_job(const JobOutcome& outcome) {
   facts_.newest_entry_is_ours = loaded->newest_entry_is_ours;
   table_seen_ = parts_.watch.sent();
   facts_.last_offsets = loaded->last_offsets;
+  facts_.last_ingestion = loaded->last_ingestion;
   kill_point("assign_after_read");
   stage_ = Stage::kOffsets;
 }
@@ -279,6 +294,14 @@ void Resolver::say_what_is_registered() const {
         "is now {}. The table keeps what it has of the old one; the new one goes into it from its "
         "beginning (ON_TOPIC_RECREATED=new_epoch)",
         settings_.topic, registration_->replaces, facts_.identity.text);
+    if (facts_.last_ingestion && *facts_.last_ingestion >= facts_.now) {
+      spdlog::warn(
+          "{}: the table has rows that bear a time {} s from now, by a clock that was ahead. {}",
+          settings_.topic, (*facts_.last_ingestion - facts_.now) / 1'000'000,
+          *facts_.last_ingestion - facts_.now <= k_lead_max_us
+              ? "Rows of the new topic bear none before it, so that the two can be told apart"
+              : "By their times, those rows look like rows of the new topic");
+    }
   }
 }
 

@@ -110,23 +110,17 @@ std::optional<HaltTopic> beyond_kafka(const StartFacts& facts, Partition partiti
                    "rows, or the group's offset, then restart"};
 }
 
-/// Somebody else committed offsets in our group.
-bool others_hold_the_group(const StartFacts& facts) {
-  return std::any_of(
-      facts.group_offsets.begin(), facts.group_offsets.end(),
-      [&](const auto& entry) { return foreign_offset(facts, entry.first).has_value(); });
-}
-
-/// Nothing shows that who appended them copied what Kafka holds before them too.
-HaltTopic rows_of_nobody(const StartFacts& facts, const RegisterTopic& numbers) {
+/// Rows behind our progress of which nothing shows that who appended them copied what Kafka holds
+/// before them too.
+HaltTopic rows_of_nobody(const StartFacts& facts, const RegisterTopic& unproven) {
   std::string set;
-  for (const auto& [partition, origin] : numbers.origins) {
+  for (const auto& [partition, origin] : unproven.origins) {
     set += (set.empty() ? "" : ", ") + text(origin.offset) + " for partition " + text(partition);
   }
   return HaltTopic{
-      "somebody appended rows behind our progress, though no other program has committed offsets "
-      "in consumer group " +
-      facts.group + ": " + numbers.others +
+      "somebody appended rows behind our progress, though no other program has committed an offset "
+      "behind it in consumer group " +
+      facts.group + ": " + unproven.others +
       " would pass over whatever was not copied. Delete those rows; or, if all before them was "
       "copied, set the group's offset to " +
       set + ". Then restart"};
@@ -192,27 +186,24 @@ std::optional<Resolution> numbers_after_others(const StartFacts& facts) {
         "the table away"};
   }
   RegisterTopic numbers;
-  bool wrote_rows = false;
+  RegisterTopic unproven;
   for (const Partition partition : all_partitions(facts)) {
     const auto progress = progress_of(facts, partition);
     const Offset before = progress.value_or(Offset{});
-    const Offset rows = after_rows(facts, partition).value_or(Offset{});
-    const auto committed = foreign_offset(facts, partition);
-    wrote_rows = wrote_rows || rows > before;
-    const Offset next = std::max(rows, committed.value_or(Offset{}));
+    const Offset next = after_rows(facts, partition).value_or(Offset{});
     if (next <= before) continue;
-    numbers.steps.push_back({partition_app_id(facts.group, facts.identity, partition),
-                             progress ? std::optional(before.value) : std::nullopt, next.value});
-    numbers.origins.emplace(partition,
-                            Origin{next, committed == next ? "take-over: group offset"
-                                                           : "take-over: table's last offset + 1"});
-    numbers.others += (numbers.others.empty() ? "" : "; ") + ("partition " + text(partition)) +
-                      ": our progress is " + text(before) + ", the rows in the table end before " +
-                      (rows > before ? text(rows) : text(before)) + ", the group's offset is " +
-                      (committed ? text(*committed) : "ours") + ": going on at " + text(next);
+    const auto committed = foreign_offset(facts, partition);
+    RegisterTopic& found = committed > before ? numbers : unproven;
+    found.steps.push_back({partition_app_id(facts.group, facts.identity, partition),
+                           progress ? std::optional(before.value) : std::nullopt, next.value});
+    found.origins.emplace(partition, Origin{next, "take-over: table's last offset + 1"});
+    found.others += (found.others.empty() ? "" : "; ") + ("partition " + text(partition)) +
+                    ": our progress is " + text(before) + ", the rows in the table end before " +
+                    text(next) + ", the group's offset is " +
+                    (committed ? text(*committed) : "ours") + ": going on at " + text(next);
   }
-  if (!wrote_rows) return std::nullopt;
-  if (!others_hold_the_group(facts)) return rows_of_nobody(facts, numbers);
+  if (!unproven.origins.empty()) return rows_of_nobody(facts, unproven);
+  if (numbers.origins.empty()) return std::nullopt;
   for (const auto& [partition, origin] : numbers.origins) {
     if (auto beyond = beyond_kafka(facts, partition, origin.offset)) return std::move(*beyond);
   }

@@ -13,8 +13,9 @@ namespace bronze::ingest {
 
 /// The numbers of a known topic once another program, such as the original service, has written
 /// to the table and worked in the group since: without them its rows would be written twice.
-/// nullopt: nobody has. Rows after our progress are the evidence; a group offset without such rows
-/// is none, for whoever resets a group's offsets writes nothing. Pure.
+/// nullopt: nobody has. Each partition is judged by its own rows and its own group offset: both
+/// must lie behind our progress. An offset without rows moves nothing, for whoever resets a group's
+/// offsets writes nothing; rows without an offset halt the topic. Pure.
 [[nodiscard]] std::optional<Resolution> numbers_after_others(const StartFacts& facts);
 
 /// Whether an offset of the group that is not ours lies ahead of the table's progress: somebody

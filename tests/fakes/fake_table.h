@@ -39,6 +39,7 @@ struct StoredTable {
   std::vector<StoredCommit> commits;
   /// Sent, never answered, and still on their way: (version, commit).
   std::vector<std::pair<std::uint64_t, StoredCommit>> late;
+  std::map<std::string, std::string> configuration = {};
 
   [[nodiscard]] delta::TxnMap txns() const {
     delta::TxnMap txns;
@@ -130,19 +131,21 @@ class FakeTable final : public delta::TableSink {
     snapshot_.shape.id = found->second.id;
     snapshot_.shape.schema_json = batch::table_schema();
     snapshot_.shape.partition_columns = {batch::k_partition_column};
+    snapshot_.shape.configuration = found->second.configuration;
     hooks_.step();
     return {};
   }
 
   delta::StoreOutcome refresh() override { return load(); }
 
-  delta::StoreOutcome create(const delta::TableSpec& /*spec*/) override {
+  delta::StoreOutcome create(const delta::TableSpec& spec) override {
     {
       const OneCaller caller(*this);
       hooks_.step();
       if (store_.contains(name_)) return {delta::StoreStatus::kConflict, "exists"};
       store_[name_].id = "id-of-" + name_;
       store_[name_].commits.emplace_back();
+      store_[name_].configuration = spec.configuration;
     }
     return load();
   }
@@ -171,6 +174,15 @@ class FakeTable final : public delta::TableSink {
       Offset& greatest = last.offsets.try_emplace(row.partition, row.offset).first->second;
       greatest = std::max(greatest, row.offset);
     });
+    return last;
+  }
+
+  delta::LastIngestion last_ingestion() override {
+    const OneCaller caller(*this);
+    hooks_.step();
+    if (hooks_.read_fails()) return {{delta::StoreStatus::kTransient, "time-out"}, {}};
+    delta::LastIngestion last;
+    for_each_row([&](const StoredRow& row) { last.time = std::max(last.time, {row.ingested_at}); });
     return last;
   }
 

@@ -37,6 +37,12 @@ class ManualExecutor final : public ingest::Executor {
   /// Strands whose next job could begin now.
   [[nodiscard]] std::size_t strands() const { return strands_.size() - running_.size(); }
 
+  /// How many jobs of the strand have not begun.
+  [[nodiscard]] std::size_t waiting(ingest::BatchId strand) const {
+    const auto found = strands_.find(strand);
+    return found == strands_.end() ? 0 : found->second.size();
+  }
+
   /// Runs the first job of the strand at `index` of those.
   void run_one(std::size_t index) {
     auto strand = strands_.begin();

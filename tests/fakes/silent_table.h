@@ -16,6 +16,7 @@ class SilentTable : public delta::TableSink {
   [[nodiscard]] const delta::SnapshotView& snapshot() const override { return view_; }
   delta::Lookup has_data_files() override { return {}; }
   delta::LastOffsets last_offsets(const OffsetMap& /*from*/) override { return {}; }
+  delta::LastIngestion last_ingestion() override { return {}; }
   delta::Lookup log_entry_has_txn(std::uint64_t /*version*/,
                                   const std::string& /*prefix*/) override {
     return {};

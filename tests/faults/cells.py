@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import s3_proxy
+from harness.group_offsets import falls, history_of
 from harness.kafka import Broker, Record
 from harness.minio import MinioServer, Store
 from harness.payloads import Stream
@@ -308,6 +309,8 @@ class Cell:
             self.table, self.broker, self.group, expected=self.expected(), logs=self.logs()
         )
         self.counts.add_verdict(verdict)
+        for fall in falls(history_of(self.broker, self.group)):
+            verdict.object_to(f"the group's offset of {fall}")
         if self.failure is not None:
             verdict.object_to("".join(traceback.format_exception(self.failure)))
         self.counts.add(tried_again=sum(len(TRIED_AGAIN.findall(log)) for log in self.logs()))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from groups import moves
+from harness.group_offsets import falls, history_of
 from harness.kafka import Broker
 from harness.minio import MinioServer
 from harness.tables import Table
@@ -159,11 +160,16 @@ def chance(request: pytest.FixtureRequest, seed: int) -> random.Random:
 
 @pytest.fixture
 def oracle(broker: Broker, group: str, counts: Counts) -> Callable[..., Verdict]:
-    """oracle(table, **more) fails unless the table holds every record exactly once."""
+    """oracle(table, **more) fails unless the table holds every record exactly once.
 
-    def ask(table: Table, **more) -> Verdict:
+    `may_fall`: the table was put back on purpose, and with it the group's offsets.
+    """
+
+    def ask(table: Table, may_fall: bool = False, **more) -> Verdict:
         verdict = examine(table, broker, group, **more)
         counts.add_verdict(verdict)
+        for fall in [] if may_fall else falls(history_of(broker, group)):
+            verdict.object_to(f"the group's offset of {fall}")
         assert verdict.holds, f"{table.topic}:\n{verdict}"
         return verdict
 

@@ -32,8 +32,8 @@ DEAD_LETTER_COLUMNS = ["_kafka_partition", "_kafka_offset", "_original_bytes", "
 LAST_MS = (2**63 - 1) // 1000
 
 COMMITTED = re.compile(
-    r" (?P<topic>[\w.-]+): (?P<rows>\d+) rows, .* committed as version (?P<version>\d+) "
-    r"in (?P<ms>\d+) ms, token (?P<token>[\w-]+)"
+    r" (?P<topic>[\w.-]+): (?P<rows>\d+) rows, .*\((?P<stored>\d+) stored\) "
+    r"committed as version (?P<version>\d+) in (?P<ms>\d+) ms, token (?P<token>[\w-]+)"
 )
 TRIED_AGAIN = re.compile(r"tried again|looking again")
 
@@ -282,17 +282,23 @@ def check_numbers(verdict: Verdict, table: Table) -> None:
 def places_in(
     verdict: Verdict, table: Table, adds: list[dict], live: dict[str, dict]
 ) -> list[Place] | None:
-    """The places of the rows in the files of one commit; None when one was removed since."""
+    """The places of the rows in the files of one commit; None when one was removed since.
+
+    Those that are still live are looked at either way.
+    """
     files = table.store.filesystem()
     places: list[Place] = []
+    whole = True
     for add in adds:
         if add["path"] not in live:
-            return None
+            whole = False
+            continue
         location = f"{table.name}/{unquote(add['path'])}"
         info = files.get_file_info(location)
         if info.type != pyarrow.fs.FileType.File:
             verdict.object_to(f"{location} is in the log, but not in the store")
-            return None
+            whole = False
+            continue
         if info.size != add["size"]:
             verdict.object_to(f"{location} has {info.size} bytes, not {add['size']}")
         read = pyarrow.parquet.read_table(
@@ -305,7 +311,7 @@ def places_in(
             verdict.object_to(f"{location} has {read.num_rows} rows, other than it states")
         places += zip(*(column.to_pylist() for column in read.columns), strict=True)
     # Rows of foreign writers came from no partition.
-    return [place for place in places if place[0] is not None]
+    return [place for place in places if place[0] is not None] if whole else None
 
 
 # --- what the service says ----------------------------------------------------------------------
@@ -315,6 +321,7 @@ def places_in(
 class Claim:
     topic: str
     rows: int
+    stored_bytes: int
     version: int
     milliseconds: int
     token: str
@@ -323,7 +330,14 @@ class Claim:
 def claims(log: str) -> list[Claim]:
     """What an instance says to have committed, from its log."""
     return [
-        Claim(m["topic"], int(m["rows"]), int(m["version"]), int(m["ms"]), m["token"])
+        Claim(
+            m["topic"],
+            int(m["rows"]),
+            int(m["stored"]),
+            int(m["version"]),
+            int(m["ms"]),
+            m["token"],
+        )
         for m in COMMITTED.finditer(log)
     ]
 

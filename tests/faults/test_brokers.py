@@ -18,12 +18,12 @@ import uuid
 import java_consumer
 import pytest
 from cluster import NODES, Cluster
-from harness.kafka import Record
+from harness.kafka import Broker, Record
 from harness.payloads import Stream, json_values
 from harness.processes import wait_until
 from harness.tables import Table
 from oracle import examine
-from topics import add_partitions, forget_before
+from topics import add_partitions, forget_before, truncate
 
 STOPPED = 1
 
@@ -208,6 +208,62 @@ def test_a_topic_that_is_created_again_while_down_is_not_copied(
         check_exits=(1,),
     )
     assert broker.topic_uuid(topic) not in " ".join(table.txns())
+
+
+@pytest.mark.full
+@pytest.mark.row(11)
+@pytest.mark.timeout(400)
+def test_a_log_that_a_broker_truncates_stops_the_partition(
+    tmp_path, bucket, unique, group, environment, start, instance_logs
+):
+    own = Broker(tmp_path / "own")
+    topic = unique("topic")
+    variables = {**environment(topic), "KAFKA_BOOTSTRAP_SERVERS": own.bootstrap}
+    try:
+        own.start()
+        own.create_topic(topic, 2)
+        for _ in range(5):
+            own.produce(topic, json_values(10), partition=0)
+        own.produce(topic, json_values(10), partition=1)
+        assert start(variables, "run", "--once").wait_exit(60) == 0
+        everything, identity = own.read_visible(topic), own.topic_uuid(topic)
+        offsets = own.committed_offsets(group, topic)
+        assert offsets == {0: 50, 1: 10}
+
+        own.stop()
+        truncate(own, topic, 0, 20)
+        own.start()
+        assert own.topic_uuid(topic) == identity
+        assert own.end_offsets(topic) == {0: 20, 1: 10}
+        # Others than the table has from there.
+        own.produce(topic, json_values(10), partition=0)
+        own.produce(topic, json_values(10), partition=1)
+        everything += [r for r in own.read_visible(topic) if r.partition == 1 and r.offset >= 10]
+
+        instance = start(variables)
+        # It asks again for half a minute.
+        health = instance.wait_unhealthy(120)
+        (said,) = (reason for reason in health.body["reasons"] if "truncated" in reason)
+        assert "partition 0" in said and "ends at 30" in said, said
+        assert "offsets 30 to 49" in said and "another KAFKA_CONSUMER_GROUP" in said, said
+        wait_until(
+            lambda: own.committed_offsets(group, topic).get(1) == 20, 60, "the other goes on"
+        )
+        instance.stop(codes=(0, 1))
+        progress = {0: 50, 1: 20}
+        assert own.committed_offsets(group, topic) == progress
+        table = Table(bucket, topic)
+        assert table.progress(group, identity) == progress
+        verdict = examine(
+            *(table, own, group),
+            expected=everything,
+            progress=progress,
+            logs=instance_logs(),
+            check_exits=(1,),
+        )
+        assert verdict.holds, verdict
+    finally:
+        own.stop()
 
 
 @pytest.mark.row(11)

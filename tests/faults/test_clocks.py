@@ -10,9 +10,9 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from clocks import HOUR, YEAR, WallClock
-from harness.payloads import Stream
+from harness.payloads import Stream, json_values
 from harness.processes import wait_until
-from harness.service import FAULTY_BINARY
+from harness.service import FAULTY_BINARY, run_command
 
 pytestmark = pytest.mark.row(17)
 
@@ -55,6 +55,38 @@ def test_jumps_of_the_wall_clock(tmp_path, broker, topic, table, group, environm
         assert shifts, f"{at} is the time of no clock"
         seen.update(shifts)
     assert seen == set(clock.shifts)
+
+
+def test_a_topic_that_is_created_again_after_a_clock_that_was_ahead(
+    tmp_path, broker, topic, table, group, environment, start
+):
+    """Rows of the old topic bear times that have not come yet when the new one begins."""
+    clock = WallClock(tmp_path / "shift")
+    clock.jump(HOUR)
+    settings = environment(
+        topic, ON_TOPIC_RECREATED="new_epoch", BRONZE_CLOCK_SHIFT_FILE=str(clock.path)
+    )
+    broker.produce(topic, json_values(30), partition=0)
+    instance = start(settings, binary=FAULTY_BINARY)
+    broker.wait_caught_up(group, topic)
+    instance.stop()
+    old = len(broker.read_visible(topic))
+
+    clock.jump(0)
+    broker.delete_topic(topic)
+    broker.create_topic(topic, 1)
+    broker.produce(topic, json_values(50), partition=0)
+    instance = start(settings, binary=FAULTY_BINARY)
+    new = broker.topic_uuid(topic)
+    wait_until(lambda: table.progress(group, new) == {0: 50}, 60, "the new topic is in the table")
+    instance.stop()
+    assert "by a clock that was ahead" in instance.log()
+    since = next(version for app_id, version in table.txns().items() if app_id.endswith("/since"))
+    times = [row["_ingested_at"].timestamp() * 1e6 for row in table.arrow().to_pylist()]
+    assert sum(time < since for time in times) == old
+    assert len(times) == old + 50
+    verified = run_command("verify", environment=settings, timeout=120)
+    assert verified.exit_code == 0, verified.text
 
 
 @pytest.mark.full

@@ -22,11 +22,13 @@ from harness.processes import wait_until
 from harness.service import Bronze
 from harness.tables import Table
 from logs import log_folder
+from oracle import Claim, claims
 from s3_proxy import Exchange, Fault, Request, answer_instead, pass_on
 from toxics import Link, Toxiproxy
 
 STOPPED = 1
 MIB = 1024 * 1024
+LATENCY_MS = 5000
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,26 @@ class Watch:
 
 def errors_of(instance: Bronze) -> int:
     return instance.health().body["errors"]
+
+
+class Commits:
+    """What an instance says to have committed from now on."""
+
+    def __init__(self, instance: Bronze) -> None:
+        self._instance = instance
+        self._before = len(claims(instance.log()))
+
+    def begun_since(self) -> list[Claim]:
+        """Without the first, which may have been on its way."""
+        return claims(self._instance.log())[self._before + 1 :]
+
+    def wait_begun(self, count: int, timeout: float) -> list[Claim]:
+        wait_until(
+            lambda: len(self.begun_since()) >= count,
+            timeout,
+            f"{count} commits were begun and landed\n{self._instance.tail()}",
+        )
+        return self.begun_since()
 
 
 @pytest.fixture
@@ -170,7 +192,10 @@ def test_connections_that_are_reset_all_the_time(
         instance.wait_written(1)
         watch = Watch(instance)
         link.reset(after_ms=5)
+        wait_until(lambda: errors_of(instance) > 0, 90, "/health counts failed writes")
+        landed = len(claims(instance.log()))
         watch.during(6)
+        assert len(claims(instance.log())) == landed, "no answer comes through"
         link.mend()
     recovers(instance, table)
 
@@ -185,11 +210,13 @@ def test_answers_that_take_five_seconds(
     with Stream(broker, topic):
         instance.wait_written(1)
         watch = Watch(instance)
-        link.slow(5000)
-        commits = len(table.data_commits())
+        link.slow(LATENCY_MS)
+        commits = Commits(instance)
         watch.during(60)
-        assert len(table.data_commits()) > commits + 1, "it goes on all the same"
+        # It goes on all the same.
+        late = commits.wait_begun(2, 120)
         link.mend()
+    assert min(commit.milliseconds for commit in late) >= LATENCY_MS, late
     recovers(instance, table, timeout=120)
 
 
@@ -198,11 +225,18 @@ def test_answers_that_take_five_seconds(
 @pytest.mark.timeout(400)
 def test_a_kilobyte_a_second(link, broker, topic, table, group, environment, start, recovers):
     instance = start(environment(topic, S3_ENDPOINT_URL=link.endpoint, BATCH_INTERVAL_SECONDS="1"))
-    with Stream(broker, topic):
+    # So few that what comes during one commit can be written by the next.
+    with Stream(broker, topic, per_second=50):
         instance.wait_written(1)
         watch = Watch(instance)
         link.narrow(1)
-        watch.during(60)
+        late = Commits(instance).wait_begun(2, 150)
+        print(late)
+        # A byte takes a millisecond.
+        assert all(commit.milliseconds >= commit.stored_bytes > 0 for commit in late), late
+        # More than comes through.
+        with Stream(broker, topic):
+            watch.during(60)
         link.mend()
     recovers(instance, table, timeout=120)
 
@@ -218,7 +252,10 @@ def test_a_store_that_takes_connections_and_never_answers(
         instance.wait_written(1)
         watch = Watch(instance)
         link.swallow()
-        watch.during(90)
+        wait_until(lambda: errors_of(instance) > 0, 120, "/health counts failed writes")
+        landed = len(claims(instance.log()))
+        watch.during(60)
+        assert len(claims(instance.log())) == landed, "no answer comes through"
         link.mend()
     recovers(instance, table, timeout=120)
 

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from cells import QUICK_GROUP
+from harness.group_offsets import assert_never_fell
 from harness.payloads import json_values
 from harness.processes import wait_until
 from harness.tables import Table
@@ -56,7 +57,6 @@ def test_an_heir_has_committed(broker, group, stopped, start, oracle, instance_l
     heir = start(variables)
     heir.wait_written(150)
     broker.wait_caught_up(group, table.topic)
-    before = broker.committed_offsets(group, table.topic)
 
     held.let_go()
     held.instance.send(signal.SIGCONT)
@@ -64,10 +64,9 @@ def test_an_heir_has_committed(broker, group, stopped, start, oracle, instance_l
     broker.wait_members(group, 2)
     broker.produce(table.topic, json_values(60))
     broker.wait_caught_up(group, table.topic)
-    after = broker.committed_offsets(group, table.topic)
-    assert all(after[p] >= offset for p, offset in before.items()), (before, after)
     for instance in (heir, held.instance):
         instance.stop()
+    assert_never_fell(broker, group, table.topic)
     oracle(table, logs=instance_logs())
 
 
@@ -76,7 +75,9 @@ def test_the_commit_lands_before_the_heir_has_committed(
 ):
     """Row 4: A's commit lands; B, which has read the same, resolves and drops what A wrote."""
     table, variables, held = stopped
-    heir = start({**variables, "BATCH_INTERVAL_SECONDS": "5"})
+    # On a busy machine B must not lose what it has just got.
+    patient = {"BATCH_INTERVAL_SECONDS": "5", "KAFKA_SESSION_TIMEOUT_MS": "30000"}
+    heir = start({**variables, **patient})
     heir.wait_log("begins at offset", 30, times=2)
     broker.wait_members(group, 1)
     # B reads on at once; its batch is open for 5 s.
@@ -89,5 +90,6 @@ def test_the_commit_lands_before_the_heir_has_committed(
     broker.wait_caught_up(group, table.topic)
     for instance in (heir, held.instance):
         instance.stop()
+    assert_never_fell(broker, group, table.topic)
     verdict = oracle(table, logs=instance_logs())
     assert verdict.records == 160

@@ -1,12 +1,16 @@
-"""Other writers of a table: delta-rs, as fast as it can."""
+"""Other writers of a table: delta-rs, as fast as it can, and one by hand that is faster."""
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
+import pyarrow.parquet
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
 from harness.payloads import FOREIGN_ROWS
@@ -81,3 +85,32 @@ def everything_at_once(table: Table) -> Others:
         vacuum=(vacuum, 1.0),
         checkpoint=(lambda: opened().create_checkpoint(), 1.0),
     )
+
+
+def foreign_file(table: Table) -> dict:
+    """Writes a file with a row of nobody; returns the action that adds it to the table.
+
+    REQUIRES: the table is in a local folder.
+    """
+    rows = FOREIGN_ROWS.drop_columns(["_ingestion_date"])
+    (date,) = FOREIGN_ROWS["_ingestion_date"].to_pylist()
+    path = f"_ingestion_date={date}/foreign-{uuid.uuid4()}.parquet"
+    file = Path(table.uri) / path
+    file.parent.mkdir(exist_ok=True)
+    pyarrow.parquet.write_table(rows, file)
+    statistics = {
+        "numRecords": rows.num_rows,
+        "minValues": {},
+        "maxValues": {},
+        "nullCount": {name: rows[name].null_count for name in rows.column_names},
+    }
+    return {
+        "add": {
+            "path": path,
+            "partitionValues": {"_ingestion_date": date},
+            "size": file.stat().st_size,
+            "modificationTime": time.time_ns() // 1_000_000,
+            "dataChange": True,
+            "stats": json.dumps(statistics),
+        }
+    }

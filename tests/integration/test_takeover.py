@@ -172,7 +172,7 @@ def test_back_to_the_original_and_to_bronze_again(
         copy_by_original(broker, topic, group, original)
         produce(broker, topic, 20)
         instance = copy_by_bronze(broker, topic, group, start, variables)
-    assert instance.log().count("begins at offset 60: take-over: group offset") == 3
+    assert instance.log().count("begins at offset 60: take-over: table's last offset + 1") == 3
     assert "another program wrote to the table" in instance.log()
     assert_exactly_once(table, broker, group)
 
@@ -207,6 +207,7 @@ def test_back_at_bronze_after_the_original_died_before_its_first_commit(
 def test_a_foreign_row_ahead_of_the_progress_skips_no_record(
     broker, topic, table, group, environment, start
 ):
+    """Nor when the group's offsets are moved besides; once it is deleted, the topic goes on."""
     variables = environment(topic)
     produce(broker, topic, 20)
     copy_by_bronze(broker, topic, group, start, variables)
@@ -217,10 +218,21 @@ def test_a_foreign_row_ahead_of_the_progress_skips_no_record(
     write_deltalake(table.delta_rs(), ahead, mode="append")
     produce(broker, topic, 20)
 
-    instance = start(variables, "run", "--once")
-    assert instance.wait_exit(60) == 1
-    assert "somebody appended rows behind our progress" in instance.log()
-    assert len(table.rows_by_delta_rs()) == 20 * 3 + 1
+    def refuse() -> None:
+        instance = start(variables, "run", "--once")
+        assert instance.wait_exit(60) == 1
+        assert "somebody appended rows behind our progress" in instance.log()
+        assert len(table.rows_by_delta_rs()) == 20 * 3 + 1
+
+    refuse()
+    (of_row,) = row["_kafka_partition"].to_pylist()
+    to_its_progress, to_its_end = {0, 1, 2} - {of_row}
+    set_group_offsets(broker, f"{topic}:{to_its_progress}", group, "--to-offset", "20")
+    set_group_offsets(broker, f"{topic}:{to_its_end}", group, "--to-offset", "40")
+    refuse()
+    table.delta_rs().delete("_kafka_offset = 30")
+    assert start(variables, "run", "--once").wait_exit(60) == 0
+    assert_exactly_once(table, broker, group)
 
 
 def test_a_group_that_was_reset_forward_loses_no_record(

@@ -441,14 +441,19 @@ void Simulation::write_as_original(const std::string& topic) {
   if (commit.rows.empty()) return;
   outcome_.foreign_rows += commit.rows.size();
   table.commits.push_back(std::move(commit));
-  const bool is_known = !table.txns().empty();
-  const bool group_tells =
-      std::any_of(kafka_.group_offsets.begin(), kafka_.group_offsets.end(), [&](const auto& entry) {
-        return entry.first.topic == topic && entry.second.metadata.empty();
-      });
-  // Killed in between: the next write begins where this one did. Rows of which the group tells
-  // nothing halt a topic that bronze knows: somebody sets the group's offsets then.
-  if (chance(30) && (!is_known || group_tells)) return;
+  // Killed in between: the next write begins where this one did. Rows of a partition of which the
+  // group tells nothing halt a topic that bronze knows: somebody sets the group's offsets then.
+  const delta::TxnMap txns = table.txns();
+  const auto group_tells = [&](const auto& entry) {
+    const auto told = kafka_.group_offsets.find(entry.first);
+    const auto progress = ingest::position_in(
+        txns,
+        ingest::partition_app_id(k_group, kafka_.topic(topic).identity, entry.first.partition));
+    return told != kafka_.group_offsets.end() && told->second.metadata.empty() &&
+           told->second.offset > progress.value_or(Offset{});
+  };
+  const bool may_die = txns.empty() || std::all_of(reached.begin(), reached.end(), group_tells);
+  if (chance(30) && may_die) return;
   for (const auto& [partition, offset] : reached) kafka_.group_offsets[partition] = offset;
 }
 

@@ -79,6 +79,7 @@ class FilesOnlyTable final : public delta::TableSink {
   [[nodiscard]] const delta::SnapshotView& snapshot() const override { return view_; }
   delta::Lookup has_data_files() override { return {unexpected(), false, 0}; }
   delta::LastOffsets last_offsets(const OffsetMap& /*from*/) override { return {unexpected(), {}}; }
+  delta::LastIngestion last_ingestion() override { return {unexpected(), {}}; }
   delta::Lookup log_entry_has_txn(std::uint64_t /*version*/,
                                   const std::string& /*prefix*/) override {
     return {unexpected(), false, 0};

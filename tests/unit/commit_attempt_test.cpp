@@ -51,6 +51,10 @@ class ScriptedTable final : public delta::TableSink {
     ADD_FAILURE() << "an attempt never asks how far the rows go";
     return {};
   }
+  delta::LastIngestion last_ingestion() override {
+    ADD_FAILURE() << "an attempt never asks when rows were ingested";
+    return {};
+  }
   delta::Lookup log_entry_has_txn(std::uint64_t /*version*/,
                                   const std::string& /*prefix*/) override {
     ADD_FAILURE() << "an attempt never asks who wrote an entry";

@@ -120,6 +120,16 @@ TEST(Epoch, AStartTimeIsLaterThanAllBefore) {
   EXPECT_EQ(registration->steps.at(1).next, 5'001);
 }
 
+TEST(Epoch, AStartTimeIsLaterThanEveryRow) {
+  StartFacts facts = with_new_epochs();
+  facts.last_ingestion = 7'000;
+  EXPECT_EQ(registration_of(facts).value().steps.at(1).next, 7'001) << "a clock was ahead";
+  facts.last_ingestion = 1'000 + 3'600'000'001;
+  EXPECT_EQ(registration_of(facts).value().steps.at(1).next, 1'000) << "more than an hour";
+  facts.last_ingestion = 999;
+  EXPECT_EQ(registration_of(facts).value().steps.at(1).next, 1'000);
+}
+
 TEST(Epoch, TheFormerTopicIsTheOneThatBeganLast) {
   StartFacts facts = with_new_epochs();
   facts.table.txns[txn_of({"first-uuid", 1}, k_p0)] = 70;

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -59,7 +60,9 @@ class IngestDiscovery : public testing::Test {
                                 .file_age_max = 30min},
                      .start = StartEarliest{},
                      .mode = mode,
-                     .table_spec = {}},
+                     .table_spec = {.schema_json = {},
+                                    .partition_columns = {},
+                                    .configuration = table_configuration_}},
         LaneParts{
             .source = source_,
             .executor = executor_,
@@ -112,6 +115,7 @@ class IngestDiscovery : public testing::Test {
   }
 
   std::vector<std::string> patterns_ = {"^t"};
+  std::map<std::string, std::string> table_configuration_;
   std::chrono::milliseconds batch_interval_ = 1s;
   std::uint64_t batch_bytes_max_ = 1'000'000;
   fakes::FakeClock clock_;
@@ -382,6 +386,25 @@ TEST_F(IngestDiscovery, PartitionsThatAreLostAndComeBackAreNotReadTwice) {
   produce("t", 3);
   pass(3min, 1s);
   EXPECT_EQ(rows("t"), 8U);
+}
+
+TEST_F(IngestDiscovery, CheckpointsOfAllTopicsAreOneStrandBesideTheCommits) {
+  table_configuration_ = {{"delta.checkpointInterval", "1"}};
+  build(RunMode::kUntilStopped);
+  pass(1s);
+  for (const std::string topic : {"t1", "t2", "t3"}) create(topic, 5);
+  assign({"t1", "t2", "t3"});
+  // A worker is busy with the first checkpoint all the time.
+  for (int i = 0; i < 1'000; ++i) {
+    ASSERT_TRUE(ingest_->turn());
+    while (executor_.strands() > (executor_.waiting(k_checkpoint_strand) > 0 ? 1U : 0U)) {
+      executor_.run_one(executor_.waiting(k_checkpoint_strand) > 0 ? 1 : 0);
+    }
+    clock_.advance(100ms);
+    if (i == 500) produce("t1", 2);
+  }
+  EXPECT_EQ(executor_.waiting(k_checkpoint_strand), 3U);
+  EXPECT_EQ(rows("t1") + rows("t2") + rows("t3"), 17U);
 }
 
 }  // namespace

@@ -24,8 +24,8 @@ use super::upload::Blocks;
 use crate::errors::{Fault, Result};
 
 const ZSTD_LEVEL: i32 = 1;
-/// Encoded; a little more than goes up as one part. A row group is copied when it ends, so this much
-/// memory is needed twice.
+/// Encoded; a little more than goes up as one part. A row group is copied when it ends, so this
+/// much memory is needed twice.
 const ROW_GROUP_BYTES_MAX: usize = 9 << 20;
 /// A page ends with the rows that reach this. Rows come in pieces of a little less than 128 KiB, so
 /// each piece is a page: zstd encodes one of 132 KiB a fifth slower and larger, since it looks at

@@ -1,6 +1,7 @@
 //! Fixtures of this crate's tests.
 
 use std::fmt;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::ops::Range;
@@ -23,6 +24,7 @@ use delta_kernel::object_store::{
     ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
 };
 use futures::stream::BoxStream;
+use futures::StreamExt;
 use url::Url;
 use uuid::Uuid;
 
@@ -338,6 +340,8 @@ pub(crate) struct FakeStore {
     pub(crate) reads_fail: Mutex<bool>,
     /// What was read, in order.
     pub(crate) reads: Mutex<Vec<String>>,
+    /// What listings told, in order.
+    listed: Arc<Mutex<Vec<String>>>,
     /// Panics in the next put.
     pub(crate) panics: Mutex<bool>,
     /// Fails so many puts that are not conditional.
@@ -359,6 +363,7 @@ impl FakeStore {
             create: Mutex::new(create),
             reads_fail: Mutex::new(false),
             reads: Mutex::new(Vec::new()),
+            listed: Arc::default(),
             panics: Mutex::new(false),
             uploads_fail: Mutex::new(0),
             parts_fail: Mutex::new(0),
@@ -374,9 +379,24 @@ impl FakeStore {
 
     /// The names of the files that were read since the last call.
     pub(crate) fn take_reads(&self) -> Vec<String> {
-        let reads = std::mem::take(&mut *self.reads.lock().unwrap());
-        let name = |path: &String| path.rsplit('/').next().unwrap().to_owned();
-        reads.iter().map(name).collect()
+        names(&std::mem::take(&mut *self.reads.lock().unwrap()))
+    }
+
+    /// The names of the files that listings told since the last call.
+    pub(crate) fn take_listed(&self) -> Vec<String> {
+        names(&std::mem::take(&mut *self.listed.lock().unwrap()))
+    }
+
+    fn recorded(
+        &self,
+        listing: BoxStream<'static, object_store::Result<ObjectMeta>>,
+    ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        let listed = self.listed.clone();
+        let record = move |object: &object_store::Result<ObjectMeta>| {
+            let location = object.as_ref().unwrap().location.to_string();
+            listed.lock().unwrap().push(location);
+        };
+        listing.inspect(record).boxed()
     }
 
     fn note(&self, what: String) {
@@ -402,6 +422,11 @@ fn gone(path: &Path, error: object_store::Error) -> object_store::Error {
         path: path.to_string(),
         source: error.into(),
     }
+}
+
+fn names(paths: &[String]) -> Vec<String> {
+    let name = |path: &String| path.rsplit('/').next().unwrap().to_owned();
+    paths.iter().map(name).collect()
 }
 
 fn time_out() -> object_store::Error {
@@ -551,7 +576,18 @@ impl ObjectStore for FakeStore {
         if *self.reads_fail.lock().unwrap() {
             return Box::pin(futures::stream::once(async { Err(time_out()) }));
         }
-        self.inner.list(prefix)
+        self.recorded(self.inner.list(prefix))
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        if *self.reads_fail.lock().unwrap() {
+            return Box::pin(futures::stream::once(async { Err(time_out()) }));
+        }
+        self.recorded(self.inner.list_with_offset(prefix, offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> object_store::Result<ListResult> {
@@ -647,4 +683,33 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>, response: Option<(&str, &
         )
         .unwrap();
     }
+}
+
+/// One file with rows `(partition, first offset, count)`.
+pub(crate) fn add_file(table: &Table, content: &[(i32, i64, i64)]) -> String {
+    let mut file = table.open_file(DAY).unwrap();
+    for &(partition, first, count) in content {
+        append(&mut file, rows(partition, first, count)).unwrap();
+    }
+    let finished = file.finish().unwrap();
+    expect(finished.outcome, Status::Ok);
+    let put = table.put(&request(&[], "t"), &set(&[&file])).unwrap();
+    expect(put.outcome, Status::Ok);
+    finished.path
+}
+
+pub(crate) fn delete(directory: &TempDir, path: &str) {
+    fs::remove_file(directory.path().join("base/bronze_a").join(path)).unwrap();
+}
+
+/// Changes the text of a log entry.
+pub(crate) fn edit(directory: &TempDir, version: u64, change: impl Fn(String) -> String) {
+    let path = log_file(directory, "bronze_a", &format!("{version:020}.json"));
+    fs::write(&path, change(fs::read_to_string(&path).unwrap())).unwrap();
+}
+
+pub(crate) fn without_stats(text: String) -> String {
+    let begin = text.find(r#","stats":""#).expect("there are statistics");
+    let end = begin + text[begin..].find(r#"}""#).unwrap() + 2;
+    text[..begin].to_owned() + &text[end..]
 }

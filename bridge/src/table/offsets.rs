@@ -13,6 +13,7 @@ use std::sync::Arc;
 use delta_kernel::arrow::array::{Array, AsArray, RecordBatch, StringArray};
 use delta_kernel::arrow::datatypes::{Int32Type, Int64Type};
 use delta_kernel::engine::arrow_data::EngineDataArrowExt;
+use delta_kernel::scan::state::DvInfo;
 use delta_kernel::scan::ScanMetadata;
 use delta_kernel::schema::{DataType, SchemaRef, StructField, StructType};
 use delta_kernel::{FileMeta, KernelError, KernelResult, SnapshotRef};
@@ -32,8 +33,8 @@ const READ_TOGETHER_MAX: usize = 16;
 /// Kafka partition -> greatest offset.
 type Greatest = HashMap<i32, i64>;
 
-/// Of the live files. Rows before `from` of their partition need not be found: an answer below it,
-/// or none, says that there is no row at or after it. Rows hidden by a deletion vector count.
+/// Of the live rows. Rows before `from` of their partition need not be found: an answer below it,
+/// or none, says that there is no row at or after it.
 pub(super) fn last_offsets(
     store: &StoreInner,
     root: &Url,
@@ -42,6 +43,7 @@ pub(super) fn last_offsets(
 ) -> KernelResult<Greatest> {
     let mut search = Search {
         store,
+        root,
         columns: columns()?,
         from: from.iter().map(|p| (p.partition, p.offset)).collect(),
         greatest: Greatest::new(),
@@ -58,9 +60,11 @@ pub(super) fn last_offsets(
     Ok(search.greatest)
 }
 
-struct LiveFile {
-    meta: FileMeta,
-    stats: Option<Value>,
+pub(super) struct LiveFile {
+    pub(super) meta: FileMeta,
+    pub(super) stats: Option<Value>,
+    /// With one, the statistics are bounds only.
+    deletion_vector: Option<DvInfo>,
 }
 
 /// What the statistics of a file say about the Kafka columns of its rows.
@@ -82,24 +86,30 @@ struct Unclear {
 
 struct Search<'a> {
     store: &'a StoreInner,
+    root: &'a Url,
     columns: SchemaRef,
     from: HashMap<i32, i64>,
     greatest: Greatest,
-    pending: Vec<(Unclear, FileMeta)>,
+    pending: Vec<(Unclear, LiveFile)>,
 }
 
 impl Search<'_> {
     fn look_at(&mut self, file: LiveFile) -> KernelResult<()> {
-        match content(file.stats.as_ref()) {
-            Content::Nothing => {}
-            Content::OnePartition(partition, offset) => {
-                raise(&mut self.greatest, partition, offset)
+        let unclear = match content(file.stats.as_ref()) {
+            Content::Nothing => return Ok(()),
+            Content::OnePartition(partition, offset) if file.deletion_vector.is_none() => {
+                raise(&mut self.greatest, partition, offset);
+                return Ok(());
             }
-            Content::Unclear(unclear) => {
-                if self.may_raise(&unclear) {
-                    self.pending.push((unclear, file.meta));
-                }
-            }
+            Content::OnePartition(partition, offset) => Unclear {
+                first_partition: partition,
+                last_partition: partition,
+                greatest_offset: offset,
+            },
+            Content::Unclear(unclear) => unclear,
+        };
+        if self.may_raise(&unclear) {
+            self.pending.push((unclear, file));
         }
         if self.pending.len() >= PENDING_MAX {
             self.read_pending()?;
@@ -115,8 +125,18 @@ impl Search<'_> {
         while !pending.is_empty() {
             let next = pending.split_off(pending.len().saturating_sub(together));
             together = (together * 2).min(READ_TOGETHER_MAX);
-            let files: Vec<FileMeta> = next.into_iter().rev().map(|(_, meta)| meta).collect();
-            self.read(&files)?;
+            let (cut, whole): (Vec<_>, Vec<_>) = next
+                .into_iter()
+                .rev()
+                .map(|(_, file)| file)
+                .partition(|file| file.deletion_vector.is_some());
+            let whole: Vec<FileMeta> = whole.into_iter().map(|file| file.meta).collect();
+            self.read(&whole, |_| true)?;
+            for file in cut {
+                let left = self.left_in(&file)?;
+                // Rows past the end of the selection are left.
+                self.read(&[file.meta], |row| left.get(row).copied().unwrap_or(true))?;
+            }
             pending.retain(|(unclear, _)| self.may_raise(unclear));
         }
         Ok(())
@@ -135,8 +155,19 @@ impl Search<'_> {
         })
     }
 
-    fn read(&mut self, files: &[FileMeta]) -> KernelResult<()> {
+    /// Which rows the file's deletion vector leaves.
+    fn left_in(&self, file: &LiveFile) -> KernelResult<Vec<bool>> {
+        let Some(vector) = &file.deletion_vector else {
+            return Ok(Vec::new());
+        };
+        let left = vector.get_selection_vector(self.store.engine.as_ref(), self.root)?;
+        Ok(left.unwrap_or_default())
+    }
+
+    /// `keep` is asked for rows by their number, counted over all `files`.
+    fn read(&mut self, files: &[FileMeta], keep: impl Fn(usize) -> bool) -> KernelResult<()> {
         let parquet = self.store.engine.parquet_handler();
+        let mut rows_before = 0;
         for batch in parquet.read_parquet_files(files, self.columns.clone(), None)? {
             let rows = batch?.try_into_record_batch()?;
             let partitions = rows.column(0).as_primitive_opt::<Int32Type>();
@@ -147,7 +178,7 @@ impl Search<'_> {
                 ));
             };
             for row in 0..rows.num_rows() {
-                if partitions.is_valid(row) && offsets.is_valid(row) {
+                if keep(rows_before + row) && partitions.is_valid(row) && offsets.is_valid(row) {
                     raise(
                         &mut self.greatest,
                         partitions.value(row),
@@ -155,6 +186,7 @@ impl Search<'_> {
                     );
                 }
             }
+            rows_before += rows.num_rows();
         }
         Ok(())
     }
@@ -206,7 +238,13 @@ fn content(stats: Option<&Value>) -> Content {
     })
 }
 
-fn live_files(root: &Url, scanned: ScanMetadata) -> KernelResult<Vec<LiveFile>> {
+pub(super) fn live_files(root: &Url, scanned: ScanMetadata) -> KernelResult<Vec<LiveFile>> {
+    let mut vectors =
+        scanned.visit_scan_files(HashMap::new(), |found: &mut HashMap<_, _>, file| {
+            if file.dv_info.has_vector() {
+                found.insert(file.path, file.dv_info);
+            }
+        })?;
     let (data, selected) = scanned.scan_files.into_parts();
     let rows: RecordBatch = data.try_into_record_batch()?;
     let paths = text_column(&rows, "path")?;
@@ -227,6 +265,7 @@ fn live_files(root: &Url, scanned: ScanMetadata) -> KernelResult<Vec<LiveFile>> 
             .join(paths.value(row))
             .map_err(|e| KernelError::generic(format!("data file {}: {e}", paths.value(row))))?;
         files.push(LiveFile {
+            deletion_vector: vectors.remove(paths.value(row)),
             meta: FileMeta {
                 location,
                 last_modified: times.value(row),

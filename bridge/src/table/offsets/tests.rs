@@ -1,42 +1,11 @@
 //! A file that was deleted from the disk shows that nobody read it.
 
-use std::fs;
-
 use delta_kernel::arrow::array::{ArrayRef, Int32Array, Int64Array, StructArray};
 
 use super::*;
 use crate::ffi::Status;
 use crate::store::testing::*;
 use crate::table::Table;
-
-/// One file with rows `(partition, first offset, count)`.
-fn add_file(table: &Table, content: &[(i32, i64, i64)]) -> String {
-    let mut file = table.open_file(DAY).unwrap();
-    for &(partition, first, count) in content {
-        append(&mut file, rows(partition, first, count)).unwrap();
-    }
-    let finished = file.finish().unwrap();
-    expect(finished.outcome, Status::Ok);
-    let put = table.put(&request(&[], "t"), &set(&[&file])).unwrap();
-    expect(put.outcome, Status::Ok);
-    finished.path
-}
-
-fn delete(directory: &TempDir, path: &str) {
-    fs::remove_file(directory.path().join("base/bronze_a").join(path)).unwrap();
-}
-
-/// Changes the text of a log entry.
-fn edit(directory: &TempDir, version: u64, change: impl Fn(String) -> String) {
-    let path = log_file(directory, "bronze_a", &format!("{version:020}.json"));
-    fs::write(&path, change(fs::read_to_string(&path).unwrap())).unwrap();
-}
-
-fn without_stats(text: String) -> String {
-    let begin = text.find(r#","stats":""#).expect("there are statistics");
-    let end = begin + text[begin..].find(r#"}""#).unwrap() + 2;
-    text[..begin].to_owned() + &text[end..]
-}
 
 fn ask(table: &Table, from: &[(i32, i64)]) -> Vec<(i32, i64)> {
     let from: Vec<_> = from
@@ -136,12 +105,13 @@ fn files_without_statistics_are_read() {
 }
 
 #[test]
-fn removed_files_do_not_count_and_hidden_rows_do() {
+fn neither_removed_files_nor_hidden_rows_count() {
     let (directory, store) = local();
     let table = created(&store, "bronze_a");
-    add_file(&table, &[(0, 0, 5), (1, 0, 5)]);
-    let removed = add_file(&table, &[(0, 5, 5), (1, 5, 5)]);
-    edit(&directory, 2, |text| {
+    add_file(&table, &[(0, 100, 29), (1, 7, 1)]);
+    add_file(&table, &[(2, 0, 30)]);
+    let removed = add_file(&table, &[(0, 200, 5), (1, 205, 5)]);
+    edit(&directory, 3, |text| {
         text.lines()
             .map(|line| match line.contains(r#"{"add":"#) {
                 false => format!("{line}\n"),
@@ -149,22 +119,26 @@ fn removed_files_do_not_count_and_hidden_rows_do() {
             })
             .collect()
     });
-    edit(&directory, 1, |text| {
-        text.replace(
-            r#"{"add":{"#,
-            concat!(
-                r#"{"add":{"deletionVector":{"storageType":"u","#,
-                r#""pathOrInlineDv":"ab^-aqEH.-t@S}K{vb[*k^","offset":4,"sizeInBytes":40,"cardinality":6},"#,
-            ),
-        )
-    });
+    // The example of the protocol: rows 3, 4, 7, 11, 18 and 29 of each file are deleted.
+    for version in [1, 2] {
+        edit(&directory, version, |text| {
+            text.replace(
+                r#"{"add":{"#,
+                concat!(
+                    r#"{"add":{"deletionVector":{"storageType":"i","pathOrInlineDv":"#,
+                    r#""^Bg9^0rr910000000000iXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L","#,
+                    r#""sizeInBytes":44,"cardinality":6},"#,
+                ),
+            )
+        });
+    }
     edit(&directory, 0, |text| {
         text.replace(
             r#"{"minReaderVersion":1,"minWriterVersion":2}"#,
             r#"{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors"],"writerFeatures":["deletionVectors","appendOnly"]}"#,
         )
     });
-    assert_eq!(ask(&loaded(&store, "bronze_a"), &[]), [(0, 4), (1, 4)]);
+    assert_eq!(ask(&loaded(&store, "bronze_a"), &[]), [(0, 128), (2, 28)]);
 }
 
 /// Foreign rows may come from no partition at all.
@@ -202,6 +176,7 @@ fn what_may_wait_is_bounded() {
     let snapshot = table.snapshot().unwrap();
     let mut search = Search {
         store: &table.store,
+        root: &table.root,
         columns: columns().unwrap(),
         from: HashMap::new(),
         greatest: Greatest::new(),
@@ -221,6 +196,7 @@ fn what_may_wait_is_bounded() {
                 r#"{"numRecords":14,"minValues":{"_kafka_partition":0},"maxValues":{"_kafka_partition":1,"_kafka_offset":8},"nullCount":{"_kafka_partition":0}}"#,
             )
             .unwrap(),
+            deletion_vector: None,
         };
         search.look_at(file).unwrap();
         assert!(search.pending.len() < PENDING_MAX);
