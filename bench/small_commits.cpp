@@ -23,7 +23,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/malloc_settings.h"
 #include "batch/schema.h"
 #include "delta/delta_store.h"
 
@@ -260,7 +259,6 @@ bool measure(const fs::path& folder, int versions) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  tune_malloc();
   const fs::path folder = fs::path(argc > 1 ? argv[1] : "/dev/shm") /
                           ("bronze-small-commits-" + std::to_string(::getpid()));
   const bool done = measure(folder, argc > 2 ? std::stoi(argv[2]) : 100'000);

@@ -12,6 +12,9 @@ find_package(nlohmann_json REQUIRED)
 pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka>=2.12)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 
+# Into the program itself, so that its settings are the ones that were tried with it.
+find_library(BRONZE_JEMALLOC NAMES libjemalloc_pic.a REQUIRED)
+
 add_library(bronze_dependencies INTERFACE)
 target_link_libraries(bronze_dependencies INTERFACE
   PkgConfig::rdkafka spdlog::spdlog CLI11::CLI11 simdjson::simdjson

@@ -21,7 +21,6 @@
 
 #include "app.h"
 #include "base/kill_point.h"
-#include "base/malloc_settings.h"
 #include "base/sabotage.h"
 #include "check_app.h"
 #include "commands/check_output.h"
@@ -354,7 +353,6 @@ int command_line(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  bronze::tune_malloc();
   try {
 #ifdef BRONZE_TEST_HOOKS
     if (const auto point = bronze::config::process_environment()("BRONZE_KILL_POINT")) {
