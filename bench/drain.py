@@ -59,11 +59,22 @@ def measured(command: list[str], environment: dict[str, str], box: Box | None = 
         environment,
         file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
     )
-    _, status, usage = os.wait4(pid, 0)
+    peak_mb = 0.0
+    while (ended := os.wait4(pid, os.WNOHANG))[0] == 0:
+        peak_mb = max(peak_mb, peak_mb_of(pid))
+        time.sleep(0.01)
+    _, status, usage = ended
     seconds = time.monotonic() - begun
     if os.waitstatus_to_exitcode(status) != 0:
         raise SystemExit(f"{command[0]} ended with {os.waitstatus_to_exitcode(status)}")
-    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return Run(seconds, usage.ru_utime + usage.ru_stime, peak_mb)
+
+
+def peak_mb_of(pid: int) -> float:
+    """So far. (ru_maxrss begins with the memory of whoever started the process.)"""
+    status = Path(f"/proc/{pid}/status").read_text()
+    peaks = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(peaks[0]) / 1024 if peaks else 0.0
 
 
 def bare_loop(broker: Broker) -> Run:

@@ -77,7 +77,8 @@ delta::StoreSettings store_settings(const config::Config& config) {
           .options = config.store.options,
           .engine_info = std::string("bronze/") + k_version,
           .connect_timeout = k_store_connect_timeout,
-          .request_timeout = store_request_timeout()};
+          .request_timeout = store_request_timeout(),
+          .compression = config.compression};
 }
 
 namespace {

@@ -1,6 +1,7 @@
 //! One Parquet file: encoded and compressed as rows arrive, held in memory, uploaded at the end or,
 //! when it is large, in parts while rows arrive.
 
+pub(crate) mod compression;
 mod encoding;
 #[cfg(test)]
 mod tests;
@@ -67,12 +68,20 @@ impl DataFile {
         partition_value: &str,
     ) -> Result<Self> {
         let context = write_context(&store, snapshot, partition_value)?;
-        let name = format!("part-00000-{}-c000.zstd.parquet", Uuid::new_v4());
+        let name = format!(
+            "part-00000-{}-c000{}.parquet",
+            Uuid::new_v4(),
+            compression::name_part(store.compression)
+        );
         let location = context
             .write_dir()
             .join(&name)
             .map_err(|e| Fault::contract(format!("{name}: {e}")))?;
-        let encoder = Encoder::new(context.physical_data_schema(), context.stats_columns())?;
+        let encoder = Encoder::new(
+            context.physical_data_schema(),
+            context.stats_columns(),
+            store.compression,
+        )?;
         let width = encoder.width();
         Ok(Self {
             object: object_path(&location)?,

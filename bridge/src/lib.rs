@@ -72,6 +72,20 @@ pub mod ffi {
         connect_timeout_ms: u32,
         /// For one HTTP request, the body included.
         request_timeout_ms: u32,
+        /// Of new data files.
+        codec: Codec,
+        /// With Codec::Zstd, 1 to 22.
+        zstd_level: i32,
+    }
+
+    /// What compresses the pages of a Parquet file.
+    #[derive(Debug, Clone, Copy)]
+    enum Codec {
+        Zstd,
+        Snappy,
+        /// LZ4_RAW
+        Lz4,
+        Uncompressed,
     }
 
     /// What a snapshot says about its table.

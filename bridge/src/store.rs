@@ -15,6 +15,7 @@ use bytes::Bytes;
 use delta_kernel::object_store::multipart::MultipartStore;
 use delta_kernel::object_store::path::Path;
 use delta_kernel::object_store::{DynObjectStore, ObjectStoreExt};
+use delta_kernel::parquet::basic::Compression;
 use delta_kernel::Engine;
 use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
 use delta_kernel_default_engine::DefaultEngineBuilder;
@@ -22,6 +23,7 @@ use tokio::runtime::Runtime;
 use url::Url;
 use uuid::Uuid;
 
+use crate::data_file::compression::compression;
 use crate::errors::{guarded, outcome, Fault, Result};
 use crate::ffi::{Outcome, Status, StoreOptions};
 use crate::table::Table;
@@ -30,8 +32,8 @@ use commit_put::{CommitStore, PutAnswer};
 use futures::future::join;
 
 const PROBE_DIRECTORY: &str = "_bronze_probe";
-/// Threads exist while they are needed. Each checkpoint under way blocks one and needs another, so
-/// a low limit is a deadlock.
+/// Threads exist while they are needed: what blocks in the runtime takes one and may need another,
+/// so a low limit is a deadlock.
 const BLOCKING_THREADS_MAX: usize = 512;
 /// Log entries that a snapshot reads at the same time.
 const READS_IN_FLIGHT_MAX: NonZeroUsize = NonZeroUsize::new(32).expect("not zero");
@@ -53,6 +55,8 @@ pub(crate) struct StoreInner {
     /// Ends with a slash.
     pub(crate) base: Url,
     pub(crate) engine_info: String,
+    /// Of new data files.
+    pub(crate) compression: Compression,
     /// `Some` until dropped.
     runtime: Option<Runtime>,
 }
@@ -60,7 +64,7 @@ pub(crate) struct StoreInner {
 pub fn open_store(options: &StoreOptions) -> Result<Box<Store>> {
     guarded("open_store", || {
         let backend = backend::open(options)?;
-        let inner = StoreInner::new(backend, options.engine_info.clone())?;
+        let inner = StoreInner::new(backend, options)?;
         Ok(Box::new(Store {
             inner: Arc::new(inner),
         }))
@@ -80,7 +84,7 @@ impl Store {
 }
 
 impl StoreInner {
-    fn new(backend: Backend, engine_info: String) -> Result<Self> {
+    fn new(backend: Backend, options: &StoreOptions) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .max_blocking_threads(BLOCKING_THREADS_MAX)
@@ -99,7 +103,8 @@ impl StoreInner {
             parts: backend.parts,
             commits: backend.commits,
             base: backend.base,
-            engine_info,
+            engine_info: options.engine_info.clone(),
+            compression: compression(options.codec, options.zstd_level)?,
             runtime: Some(runtime),
         })
     }

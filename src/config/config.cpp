@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 
+#include "config/compression_config.h"
 #include "config/extra_columns_config.h"
 #include "config/kafka_config.h"
 #include "config/reader.h"
@@ -163,6 +164,7 @@ LoadResult load_config(const EnvLookup& env, std::optional<std::uint64_t> cgroup
   config.batch = read_batch(reader);
   config.store = read_store_config(reader);
   config.extra_columns = read_extra_columns(reader);
+  config.compression = read_compression(reader);
   config.policies = read_policies(reader);
   config.health = read_health(reader);
   config.http = read_http(reader);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/extra_columns.h"
+#include "base/parquet_compression.h"
 #include "base/policies.h"
 #include "base/start_policy.h"
 
@@ -91,6 +92,7 @@ struct Config {
   StoreConfig store;
   /// Of the tables that are created.
   ExtraColumns extra_columns;
+  ParquetCompression compression;
   Policies policies;
   HealthConfig health;
   HttpConfig http;

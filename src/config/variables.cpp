@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "config/compression_config.h"
 #include "config/properties.h"
 #include "config/reader.h"
 #include "config/rfc3339.h"
@@ -135,6 +136,10 @@ constexpr auto k_variables = std::to_array<Variable>({
      "more columns of new tables: all, or a comma list out of _kafka_topic, _kafka_key,"
      " _kafka_headers, _kafka_timestamp_type",
      k_public, [](const Config& c) -> Effective { return if_any(names_of(c.extra_columns)); }},
+    {"PARQUET_COMPRESSION", "zstd",
+     "how new data files are compressed: zstd, zstd:LEVEL (1 to 22; zstd alone is level 1), snappy,"
+     " lz4 or none",
+     k_public, [](const Config& c) -> Effective { return compression_text(c.compression); }},
     {"WRITE_RETRY_SECONDS", "300",
      "how long transient write faults are retried before the service stops; 0 = not at all",
      k_public, [](const Config& c) -> Effective { return seconds_text(c.write_retry); }},

@@ -8,6 +8,24 @@
 
 namespace bronze::delta {
 
+namespace {
+
+bridge::Codec to_bridge(ParquetCodec codec) {
+  switch (codec) {
+    case ParquetCodec::kZstd:
+      return bridge::Codec::Zstd;
+    case ParquetCodec::kSnappy:
+      return bridge::Codec::Snappy;
+    case ParquetCodec::kLz4:
+      return bridge::Codec::Lz4;
+    case ParquetCodec::kNone:
+      return bridge::Codec::Uncompressed;
+  }
+  return bridge::Codec::Zstd;
+}
+
+}  // namespace
+
 struct DeltaStore::Impl {
   rust::Box<bridge::Store> store;
 };
@@ -19,6 +37,8 @@ DeltaStore::DeltaStore(const StoreSettings& settings) {
   options.engine_info = settings.engine_info;
   options.connect_timeout_ms = static_cast<std::uint32_t>(settings.connect_timeout.count());
   options.request_timeout_ms = static_cast<std::uint32_t>(settings.request_timeout.count());
+  options.codec = to_bridge(settings.compression.codec);
+  options.zstd_level = settings.compression.level;
   impl_ = std::make_unique<Impl>(Impl{bridge::open_store(options)});
 }
 

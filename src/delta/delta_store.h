@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/parquet_compression.h"
 #include "delta/table_reader.h"
 #include "delta/table_sink.h"
 #include "delta/table_totals.h"
@@ -22,6 +23,7 @@ struct StoreSettings {
   std::chrono::milliseconds connect_timeout{};
   /// For one request, its body included.
   std::chrono::milliseconds request_timeout{};
+  ParquetCompression compression{};
 };
 
 /// The object store below DELTA_BASE_PATH. Owned by the app; outlives its tables. Any thread.

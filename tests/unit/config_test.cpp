@@ -299,9 +299,40 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"EXTRA_COLUMNS", "_kafka_offset", "'_kafka_offset' is no extra column"},
         BadValue{"EXTRA_COLUMNS", "_kafka_key,", "'' is no extra column"},
         BadValue{"EXTRA_COLUMNS", " ", "'' is no extra column"},
+        BadValue{"PARQUET_COMPRESSION", "gzip",
+                 "zstd, zstd:LEVEL with a level from 1 to 22, snappy, lz4 or none; it is 'gzip'"},
+        BadValue{"PARQUET_COMPRESSION", "zstd:0", "'zstd:0'"},
+        BadValue{"PARQUET_COMPRESSION", "zstd:23", "'zstd:23'"},
+        BadValue{"PARQUET_COMPRESSION", "zstd:", "'zstd:'"},
+        BadValue{"PARQUET_COMPRESSION", "zstd:-1", "'zstd:-1'"},
+        BadValue{"PARQUET_COMPRESSION", "zstd:1.5", "'zstd:1.5'"},
+        BadValue{"PARQUET_COMPRESSION", "zstd:18446744073709551617", "'zstd:184467"},
+        BadValue{"PARQUET_COMPRESSION", "snappy:1", "'snappy:1'"},
+        BadValue{"PARQUET_COMPRESSION", " ", "level from 1 to 22"},
         BadValue{"DLQ_ENABLED", "maybe", "true or false; it is 'maybe'"},
         BadValue{"DLQ_VALIDATE_JSON", "true", "not supported by this version yet"},
         BadValue{"DLQ_VALIDATE_SCHEMA", "TRUE", "'TRUE' is not supported by this version yet"}));
+
+TEST(Config, ParquetCompressionIsACodecAndForZstdALevel) {
+  const auto read = [](const std::string& text) {
+    return good({{"PARQUET_COMPRESSION", text}}).compression;
+  };
+  const auto zstd = [](int level) {
+    return ParquetCompression{.codec = ParquetCodec::kZstd, .level = level};
+  };
+  EXPECT_EQ(good({}).compression, zstd(1));
+  EXPECT_EQ(read(""), zstd(1));
+  EXPECT_EQ(read("zstd"), zstd(1));
+  EXPECT_EQ(read("zstd:1"), zstd(1));
+  EXPECT_EQ(read("ZSTD:22"), zstd(22));
+  EXPECT_EQ(read("snappy").codec, ParquetCodec::kSnappy);
+  EXPECT_EQ(read("Lz4").codec, ParquetCodec::kLz4);
+  EXPECT_EQ(read("none").codec, ParquetCodec::kNone);
+  for (const std::string text : {"zstd:3", "snappy", "lz4", "none"}) {
+    const auto lines = describe(good({{"PARQUET_COMPRESSION", text}}));
+    EXPECT_EQ(std::ranges::count(lines, "PARQUET_COMPRESSION=" + text), 1) << text;
+  }
+}
 
 TEST(ConfigErrors, AreReportedAllAtOnce) {
   const auto errors = bad({{"KAFKA_TOPICS", "a a,a,a"},

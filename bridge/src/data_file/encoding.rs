@@ -14,7 +14,7 @@ use delta_kernel::engine::arrow_conversion::TryIntoArrow;
 use delta_kernel::engine::writer_options;
 use delta_kernel::expressions::ColumnName;
 use delta_kernel::parquet::arrow::ArrowWriter;
-use delta_kernel::parquet::basic::{Compression, Encoding, ZstdLevel};
+use delta_kernel::parquet::basic::{Compression, Encoding};
 use delta_kernel::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use delta_kernel::parquet::schema::types::ColumnPath;
 use delta_kernel::schema::{SchemaRef as DeltaSchemaRef, StructType};
@@ -23,7 +23,6 @@ use delta_kernel_default_engine::stats::FileStatsAccumulator;
 use super::upload::Blocks;
 use crate::errors::{Fault, Result};
 
-const ZSTD_LEVEL: i32 = 1;
 /// Encoded; a little more than goes up as one part. A row group is copied when it ends, so this
 /// much memory is needed twice.
 const ROW_GROUP_BYTES_MAX: usize = 9 << 20;
@@ -53,7 +52,11 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    pub(super) fn new(schema: &DeltaSchemaRef, stats_columns: &[ColumnName]) -> Result<Self> {
+    pub(super) fn new(
+        schema: &DeltaSchemaRef,
+        stats_columns: &[ColumnName],
+        compression: Compression,
+    ) -> Result<Self> {
         let table: &StructType = schema.as_ref();
         let arrow: Schema = table.try_into_arrow()?;
         let arrow = Arc::new(arrow);
@@ -65,7 +68,7 @@ impl Encoder {
         let writer = ArrowWriter::try_new_with_options(
             Blocks::default(),
             arrow.clone(),
-            writer_options().with_properties(properties(&arrow)?),
+            writer_options().with_properties(properties(&arrow, compression)),
         )?;
         Ok(Self {
             schema: arrow,
@@ -188,9 +191,9 @@ fn has_range(name: &str) -> bool {
     !PAYLOAD_COLUMNS.contains(&name) && !OPAQUE_COLUMNS.contains(&name)
 }
 
-fn properties(schema: &Schema) -> Result<WriterProperties> {
+fn properties(schema: &Schema, compression: Compression) -> WriterProperties {
     let mut builder = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+        .set_compression(compression)
         .set_data_page_size_limit(PAGE_BYTES)
         .set_write_batch_size(ROWS_BETWEEN_LOOKS)
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES_MAX));
@@ -217,7 +220,7 @@ fn properties(schema: &Schema) -> Result<WriterProperties> {
                 .set_column_encoding(column(), Encoding::DELTA_BINARY_PACKED);
         }
     }
-    Ok(builder.build())
+    builder.build()
 }
 
 /// Offsets and timestamps. (Partition numbers repeat; a dictionary suits them better.)

@@ -7,10 +7,11 @@ use delta_kernel::arrow::compute::concat_batches;
 use delta_kernel::arrow::datatypes::Int64Type;
 use delta_kernel::object_store::multipart::MultipartStore;
 use delta_kernel::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use delta_kernel::parquet::basic::{Compression, Encoding};
+use delta_kernel::parquet::basic::{Compression, Encoding, ZstdLevel};
 
 use super::*;
-use crate::ffi::Status;
+use crate::ffi::{Codec, Status, StoreOptions};
+use crate::store::open_store;
 use crate::store::testing::*;
 
 #[test]
@@ -351,4 +352,64 @@ fn random_rows(first: i64, count: i64, state: &mut u64) -> StructArray {
     let mut columns = plain.columns().to_vec();
     columns[0] = noise;
     StructArray::new(plain.fields().clone(), columns, None)
+}
+
+#[test]
+fn files_of_every_codec_come_back_and_are_named_for_it() {
+    let level = |level| Compression::ZSTD(ZstdLevel::try_new(level).unwrap());
+    for (codec, zstd_level, expected, ending) in [
+        (Codec::Zstd, 1, level(1), "-c000.zstd.parquet"),
+        (Codec::Zstd, 22, level(22), "-c000.zstd.parquet"),
+        (
+            Codec::Snappy,
+            0,
+            Compression::SNAPPY,
+            "-c000.snappy.parquet",
+        ),
+        (Codec::Lz4, 0, Compression::LZ4_RAW, "-c000.lz4raw.parquet"),
+        (
+            Codec::Uncompressed,
+            0,
+            Compression::UNCOMPRESSED,
+            "-c000.parquet",
+        ),
+    ] {
+        let directory = TempDir::new();
+        let base = format!("file://{}/base", directory.path().display());
+        let store = open_store(&StoreOptions {
+            codec,
+            zstd_level,
+            ..options(base, &[])
+        })
+        .unwrap();
+        let table = created(&store, "bronze_a");
+        let mut file = table.open_file(DAY).unwrap();
+        append(&mut file, rows(0, 0, 1_000)).unwrap();
+        let result = file.finish().unwrap();
+        assert!(result.path.ends_with(ending), "{}", result.path);
+        let path = directory.path().join("base/bronze_a").join(result.path);
+        let builder =
+            ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap()).unwrap();
+        let stored = builder.metadata().row_group(0).column(0).compression();
+        // The file tells the codec, not its level.
+        assert_eq!(
+            std::mem::discriminant(&stored),
+            std::mem::discriminant(&expected)
+        );
+        let read: usize = builder
+            .build()
+            .unwrap()
+            .map(|b| b.unwrap().num_rows())
+            .sum();
+        assert_eq!(read, 1_000);
+    }
+}
+
+#[test]
+fn a_level_that_zstd_does_not_have_is_refused() {
+    let options = StoreOptions {
+        zstd_level: 23,
+        ..options("file:///nowhere".into(), &[])
+    };
+    assert!(open_store(&options).is_err());
 }

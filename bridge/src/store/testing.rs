@@ -33,7 +33,7 @@ use super::commit_put::CommitStore;
 use super::{open_store, Store, StoreInner};
 use crate::data_file::{new_file_set, DataFile, FileSet};
 use crate::ffi::{
-    CommitRequest, KeyValue, PutResult as TablePut, Status, StoreOptions, TableSpec, Txn,
+    Codec, CommitRequest, KeyValue, PutResult as TablePut, Status, StoreOptions, TableSpec, Txn,
 };
 use crate::table::Table;
 
@@ -56,6 +56,8 @@ pub(crate) fn options(base_uri: String, options: &[(&str, &str)]) -> StoreOption
         engine_info: "bronze/test".into(),
         connect_timeout_ms: 2_000,
         request_timeout_ms: 2_000,
+        codec: Codec::Zstd,
+        zstd_level: 1,
     }
 }
 
@@ -106,7 +108,7 @@ pub(crate) fn over(fake: Arc<FakeStore>) -> Box<Store> {
         base: Url::parse("memory:///base/").unwrap(),
     };
     Box::new(Store {
-        inner: Arc::new(StoreInner::new(backend, "bronze/test".into()).unwrap()),
+        inner: Arc::new(StoreInner::new(backend, &options(String::new(), &[])).unwrap()),
     })
 }
 

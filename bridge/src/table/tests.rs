@@ -551,7 +551,7 @@ fn checkpoints_and_commits_do_not_disturb_each_other() {
     assert_eq!(txns(&fresh, ""), [("a".to_owned(), 100)]);
 }
 
-/// A checkpoint blocks one thread of the runtime and needs another.
+/// They share the threads of the runtime.
 #[test]
 fn many_tables_can_be_checkpointed_at_once() {
     let (_directory, store) = local();
