@@ -12,7 +12,7 @@ targets_debug := unit_tests property_tests bridge_tests
 targets_tsan := unit_tests
 cargo := cargo
 bridge := --locked --manifest-path bridge/Cargo.toml --target-dir build/bridge
-cpp_files = $(shell git ls-files -co --exclude-standard -- 'src/*.cpp' 'src/*.h' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp')
+cpp_files = $(shell git ls-files -co --exclude-standard -- 'src/*.cpp' 'src/*.h' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp' 'bench/*.h')
 shell_files := $(shell grep -lE '^\#!.*bash' scripts/* deploy/docker/* .ci/run) scripts/newer_suites.sh
 python_files := scripts/run_tests tests/integration tests/image tests/faults bench
 tools := .deps/venv/bin
@@ -53,13 +53,11 @@ soak: ## all faults mixed at random, MINUTES=n of it (10)
 	$(faulty)
 	$(tools)/python -m pytest tests/faults --minutes $(or $(MINUTES),10) -k soak -sv --color=no
 
-bench: ## drain of 2,000,000 records beside a bare librdkafka loop; a trickle; a small commit as the table ages
+bench: ## a drain, also in half a core; small commits as a table ages; a trickle; single steps: 10 minutes
 	scripts/bootstrap test
 	cmake --preset release
-	cmake --build build/release --target bronze small_commits feed bare_loop
-	$(tools)/python bench/drain.py
-	$(tools)/python bench/steady.py
-	build/release/small_commits $(BENCH_FOLDER)
+	cmake --build build/release --target bronze small_commits feed bare_loop micro
+	$(tools)/python bench/all.py
 
 check-fast: ## the unit tests only, seconds after a change
 	scripts/bootstrap build

@@ -5,50 +5,20 @@
 // The same events in every run: events go round the topics, and round the partitions of each.
 // Prints the bytes of payload.
 
-#include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
 
 #include <array>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <random>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "events.h"
+
 namespace {
 
-constexpr std::array<std::string_view, 4> k_status{"available", "en_route", "on_trip", "offline"};
 constexpr int k_flush_timeout_ms = 60'000;
-
-class Events {
- public:
-  std::string_view next() {
-    ++number_;
-    text_.clear();
-    fmt::format_to(
-        std::back_inserter(text_),
-        R"({{"event_id": "{}", "event_type": "driver.location", "trip_id": "{}", "driver_id": "driver-{}", "rider_id": "rider-{}", )"
-        R"("sequence": {}, "latitude": {:.14f}, "longitude": {:.14f}, "speed_kmh": {:.14f}, "accuracy_m": 5.0, )"
-        R"("status": "{}", "timestamp": "2026-03-01T{:02}:{:02}:00.{:03}Z", )"
-        R"("session_id": "{}", "correlation_id": "{}", "causation_id": "{}"}})",
-        id(), id(), bits_() % 5'000, bits_() % 50'000, number_, between(-23.7, -23.4),
-        between(-46.8, -46.5), between(0, 90), k_status[bits_() % k_status.size()], number_ % 24,
-        number_ % 60, number_ % 1000, id(), id(), id());
-    return text_;
-  }
-
- private:
-  std::string id() { return fmt::format("{:016x}{:016x}", bits_(), bits_()); }
-  double between(double low, double high) {
-    return low + static_cast<double>(bits_() >> 11U) * 0x1p-53 * (high - low);
-  }
-
-  std::mt19937_64 bits_{1};
-  std::uint64_t number_ = 0;
-  std::string text_;
-};
 
 rd_kafka_t* new_producer(const char* servers) {
   constexpr std::array<std::array<const char*, 2>, 5> k_settings{
@@ -81,7 +51,7 @@ int main(int argc, char** argv) {
   const auto partitions = std::strtoull(argv[3], nullptr, 10);
   std::vector<rd_kafka_topic_t*> topics;
   for (int i = 4; i < argc; ++i) topics.push_back(rd_kafka_topic_new(producer, argv[i], nullptr));
-  Events events;
+  bronze::bench::Events events;
   std::uint64_t bytes = 0;
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::string_view event = events.next();

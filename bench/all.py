@@ -1,0 +1,76 @@
+"""Runs all benchmarks one after the other and repeats their results at the end.
+
+Run by `make bench`, about ten minutes. BENCH_FOLDER: where small_commits has its table. What was
+told also goes to build/reports/bench.txt.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAMS = ROOT / "build" / "release"
+REPORT = ROOT / "build" / "reports" / "bench.txt"
+PYTHON = [sys.executable, "-u"]
+FOLDER = os.environ.get("BENCH_FOLDER")
+# What it is, how it is run, and the line after which results begin (none = with the first).
+STEPS = [
+    (
+        "1, 2 of 5: a drain beside a bare loop; the same in half a core and 256 MB",
+        [*PYTHON, str(ROOT / "bench" / "drain.py")],
+        "medians:",
+    ),
+    (
+        "3 of 5: small commits as a table ages",
+        [str(PROGRAMS / "small_commits"), *([FOLDER] if FOLDER else [])],
+        None,
+    ),
+    ("4 of 5: a steady trickle", [*PYTHON, str(ROOT / "bench" / "steady.py")], None),
+    (
+        "5 of 5: decode, columns, Parquet",
+        [str(PROGRAMS / "micro"), "--benchmark_min_time=1"],
+        "Benchmark ",
+    ),
+]
+
+
+def run(command: list[str]) -> tuple[int, list[str]]:
+    """Shows what the command tells while it tells it."""
+    lines = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line.rstrip())
+    return process.returncode, lines
+
+
+def results(lines: list[str], begin: str | None) -> list[str]:
+    if begin is None:
+        return lines
+    starts = [number for number, line in enumerate(lines) if line.startswith(begin)]
+    return lines[starts[0] + 1 :] if starts else lines
+
+
+def main() -> None:
+    failed = False
+    summary = []
+    for title, command, begin in STEPS:
+        print(f"\n=== {title}", flush=True)
+        begun = time.monotonic()
+        code, lines = run(command)
+        failed = failed or code != 0
+        ending = "" if code == 0 else f", failed with exit code {code}"
+        summary += [f"--- {title} ({time.monotonic() - begun:.0f} s{ending})"]
+        summary += results(lines, begin)
+    print("\n=== summary", *summary, sep="\n")
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORT.write_text("\n".join(summary) + "\n")
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()

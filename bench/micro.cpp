@@ -1,0 +1,197 @@
+// Bytes a second on one core of what every record goes through: decode, columns, Parquet.
+
+#include <benchmark/benchmark.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/malloc_settings.h"
+#include "batch/columns.h"
+#include "batch/schema.h"
+#include "decode/decoder.h"
+#include "delta/delta_store.h"
+#include "events.h"
+
+namespace {
+
+using namespace bronze;
+
+constexpr std::size_t k_events = 10'000;
+/// What the service gives to a worker at once.
+constexpr std::size_t k_chunk_bytes = 256 << 10;
+constexpr std::size_t k_chunks = 32;
+constexpr UnixMicros k_now = 1'772'409'540'000'000;
+
+const std::vector<std::string>& events() {
+  static const std::vector<std::string> k_made = [] {
+    bench::Events source;
+    std::vector<std::string> made;
+    for (std::size_t i = 0; i < k_events; ++i) made.emplace_back(source.next());
+    return made;
+  }();
+  return k_made;
+}
+
+std::int64_t bytes_of_events() {
+  std::int64_t bytes = 0;
+  for (const auto& event : events()) bytes += static_cast<std::int64_t>(event.size());
+  return bytes;
+}
+
+std::vector<batch::Row> rows() {
+  std::vector<batch::Row> made;
+  for (std::size_t i = 0; i < events().size(); ++i) {
+    const auto number = static_cast<std::int64_t>(i);
+    const Record record{.topic = "t",
+                        .partition = Partition{0},
+                        .offset = Offset{number},
+                        .timestamp_ms = k_now / 1'000 + number,
+                        .value = events()[i]};
+    made.push_back(std::get<batch::Row>(decode::decode(record, k_now + number * 900)));
+  }
+  return made;
+}
+
+std::int64_t payload(const batch::Row& row) {
+  return static_cast<std::int64_t>(row.raw_value->size());
+}
+
+void told_in_bytes(benchmark::State& state, std::int64_t bytes_a_turn) {
+  state.SetBytesProcessed(state.iterations() * bytes_a_turn);
+}
+
+void decode_events(benchmark::State& state) {
+  for (auto _ : state) {
+    for (const auto& event : events()) {
+      benchmark::DoNotOptimize(decode::decode({.topic = "t",
+                                               .partition = Partition{0},
+                                               .offset = Offset{1},
+                                               .timestamp_ms = 1,
+                                               .value = event},
+                                              k_now));
+    }
+  }
+  told_in_bytes(state, bytes_of_events());
+}
+BENCHMARK(decode_events);
+
+void append_to_columns(benchmark::State& state) {
+  const auto all = rows();
+  for (auto _ : state) {
+    batch::Columns columns;
+    for (const auto& row : all) {
+      if (columns.bytes() >= k_chunk_bytes) columns = batch::Columns();
+      columns.append(row);
+    }
+    benchmark::DoNotOptimize(columns);
+  }
+  told_in_bytes(state, bytes_of_events());
+}
+BENCHMARK(append_to_columns);
+
+void export_columns(benchmark::State& state) {
+  const auto all = rows();
+  std::int64_t bytes = 0;
+  for (auto _ : state) {
+    state.PauseTiming();
+    batch::Columns columns;
+    while (columns.bytes() < k_chunk_bytes) {
+      bytes += payload(all[columns.rows()]);
+      columns.append(all[columns.rows()]);
+    }
+    state.ResumeTiming();
+    ArrowArray array{};
+    ArrowSchema schema{};
+    std::move(columns).export_to(&array, &schema);
+    array.release(&array);
+    schema.release(&schema);
+  }
+  state.SetBytesProcessed(bytes);
+}
+BENCHMARK(export_columns)->Iterations(2'000);
+
+/// A table in a folder of its own.
+class Table {
+ public:
+  explicit Table(ParquetCompression compression)
+      : folder_(std::filesystem::temp_directory_path() /
+                ("bronze-micro-" + std::to_string(::getpid()))),
+        store_({.base_uri = "file://" + folder_.string(),
+                .options = {},
+                .engine_info = "bronze/bench",
+                .connect_timeout = std::chrono::seconds(1),
+                .request_timeout = std::chrono::seconds(5),
+                .compression = compression}),
+        sink_(store_.table("bronze_t")) {
+    created_ = sink_
+                   ->create({.schema_json = batch::table_schema(),
+                             .partition_columns = {batch::k_partition_column},
+                             .configuration = {}})
+                   .ok();
+  }
+  ~Table() { std::filesystem::remove_all(folder_); }
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+
+  [[nodiscard]] bool created() const { return created_; }
+  [[nodiscard]] std::unique_ptr<delta::FileSink> file() { return sink_->open_file("2026-03-01"); }
+
+ private:
+  std::filesystem::path folder_;
+  delta::DeltaStore store_;
+  std::unique_ptr<delta::TableSink> sink_;
+  bool created_ = false;
+};
+
+/// Columns to pages, as far as they are done before the file ends. Ending it is not timed.
+void encode_parquet(benchmark::State& state, ParquetCompression compression) {
+  Table table(compression);
+  if (!table.created()) return state.SkipWithError("the table cannot be created");
+  const auto all = rows();
+  std::int64_t bytes = 0;
+  std::uint64_t encoded = 0;
+  for (auto _ : state) {
+    state.PauseTiming();
+    std::vector<batch::Columns> chunks(k_chunks);
+    std::size_t next = 0;
+    for (auto& chunk : chunks) {
+      while (chunk.bytes() < k_chunk_bytes) {
+        const auto& row = all[next++ % all.size()];
+        bytes += payload(row);
+        chunk.append(row);
+      }
+    }
+    auto file = table.file();
+    state.ResumeTiming();
+    for (auto& chunk : chunks) file->append(std::move(chunk));
+    state.PauseTiming();
+    encoded += file->finish().bytes;
+    (void)file->discard();
+    file.reset();
+    state.ResumeTiming();
+  }
+  state.SetBytesProcessed(bytes);
+  state.counters["times_smaller"] = static_cast<double>(bytes) / static_cast<double>(encoded);
+}
+BENCHMARK_CAPTURE(encode_parquet, zstd_1, {ParquetCodec::kZstd, 1});
+BENCHMARK_CAPTURE(encode_parquet, zstd_3, {ParquetCodec::kZstd, 3});
+BENCHMARK_CAPTURE(encode_parquet, snappy, {ParquetCodec::kSnappy});
+BENCHMARK_CAPTURE(encode_parquet, lz4, {ParquetCodec::kLz4});
+BENCHMARK_CAPTURE(encode_parquet, none, {ParquetCodec::kNone});
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  tune_malloc();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
