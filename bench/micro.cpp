@@ -12,7 +12,6 @@
 #include <variant>
 #include <vector>
 
-#include "base/malloc_settings.h"
 #include "batch/columns.h"
 #include "batch/schema.h"
 #include "decode/decoder.h"
@@ -189,7 +188,6 @@ BENCHMARK_CAPTURE(encode_parquet, none, {ParquetCodec::kNone});
 }  // namespace
 
 int main(int argc, char** argv) {
-  tune_malloc();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();
