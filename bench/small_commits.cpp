@@ -21,6 +21,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "batch/schema.h"
@@ -37,6 +38,9 @@ constexpr int k_checkpoint_interval = 100;
 constexpr int k_window = 100;
 /// Commits before a measurement of an aged table.
 constexpr int k_warm_up = 500;
+/// Commits before memory is looked at, and the pause before each.
+constexpr int k_paced = 20;
+constexpr std::chrono::milliseconds k_pause{50};
 constexpr const char* k_table = "bronze_t";
 
 double ms_since(SteadyClock::time_point begun) {
@@ -138,9 +142,15 @@ std::vector<double> commit_to(Table& table, int last) {
   return times;
 }
 
-void tell_memory(int version) {
-  say("version {}: {:.1f} MB resident, {:.1f} MB of it anonymous\n", version, memory("VmRSS:"),
-      memory("RssAnon:"));
+/// After some commits with pauses: at full speed the figure is mostly what malloc has not given
+/// back yet.
+void tell_memory(Table& table) {
+  for (int i = 0; i < k_paced; ++i) {
+    std::this_thread::sleep_for(k_pause);
+    table.commit();
+  }
+  say("version {}: {:.1f} MB resident, {:.1f} MB of it anonymous\n", table.version(),
+      memory("VmRSS:"), memory("RssAnon:"));
 }
 
 /// The median of the commits around `version`, behind which the table is then.
@@ -215,11 +225,11 @@ void measure_young(const fs::path& folder) {
   table.create();
   tell_commit(table, 100);
   commit_to(table, 500);
-  tell_memory(500);
+  tell_memory(table);
   tell_commit(table, 1'000);
   tell_checkpoint(table);
   commit_to(table, 5'000);
-  tell_memory(5'000);
+  tell_memory(table);
 }
 
 void make_older(const fs::path& folder, int last) {
@@ -235,7 +245,7 @@ void measure_aged(const fs::path& folder, int version) {
   table.load();
   say("version {}: opened in {:.0f} ms\n", table.version(), ms_since(begun));
   commit_to(table, table.version() + k_warm_up);
-  tell_memory(table.version());
+  tell_memory(table);
   tell_commit(table, version);
   tell_checkpoint(table);
 }
