@@ -17,15 +17,15 @@
 #include "decode/decoder.h"
 #include "delta/delta_store.h"
 #include "events.h"
+#include "ingest/batch.h"
 
 namespace {
 
 using namespace bronze;
+using ingest::k_chunk_bytes;
 
 constexpr std::size_t k_events = 10'000;
-/// What the service gives to a worker at once.
-constexpr std::size_t k_chunk_bytes = 256 << 10;
-constexpr std::size_t k_chunks = 32;
+constexpr std::size_t k_chunks = 64;
 constexpr UnixMicros k_now = 1'772'409'540'000'000;
 
 const std::vector<std::string>& events() {
@@ -86,7 +86,7 @@ void append_to_columns(benchmark::State& state) {
   for (auto _ : state) {
     batch::Columns columns;
     for (const auto& row : all) {
-      if (columns.bytes() >= k_chunk_bytes) columns = batch::Columns();
+      if (columns.variable_bytes() >= k_chunk_bytes) columns = batch::Columns();
       columns.append(row);
     }
     benchmark::DoNotOptimize(columns);
@@ -101,7 +101,7 @@ void export_columns(benchmark::State& state) {
   for (auto _ : state) {
     state.PauseTiming();
     batch::Columns columns;
-    while (columns.bytes() < k_chunk_bytes) {
+    while (columns.variable_bytes() < k_chunk_bytes) {
       bytes += payload(all[columns.rows()]);
       columns.append(all[columns.rows()]);
     }
@@ -161,7 +161,7 @@ void encode_parquet(benchmark::State& state, ParquetCompression compression) {
     std::vector<batch::Columns> chunks(k_chunks);
     std::size_t next = 0;
     for (auto& chunk : chunks) {
-      while (chunk.bytes() < k_chunk_bytes) {
+      while (chunk.variable_bytes() < k_chunk_bytes) {
         const auto& row = all[next++ % all.size()];
         bytes += payload(row);
         chunk.append(row);

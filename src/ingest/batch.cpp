@@ -9,9 +9,6 @@ namespace bronze::ingest {
 namespace {
 
 constexpr std::size_t k_chunk_rows = 4096;
-/// Becomes one page of Parquet. zstd works in blocks of 128 KiB, and with smaller tables up to
-/// there.
-constexpr std::size_t k_chunk_bytes = std::size_t{124} * 1024;
 constexpr int k_dates_max = 2;
 constexpr std::int64_t k_micros_a_day = 86'400'000'000;
 

@@ -693,6 +693,11 @@ pub(crate) fn add_file(table: &Table, content: &[(i32, i64, i64)]) -> String {
     for &(partition, first, count) in content {
         append(&mut file, rows(partition, first, count)).unwrap();
     }
+    commit(table, file)
+}
+
+/// Returns the file's path.
+pub(crate) fn commit(table: &Table, mut file: Box<DataFile>) -> String {
     let finished = file.finish().unwrap();
     expect(finished.outcome, Status::Ok);
     let put = table.put(&request(&[], "t"), &set(&[&file])).unwrap();
@@ -714,4 +719,31 @@ pub(crate) fn without_stats(text: String) -> String {
     let begin = text.find(r#","stats":""#).expect("there are statistics");
     let end = begin + text[begin..].find(r#"}""#).unwrap() + 2;
     text[..begin].to_owned() + &text[end..]
+}
+
+/// By the deletion vector that is the protocol's example: rows 3, 4, 7, 11, 18 and 29 of each file
+/// that these versions add.
+pub(crate) fn hide_example_rows(directory: &TempDir, versions: &[u64]) {
+    let replace = |version, from: &str, to: &str| {
+        edit(directory, version, |text| {
+            assert!(text.contains(from), "{text}");
+            text.replace(from, to)
+        })
+    };
+    for &version in versions {
+        replace(
+            version,
+            r#"{"add":{"#,
+            concat!(
+                r#"{"add":{"deletionVector":{"storageType":"i","pathOrInlineDv":"#,
+                r#""^Bg9^0rr910000000000iXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L","#,
+                r#""sizeInBytes":44,"cardinality":6},"#,
+            ),
+        );
+    }
+    replace(
+        0,
+        r#"{"minReaderVersion":1,"minWriterVersion":2}"#,
+        r#"{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors"],"writerFeatures":["deletionVectors","appendOnly"]}"#,
+    );
 }

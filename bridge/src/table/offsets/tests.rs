@@ -119,25 +119,7 @@ fn neither_removed_files_nor_hidden_rows_count() {
             })
             .collect()
     });
-    // The example of the protocol: rows 3, 4, 7, 11, 18 and 29 of each file are deleted.
-    for version in [1, 2] {
-        edit(&directory, version, |text| {
-            text.replace(
-                r#"{"add":{"#,
-                concat!(
-                    r#"{"add":{"deletionVector":{"storageType":"i","pathOrInlineDv":"#,
-                    r#""^Bg9^0rr910000000000iXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L","#,
-                    r#""sizeInBytes":44,"cardinality":6},"#,
-                ),
-            )
-        });
-    }
-    edit(&directory, 0, |text| {
-        text.replace(
-            r#"{"minReaderVersion":1,"minWriterVersion":2}"#,
-            r#"{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors"],"writerFeatures":["deletionVectors","appendOnly"]}"#,
-        )
-    });
+    hide_example_rows(&directory, &[1, 2]);
     assert_eq!(ask(&loaded(&store, "bronze_a"), &[]), [(0, 128), (2, 28)]);
 }
 

@@ -30,23 +30,6 @@ fn scan(table: &Table, epochs_us: &[i64]) -> Found {
     }
 }
 
-/// One file with rows `(partition, first offset, count)`.
-fn add_file(table: &Table, content: &[(i32, i64, i64)]) -> String {
-    let mut file = table.open_file(DAY).unwrap();
-    for &(partition, first, count) in content {
-        append(&mut file, rows(partition, first, count)).unwrap();
-    }
-    commit(table, file)
-}
-
-fn commit(table: &Table, mut file: Box<crate::data_file::DataFile>) -> String {
-    let finished = file.finish().unwrap();
-    expect(finished.outcome, Status::Ok);
-    let put = table.put(&request(&[], "t"), &set(&[&file])).unwrap();
-    expect(put.outcome, Status::Ok);
-    finished.path
-}
-
 /// Rows as (partition, offset) pairs; None = NULL.
 fn pairs(content: &[(Option<i32>, Option<i64>)]) -> StructArray {
     let plain = rows(0, 0, content.len() as i64);
@@ -200,27 +183,7 @@ fn rows_that_a_deletion_vector_removes_are_not_told() {
     let (directory, store) = local();
     let table = created(&store, "bronze_a");
     add_file(&table, &[(0, 100, 30)]);
-    let edit = |version: u64, from: &str, to: &str| {
-        let path = log_file(&directory, "bronze_a", &format!("{version:020}.json"));
-        let text = fs::read_to_string(&path).unwrap();
-        assert!(text.contains(from), "{text}");
-        fs::write(&path, text.replace(from, to)).unwrap();
-    };
-    // The example of the protocol: rows 3, 4, 7, 11, 18 and 29 are deleted.
-    edit(
-        1,
-        r#"{"add":{"#,
-        concat!(
-            r#"{"add":{"deletionVector":{"storageType":"i","pathOrInlineDv":"#,
-            r#""^Bg9^0rr910000000000iXQKl0rr91000f55c8Xg0@@D72lkbi5=-{L","#,
-            r#""sizeInBytes":44,"cardinality":6},"#,
-        ),
-    );
-    edit(
-        0,
-        r#"{"minReaderVersion":1,"minWriterVersion":2}"#,
-        r#"{"minReaderVersion":3,"minWriterVersion":7,"readerFeatures":["deletionVectors"],"writerFeatures":["deletionVectors","appendOnly"]}"#,
-    );
+    hide_example_rows(&directory, &[1]);
     let found = scan(&loaded(&store, "bronze_a"), &[]);
     let facts = &found.files[0];
     expect(facts.outcome.clone(), Status::Ok);
