@@ -35,7 +35,7 @@ kafka::SourceSettings source_settings(const config::Config& config) {
                                                 {"security.protocol", kafka.security_protocol},
                                                 {"client.id", "bronze"}},
                                  .group = kafka.consumer_group,
-                                 .queue_bytes = config.memory_limit_bytes / 32};
+                                 .queue_bytes = config.memory_limit_bytes / 20};
   settings.properties.emplace_back("session.timeout.ms",
                                    std::to_string(kafka.session_timeout.count()));
   if (kafka.security_protocol.starts_with("SASL")) {

@@ -59,7 +59,7 @@ ConfHandle make_conf(const SourceSettings& settings) {
   set(conf.get(), "enable.partition.eof", "true");
   set(conf.get(), "isolation.level", "read_committed");
   set(conf.get(), "fetch.max.bytes",
-      std::to_string(std::max<std::uint64_t>(settings.queue_bytes / 4, k_fetch_bytes_min)));
+      std::to_string(std::max<std::uint64_t>(settings.queue_bytes / 6, k_fetch_bytes_min)));
   set(conf.get(), "queued.max.messages.kbytes", std::to_string(settings.queue_bytes / 1024));
   rd_kafka_conf_set_events(
       conf.get(), RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT | RD_KAFKA_EVENT_ERROR);

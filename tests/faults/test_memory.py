@@ -1,13 +1,11 @@
-"""Row 19 in its large form: much of everything in little memory.
-
-The kernel decides, by a control group: MEMORY_LIMIT_MB is not set.
-"""
+"""Row 19 in its large form: much of everything in little memory."""
 
 from __future__ import annotations
 
 import hashlib
 import random
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +25,9 @@ EVENTS = 2_800_000
 MIB = 1024 * 1024
 LARGE = 20
 LIMIT_MB = 256
+TINY = b'{"a":1}'
+TINY_RECORDS = 2_400_000
+TINY_PARTITIONS = 200
 CORES = 0.5
 # Of the store: what comes back takes so much longer, and no more than this passes in a second.
 LATENCY_MS = 300
@@ -52,6 +53,63 @@ def large_values(seed: str) -> list[bytes]:
     return [dice.randbytes(5 * MIB).hex().encode() for _ in range(LARGE)]
 
 
+@pytest.mark.row(19)
+def test_a_backlog_that_is_small_only_while_compressed(broker, new_topic, bucket, environment):
+    """Records of 7 bytes that compress to next to nothing: each costs far more when fetched.
+
+    One fetch brings them all, over many partitions and in batches of very many records.
+    """
+    many, one = new_topic(TINY_PARTITIONS), new_topic(1)
+    producer = broker.producer(
+        **{
+            "compression.type": "zstd",
+            "batch.size": 100 * MIB,
+            "message.max.bytes": 100 * MIB,
+            "batch.num.messages": 1_000_000,
+            "linger.ms": 1000,
+            "queue.buffering.max.messages": 2 * TINY_RECORDS,
+        }
+    )
+    for partition in range(TINY_PARTITIONS):
+        for _ in range(TINY_RECORDS // TINY_PARTITIONS):
+            producer.produce(many, TINY, partition=partition)
+    for _ in range(TINY_RECORDS // 4):
+        producer.produce(one, TINY, partition=0)
+    assert producer.flush(60) == 0
+
+    variables = {
+        **plain_environment(),
+        **environment(many, one, MEMORY_LIMIT_MB=str(LIMIT_MB)),
+        "HTTP_HOST": "127.0.0.1",
+        "HTTP_PORT": str(free_port()),
+    }
+    code, peak = peak_memory([str(BINARY), "run", "--once"], variables)
+    assert code == 0
+    for topic in (many, one):
+        assert_counts(Table(bucket, topic), broker.end_offsets(topic), [])
+    print(f"at most {peak} MB")
+    assert peak < LIMIT_MB
+
+
+def peak_memory(command: list[str], variables: dict[str, str]) -> tuple[int, int]:
+    """The exit code, and how many MB it took."""
+    measure = (
+        "import resource, subprocess, sys\n"
+        "code = subprocess.run(sys.argv[1:], stdout=sys.stderr).returncode\n"
+        "print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", measure, *command],
+        env=variables,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=150,
+        check=True,
+    )
+    code, peak = done.stdout.split()
+    return int(code), int(peak)
+
+
 @pytest.mark.full
 @pytest.mark.row(19)
 @pytest.mark.timeout(2400)
@@ -60,7 +118,8 @@ def test_a_backlog_of_gigabytes_through_a_slow_store_in_256_megabytes(
 ):
     """200 partitions, records of 10 MiB among them: never killed, and never at a standstill.
 
-    Judged by counts: it is too much to hold.
+    The kernel decides, by a control group: MEMORY_LIMIT_MB is not set. Judged by counts: it is too
+    much to hold.
     """
     assert FEED.exists(), f"{FEED} is not built"
     topic = new_topic(
