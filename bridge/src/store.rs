@@ -9,12 +9,12 @@ mod tests;
 
 use std::future::Future;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use delta_kernel::object_store::multipart::MultipartStore;
 use delta_kernel::object_store::path::Path;
-use delta_kernel::object_store::{DynObjectStore, ObjectStoreExt};
+use delta_kernel::object_store::{DynObjectStore, MultipartUpload, ObjectStoreExt};
 use delta_kernel::parquet::basic::Compression;
 use delta_kernel::Engine;
 use delta_kernel_default_engine::executor::tokio::TokioMultiThreadExecutor;
@@ -57,6 +57,8 @@ pub(crate) struct StoreInner {
     pub(crate) engine_info: String,
     /// Of new data files.
     pub(crate) compression: Compression,
+    /// Uploads of checkpoints that failed and could not be aborted.
+    left_uploads: Mutex<Vec<Box<dyn MultipartUpload>>>,
     /// `Some` until dropped.
     runtime: Option<Runtime>,
 }
@@ -105,8 +107,23 @@ impl StoreInner {
             base: backend.base,
             engine_info: options.engine_info.clone(),
             compression: compression(options.codec, options.zstd_level)?,
+            left_uploads: Mutex::default(),
             runtime: Some(runtime),
         })
+    }
+
+    pub(crate) fn leave_upload(&self, upload: Box<dyn MultipartUpload>) {
+        self.left_uploads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(upload);
+    }
+
+    pub(crate) fn take_left_upload(&self) -> Option<Box<dyn MultipartUpload>> {
+        self.left_uploads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
     }
 
     /// Runs `future` to its end; the calling thread waits.

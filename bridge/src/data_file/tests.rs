@@ -335,6 +335,23 @@ fn a_file_that_is_discarded_leaves_no_parts() {
     assert!(file.finish().is_err());
 }
 
+#[test]
+fn a_file_whose_upload_failed_leaves_no_parts_once_it_is_discarded() {
+    let fake = FakeStore::new(Create::Honest);
+    let store = over(fake.clone());
+    let table = created(&store, "bronze_a");
+    let mut file = table.open_file(DAY).unwrap();
+    append_a_part_and_more(&mut file);
+    *fake.parts_fail.lock().unwrap() = 1;
+    expect(file.finish().unwrap().outcome, Status::Transient);
+    *fake.aborts_fail.lock().unwrap() = 1;
+    expect(file.discard().unwrap(), Status::Transient);
+    assert_eq!(log_of(&fake).last().unwrap(), "abort");
+    expect(file.discard().unwrap(), Status::Ok);
+    assert_eq!(log_of(&fake), ["abort"]);
+    assert!(file.upload.id().is_none());
+}
+
 /// Values that zstd cannot shrink much.
 fn random_rows(first: i64, count: i64, state: &mut u64) -> StructArray {
     let mut next = || {

@@ -21,7 +21,7 @@ use delta_kernel::object_store::multipart::{MultipartStore, PartId};
 use delta_kernel::object_store::path::Path;
 use delta_kernel::object_store::{
     self, CopyOptions, GetOptions, GetResult, ListResult, MultipartId, MultipartUpload, ObjectMeta,
-    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, UploadPart,
 };
 use futures::stream::BoxStream;
 use futures::StreamExt;
@@ -349,11 +349,15 @@ pub(crate) struct FakeStore {
     /// Fails so many puts that are not conditional.
     pub(crate) uploads_fail: Mutex<usize>,
     /// Fails so many parts.
-    pub(crate) parts_fail: Mutex<usize>,
+    pub(crate) parts_fail: Arc<Mutex<usize>>,
     /// Completes so many uploads in parts and reports a time-out.
     pub(crate) completions_lost: Mutex<usize>,
+    /// Does not complete so many uploads that are a stream, and reports a time-out.
+    pub(crate) completions_fail: Arc<Mutex<usize>>,
+    /// Does not abort so many uploads in parts, and reports a time-out.
+    pub(crate) aborts_fail: Arc<Mutex<usize>>,
     /// What was asked for about parts, in order.
-    pub(crate) parts_log: Mutex<Vec<String>>,
+    pub(crate) parts_log: Arc<Mutex<Vec<String>>>,
     /// Creates that `OverwritesInRace` still takes for racing ones.
     racing: Mutex<usize>,
 }
@@ -368,9 +372,11 @@ impl FakeStore {
             listed: Arc::default(),
             panics: Mutex::new(false),
             uploads_fail: Mutex::new(0),
-            parts_fail: Mutex::new(0),
+            parts_fail: Arc::default(),
             completions_lost: Mutex::new(0),
-            parts_log: Mutex::new(Vec::new()),
+            completions_fail: Arc::default(),
+            aborts_fail: Arc::default(),
+            parts_log: Arc::default(),
             racing: Mutex::new(2),
         })
     }
@@ -491,6 +497,9 @@ impl MultipartStore for FakeStore {
 
     async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> object_store::Result<()> {
         self.note("abort".into());
+        if take_one(&self.aborts_fail) {
+            return Err(time_out());
+        }
         self.inner.abort_multipart(path, id).await
     }
 }
@@ -544,7 +553,15 @@ impl ObjectStore for FakeStore {
         location: &Path,
         opts: PutMultipartOptions,
     ) -> object_store::Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(location, opts).await
+        self.note("create".into());
+        Ok(Box::new(FakeUpload {
+            inner: self.inner.put_multipart_opts(location, opts).await?,
+            parts: 0,
+            parts_fail: self.parts_fail.clone(),
+            completions_fail: self.completions_fail.clone(),
+            aborts_fail: self.aborts_fail.clone(),
+            log: self.parts_log.clone(),
+        }))
     }
 
     async fn get_opts(
@@ -603,6 +620,55 @@ impl ObjectStore for FakeStore {
         options: CopyOptions,
     ) -> object_store::Result<()> {
         self.inner.copy_opts(from, to, options).await
+    }
+}
+
+/// A stream of parts into a `FakeStore`.
+#[derive(Debug)]
+struct FakeUpload {
+    inner: Box<dyn MultipartUpload>,
+    parts: usize,
+    parts_fail: Arc<Mutex<usize>>,
+    completions_fail: Arc<Mutex<usize>>,
+    aborts_fail: Arc<Mutex<usize>>,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl FakeUpload {
+    fn note(&self, what: String) {
+        self.log.lock().unwrap().push(what);
+    }
+}
+
+#[async_trait]
+impl MultipartUpload for FakeUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        self.note(format!(
+            "part {} of {} bytes",
+            self.parts,
+            data.content_length()
+        ));
+        self.parts += 1;
+        if take_one(&self.parts_fail) {
+            return Box::pin(async { Err(time_out()) });
+        }
+        self.inner.put_part(data)
+    }
+
+    async fn complete(&mut self) -> object_store::Result<PutResult> {
+        self.note(format!("complete {}", self.parts));
+        if take_one(&self.completions_fail) {
+            return Err(time_out());
+        }
+        self.inner.complete().await
+    }
+
+    async fn abort(&mut self) -> object_store::Result<()> {
+        self.note("abort".into());
+        if take_one(&self.aborts_fail) {
+            return Err(time_out());
+        }
+        self.inner.abort().await
     }
 }
 

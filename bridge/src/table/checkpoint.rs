@@ -14,7 +14,7 @@ use std::sync::Arc;
 use delta_kernel::engine::arrow_data::EngineDataArrowExt;
 use delta_kernel::engine::writer_options;
 use delta_kernel::object_store::path::Path;
-use delta_kernel::object_store::{MultipartUpload, ObjectStoreExt};
+use delta_kernel::object_store::{Error, MultipartUpload, ObjectStoreExt};
 use delta_kernel::parquet::arrow::ArrowWriter;
 use delta_kernel::parquet::basic::{Compression, ZstdLevel};
 use delta_kernel::parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -41,9 +41,31 @@ const DISTINCT_COLUMNS: [[&str; 2]; 3] = [["add", "path"], ["add", "stats"], ["t
 
 /// Returns the snapshot whose log starts at the checkpoint. Any thread outside of the runtime.
 pub(super) fn write(store: &Arc<StoreInner>, snapshot: &SnapshotRef) -> KernelResult<SnapshotRef> {
+    abort_left_uploads(store);
     let engine = CheckpointEngine(store.clone());
     let (_, rebased) = snapshot.checkpoint(&engine, None)?;
     Ok(rebased)
+}
+
+/// Up to the first that fails again: then the store is not well.
+fn abort_left_uploads(store: &StoreInner) {
+    loop {
+        let Some(mut upload) = store.take_left_upload() else {
+            return;
+        };
+        if !is_aborted(store, upload.as_mut()) {
+            store.leave_upload(upload);
+            return;
+        }
+    }
+}
+
+/// Whether nothing of it is left in the store.
+fn is_aborted(store: &StoreInner, upload: &mut dyn MultipartUpload) -> bool {
+    matches!(
+        store.wait(upload.abort()),
+        Ok(()) | Err(Error::NotFound { .. })
+    )
 }
 
 /// The store's engine, with another way to write Parquet files.
@@ -169,10 +191,13 @@ impl Object<'_> {
         Ok(())
     }
 
-    fn abort(&mut self) {
-        if let Some(upload) = &mut self.upload {
-            // Parts of an upload that is not aborted are paid for until somebody removes them.
-            let _ = self.store.wait(upload.abort());
+    /// Parts of an upload that is not aborted are paid for until somebody removes them: after a
+    /// failure it is tried again before the next checkpoint.
+    fn abort(mut self) {
+        if let Some(mut upload) = self.upload.take() {
+            if !is_aborted(self.store, upload.as_mut()) {
+                self.store.leave_upload(upload);
+            }
         }
     }
 }

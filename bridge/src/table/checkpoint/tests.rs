@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
-use delta_kernel::object_store::ObjectStoreExt;
+use delta_kernel::object_store::{ObjectStore, ObjectStoreExt};
 use delta_kernel::parquet::file::reader::{FileReader, SerializedFileReader};
+use futures::StreamExt;
 use uuid::Uuid;
 
 use super::super::log::entry_path;
@@ -166,4 +167,74 @@ fn a_checkpoint_whose_upload_fails_is_transient_and_leaves_the_cache() {
     commit(&table, 2);
     expect(table.checkpoint().unwrap(), Status::Ok);
     assert_eq!(txns(&loaded(&store, "bronze_a"), ""), [("a".to_owned(), 2)]);
+}
+
+/// So many files that their checkpoint goes up in parts.
+fn large(fake: &Arc<FakeStore>) -> (Box<Store>, Box<Table>) {
+    let store = over(fake.clone());
+    let table = created(&store, "bronze_a");
+    put_many_files(&table, 1, 60_000);
+    expect(table.load().unwrap(), Status::Ok);
+    (store, table)
+}
+
+/// What was asked for about parts, without their sizes.
+fn parts_log(fake: &FakeStore) -> Vec<String> {
+    let log = std::mem::take(&mut *fake.parts_log.lock().unwrap());
+    let short = |what: &String| what.split(" of ").next().unwrap().to_owned();
+    log.iter().map(short).collect()
+}
+
+fn checkpoints(table: &Table) -> Vec<String> {
+    let listing = table.store.data.list(Some(&table.log().unwrap()));
+    let names = listing.map(|object| object.unwrap().location.filename().unwrap().to_owned());
+    let mut names: Vec<String> = table.store.wait(names.collect::<Vec<_>>());
+    names.retain(|name| name.contains("checkpoint"));
+    names
+}
+
+#[test]
+fn a_large_checkpoint_whose_part_fails_leaves_no_parts() {
+    let fake = FakeStore::new(Create::Honest);
+    let (_store, table) = large(&fake);
+    *fake.parts_fail.lock().unwrap() = 1;
+    expect(table.checkpoint().unwrap(), Status::Transient);
+    assert_eq!(parts_log(&fake), ["create", "part 0", "abort"]);
+    assert!(checkpoints(&table).is_empty());
+
+    expect(table.checkpoint().unwrap(), Status::Ok);
+    let log = parts_log(&fake);
+    assert_eq!(log.first().unwrap(), "create");
+    assert!(log.last().unwrap().starts_with("complete "), "{log:?}");
+}
+
+#[test]
+fn a_large_checkpoint_that_is_not_completed_leaves_no_parts() {
+    let fake = FakeStore::new(Create::Honest);
+    let (_store, table) = large(&fake);
+    *fake.completions_fail.lock().unwrap() = 1;
+    expect(table.checkpoint().unwrap(), Status::Transient);
+    let log = parts_log(&fake);
+    assert!(log[log.len() - 2].starts_with("complete "), "{log:?}");
+    assert_eq!(log.last().unwrap(), "abort");
+    assert!(checkpoints(&table).is_empty());
+}
+
+#[test]
+fn an_abort_that_fails_is_made_up_for_by_the_next_checkpoint() {
+    let fake = FakeStore::new(Create::Honest);
+    let (_store, table) = large(&fake);
+    *fake.parts_fail.lock().unwrap() = 1;
+    *fake.aborts_fail.lock().unwrap() = 2;
+    expect(table.checkpoint().unwrap(), Status::Transient);
+    assert_eq!(parts_log(&fake), ["create", "part 0", "abort"]);
+    // Still not, and this is no reason to write no checkpoint.
+    expect(table.checkpoint().unwrap(), Status::Ok);
+    assert_eq!(parts_log(&fake)[..2], ["abort", "create"]);
+    commit(&table, 2);
+    expect(table.checkpoint().unwrap(), Status::Ok);
+    assert_eq!(parts_log(&fake)[..2], ["abort", "create"]);
+    commit(&table, 3);
+    expect(table.checkpoint().unwrap(), Status::Ok);
+    assert_eq!(parts_log(&fake)[0], "create");
 }
