@@ -18,9 +18,7 @@ RUN --mount=type=cache,id=bronze-crates,target=/usr/local/cargo/registry,sharing
     --mount=type=cache,id=bronze-ccache,target=/root/.cache/ccache,sharing=locked \
     find bridge -type f -exec touch {} + \
     && make build \
-    && cmake --install build/release --strip --prefix /out \
-    && install -D -m 644 .deps/librdkafka/lib/librdkafka.so.1 /out/lib/librdkafka.so.1 \
-    && strip --strip-unneeded /out/lib/librdkafka.so.1
+    && cmake --install build/release --strip --prefix /out
 
 FROM debian:bookworm-slim
 LABEL org.opencontainers.image.title="bronze" \
@@ -30,7 +28,7 @@ LABEL org.opencontainers.image.title="bronze" \
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         ca-certificates curl \
-        libcpp-httplib0.11 libcurl4 libfmt9 liblz4-1 libsasl2-2 libsimdjson14 libspdlog1.10 libssl3 \
+        libcurl4 libfmt9 liblz4-1 libsasl2-2 libsimdjson14 libspdlog1.10 libssl3 \
         libstdc++6 libzstd1 zlib1g \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log \
     && groupadd --gid 10001 bronze \
