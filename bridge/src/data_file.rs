@@ -3,6 +3,7 @@
 
 pub(crate) mod compression;
 mod encoding;
+mod payload;
 #[cfg(test)]
 mod tests;
 mod upload;

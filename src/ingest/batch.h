@@ -14,9 +14,8 @@
 
 namespace bronze::ingest {
 
-/// Of values that go to an encoder at once. They become one page of Parquet: zstd works in blocks
-/// of 128 KiB, and with smaller tables up to there.
-inline constexpr std::size_t k_chunk_bytes = std::size_t{124} * 1024;
+/// Of values that go to an encoder at once: four pages of Parquet.
+inline constexpr std::size_t k_chunk_bytes = std::size_t{496} * 1024;
 
 /// The records of one lane that become one commit, from the first one until the commit is done.
 /// Owned by LaneWriter; ingest thread. Rows leave in chunks for the batch's files as they come.

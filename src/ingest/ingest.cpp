@@ -107,7 +107,6 @@ bool Ingest::turn() {
   handle(event);
   if (!is_record || ++records_ >= k_records_between_housekeeping ||
       bytes_ >= k_bytes_between_housekeeping) {
-    records_ = bytes_ = 0;
     housekeeping();
   }
   return phase_ != Phase::kEnded;
@@ -159,9 +158,12 @@ Lane* Ingest::lane_of(std::string_view topic) {
 }
 
 void Ingest::on_record(const Record& record) {
-  if (Lane* lane = lane_of(record.topic)) lane->on_record(record);
+  if (records_ == 0) {
+    last_traffic_ = parts_.clock.now();
+    ingested_at_ = parts_.clock.wall();
+  }
+  if (Lane* lane = lane_of(record.topic)) lane->on_record(record, ingested_at_);
   bytes_ += record.value.value_or("").size();
-  if (records_ == 0) last_traffic_ = parts_.clock.now();
 }
 
 void Ingest::on_assigned(const kafka::Assigned& assigned) {
@@ -302,6 +304,7 @@ void Ingest::on_join_refused(const kafka::JoinRefused& refused) {
 }
 
 void Ingest::housekeeping() {
+  records_ = bytes_ = 0;
   take_jobs();
   parts_.watch.tick();
   for (const auto& lane : lanes_) {

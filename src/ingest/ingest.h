@@ -175,6 +175,8 @@ class Ingest {
   /// Since the last housekeeping.
   std::uint64_t records_ = 0;
   std::uint64_t bytes_ = 0;
+  /// Of all records until the next housekeeping.
+  UnixMicros ingested_at_ = 0;
 };
 
 }  // namespace bronze::ingest

@@ -268,12 +268,12 @@ bool Lane::over() const {
   return deleted_ && partitions_.empty() && buried_.empty() && writer_.empty() && !fatal_;
 }
 
-void Lane::on_record(const Record& record) {
+void Lane::on_record(const Record& record, UnixMicros ingested_at) {
   const auto found = partitions_.find(record.partition);
   if (found == partitions_.end() || intake_ended_) return;
   PartitionState& state = found->second;
   if (state.phase != Phase::kReading || record.offset < state.position) return;
-  const auto decoded = decode(record);
+  const auto decoded = decode(record, std::max(ingested_at, ingested_at_min_));
   if (const auto* error = std::get_if<decode::RecordError>(&decoded)) {
     halt(record.partition, "the record at offset " + std::to_string(record.offset.value) +
                                " cannot be written (" + error->type + ": " + error->message +
@@ -284,8 +284,8 @@ void Lane::on_record(const Record& record) {
   state.position = record.offset.following();
 }
 
-decode::Decoded Lane::decode(const Record& record) {
-  decode::Decoded decoded = decode::decode(record, std::max(parts_.clock.wall(), ingested_at_min_));
+decode::Decoded Lane::decode(const Record& record, UnixMicros ingested_at) {
+  decode::Decoded decoded = decode::decode(record, ingested_at);
   auto* row = std::get_if<batch::Row>(&decoded);
   if (row == nullptr || !writer_.columns().any()) return decoded;
   auto extras = decode::decode_extras(record, writer_.columns());

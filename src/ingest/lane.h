@@ -85,7 +85,7 @@ class Lane {
   /// gone. What cannot be committed safely is dropped.
   void lose(const std::vector<Partition>& partitions);
 
-  void on_record(const Record& record);
+  void on_record(const Record& record, UnixMicros ingested_at);
   void on_partition_end(Partition partition, Offset position);
   void on_partition_reset(Partition partition, const std::string& reason);
   void on_partition_unreadable(Partition partition, const std::string& reason);
@@ -155,7 +155,7 @@ class Lane {
   enum class TableState { kOpening, kWaitingToRetry, kOpen, kUnusable };
 
   /// The row is good until the next call.
-  [[nodiscard]] decode::Decoded decode(const Record& record);
+  [[nodiscard]] decode::Decoded decode(const Record& record, UnixMicros ingested_at);
   void take_table_opened(const TableOpened& opened);
   void look_for_deletion();
   void end_deleted_topic();

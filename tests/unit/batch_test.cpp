@@ -157,7 +157,7 @@ TEST_F(BatchTest, SendsAChunkWhenItHasEnoughBytesOfKeys) {
   constexpr ExtraColumns k_columns{
       .topic = false, .key = true, .headers = false, .timestamp_type = false};
   batch_ = std::make_unique<Batch>(2, table_, executor_, SteadyTime{}, k_columns);
-  const std::string key(75'000, 'k');
+  const std::string key(k_chunk_bytes / 2, 'k');
   batch::RowExtras extras;
   extras.key = key;
   for (std::int64_t i = 0; i < 4; ++i) {

@@ -13,22 +13,26 @@ use delta_kernel::arrow::datatypes::{
 use delta_kernel::engine::arrow_conversion::TryIntoArrow;
 use delta_kernel::engine::writer_options;
 use delta_kernel::expressions::ColumnName;
+use delta_kernel::parquet::arrow::arrow_writer::{
+    compute_leaves, ArrowColumnWriter, ArrowRowGroupWriterFactory,
+};
 use delta_kernel::parquet::arrow::ArrowWriter;
 use delta_kernel::parquet::basic::{Compression, Encoding};
 use delta_kernel::parquet::file::properties::{EnabledStatistics, WriterProperties};
-use delta_kernel::parquet::schema::types::ColumnPath;
+use delta_kernel::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use delta_kernel::parquet::schema::types::{ColumnDescPtr, ColumnPath};
 use delta_kernel::schema::{SchemaRef as DeltaSchemaRef, StructType};
 use delta_kernel_default_engine::stats::FileStatsAccumulator;
 
+use super::payload::PayloadColumn;
 use super::upload::Blocks;
 use crate::errors::{Fault, Result};
 
 /// Encoded; a little more than goes up as one part. A row group is copied when it ends, so this
 /// much memory is needed twice.
 const ROW_GROUP_BYTES_MAX: usize = 9 << 20;
-/// A page ends with the rows that reach this. Rows come in pieces of a little less than 128 KiB, so
-/// each piece is a page: zstd encodes one of 132 KiB a fifth slower and larger, since it looks at
-/// blocks of 128 KiB, and uses tables that leave the processor's cache from there on.
+const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
+/// Of a page: as many as the payload's have, whose rows come at once.
 const PAGE_BYTES: usize = 96 << 10;
 /// After so many rows the size of the page is looked at.
 const ROWS_BETWEEN_LOOKS: usize = 128;
@@ -47,8 +51,23 @@ const CONSTANT_COLUMNS: [&str; 2] = ["_kafka_topic", "_kafka_timestamp_type"];
 
 pub(super) struct Encoder {
     schema: SchemaRef,
-    writer: ArrowWriter<Blocks>,
+    compression: Compression,
+    file: SerializedFileWriter<Blocks>,
+    columns_of_a_group: ArrowRowGroupWriterFactory,
+    group: Option<RowGroup>,
     stats: FileStatsAccumulator,
+}
+
+/// Held in memory until it ends.
+struct RowGroup {
+    rows: usize,
+    columns: Vec<Column>,
+}
+
+/// One that Parquet knows.
+enum Column {
+    Payload(Box<PayloadColumn>),
+    Other(Box<ArrowColumnWriter>),
 }
 
 impl Encoder {
@@ -70,9 +89,13 @@ impl Encoder {
             arrow.clone(),
             writer_options().with_properties(properties(&arrow, compression)),
         )?;
+        let (file, columns_of_a_group) = writer.into_serialized_writer()?;
         Ok(Self {
             schema: arrow,
-            writer,
+            compression,
+            file,
+            columns_of_a_group,
+            group: None,
             stats: FileStatsAccumulator::new(&stats_columns, table),
         })
     }
@@ -106,26 +129,117 @@ impl Encoder {
             .collect::<Result<Vec<_>>>()?;
         let batch = RecordBatch::try_new(self.schema.clone(), columns)?;
         self.stats.merge(&batch)?;
-        self.writer.write(&batch)?;
+        if self.group.is_none() {
+            self.group = Some(self.begin_group()?);
+        }
+        if let Some(group) = &mut self.group {
+            group.append(&batch)?;
+            if group.is_full() {
+                self.end_group()?;
+            }
+        }
         Ok(())
     }
 
     /// Of finished row groups, what has not been sent.
     pub(super) fn blocks(&mut self) -> &mut Blocks {
-        self.writer.inner_mut()
+        self.file.inner_mut()
     }
 
     /// What the file would hold if it ended now, without its footer.
     pub(super) fn encoded_bytes(&self) -> u64 {
-        (self.writer.bytes_written() + self.writer.in_progress_size()) as u64
+        let open = self.group.as_ref().map_or(0, RowGroup::encoded_bytes);
+        (self.file.bytes_written() + open) as u64
     }
 
-    pub(super) fn finish(self) -> Result<(Blocks, StructArray)> {
+    pub(super) fn finish(mut self) -> Result<(Blocks, StructArray)> {
+        self.end_group()?;
         let stats = self
             .stats
             .finish()?
             .ok_or_else(|| Fault::contract("a file without rows"))?;
-        Ok((self.writer.into_inner()?, tellable(&stats)?))
+        Ok((self.file.into_inner()?, tellable(&stats)?))
+    }
+
+    fn begin_group(&self) -> Result<RowGroup> {
+        let index = self.file.flushed_row_groups().len();
+        let writers = self.columns_of_a_group.create_column_writers(index)?;
+        let leaves = self.file.schema_descr().columns();
+        let columns = writers.into_iter().zip(leaves);
+        Ok(RowGroup {
+            rows: 0,
+            columns: columns
+                .map(|(writer, leaf)| Column::new(writer, leaf, self.compression))
+                .collect(),
+        })
+    }
+
+    fn end_group(&mut self) -> Result<()> {
+        if let Some(group) = self.group.take() {
+            let mut into = self.file.next_row_group()?;
+            for column in group.columns {
+                column.close(&mut into)?;
+            }
+            into.close()?;
+        }
+        Ok(())
+    }
+}
+
+impl RowGroup {
+    fn append(&mut self, batch: &RecordBatch) -> Result<()> {
+        let mut columns = self.columns.iter_mut().peekable();
+        for (field, values) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+            if let Some(Column::Payload(payload)) =
+                columns.next_if(|column| matches!(column, Column::Payload(_)))
+            {
+                payload.append(values)?;
+                continue;
+            }
+            for (leaf, column) in compute_leaves(field, values)?.iter().zip(columns.by_ref()) {
+                if let Column::Other(writer) = column {
+                    writer.write(leaf)?;
+                }
+            }
+        }
+        self.rows += batch.num_rows();
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows >= ROW_GROUP_ROWS_MAX || self.encoded_bytes() >= ROW_GROUP_BYTES_MAX
+    }
+
+    fn encoded_bytes(&self) -> usize {
+        self.columns
+            .iter()
+            .map(|column| match column {
+                Column::Payload(payload) => payload.encoded_bytes(),
+                Column::Other(writer) => writer.get_estimated_total_bytes(),
+            })
+            .sum()
+    }
+}
+
+impl Column {
+    fn new(writer: ArrowColumnWriter, leaf: &ColumnDescPtr, compression: Compression) -> Self {
+        match (compression, leaf.path().parts()) {
+            (Compression::ZSTD(level), [name]) if PAYLOAD_COLUMNS.contains(&name.as_str()) => {
+                Self::Payload(Box::new(PayloadColumn::new(leaf.clone(), level)))
+            }
+            _ => Self::Other(Box::new(writer)),
+        }
+    }
+
+    fn close(self, group: &mut SerializedRowGroupWriter<Blocks>) -> Result<()> {
+        match self {
+            Self::Payload(payload) => {
+                let (chunk, close) = payload.close()?;
+                group.append_column(&chunk, close)?;
+            }
+            Self::Other(writer) => writer.close()?.append_to_row_group(group)?,
+        }
+        Ok(())
     }
 }
 
@@ -195,8 +309,7 @@ fn properties(schema: &Schema, compression: Compression) -> WriterProperties {
     let mut builder = WriterProperties::builder()
         .set_compression(compression)
         .set_data_page_size_limit(PAGE_BYTES)
-        .set_write_batch_size(ROWS_BETWEEN_LOOKS)
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES_MAX));
+        .set_write_batch_size(ROWS_BETWEEN_LOOKS);
     for leaf in OPAQUE_LEAVES {
         let path = ColumnPath::from(leaf.iter().map(|&part| part.to_owned()).collect::<Vec<_>>());
         builder = builder.set_column_statistics_enabled(path, EnabledStatistics::None);

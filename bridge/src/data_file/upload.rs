@@ -41,6 +41,11 @@ impl Blocks {
         }
     }
 
+    pub(super) fn into_bytes(mut self) -> VecDeque<Bytes> {
+        self.close();
+        self.full
+    }
+
     /// The bytes at the front that make a part, or what there is.
     fn part(&self) -> PutPayload {
         self.full.iter().take(PART_BLOCKS).cloned().collect()
