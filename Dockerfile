@@ -18,9 +18,7 @@ RUN --mount=type=cache,id=bronze-crates,target=/usr/local/cargo/registry,sharing
     --mount=type=cache,id=bronze-ccache,target=/root/.cache/ccache,sharing=locked \
     find bridge -type f -exec touch {} + \
     && make build \
-    && cmake --install build/release --strip --prefix /out \
-    && install -D -m 644 .deps/librdkafka/lib/librdkafka.so.1 /out/lib/librdkafka.so.1 \
-    && strip --strip-unneeded /out/lib/librdkafka.so.1
+    && cmake --install build/release --strip --prefix /out
 
 FROM debian:bookworm-slim
 LABEL org.opencontainers.image.title="bronze" \

@@ -15,7 +15,18 @@ pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 # Into the program itself, so that its settings are the ones that were tried with it.
 find_library(BRONZE_JEMALLOC NAMES libjemalloc_pic.a REQUIRED)
 
+# librdkafka goes into the program too, and loads libcurl and libsasl2 when it needs them.
+find_library(BRONZE_RDKAFKA NAMES librdkafka.a HINTS ${rdkafka_LIBRARY_DIRS} REQUIRED)
+add_library(bronze_late_libraries STATIC ${CMAKE_SOURCE_DIR}/src/kafka/late/late_libraries.cpp)
+target_link_libraries(bronze_late_libraries PRIVATE bronze_options spdlog::spdlog)
+add_library(bronze_rdkafka INTERFACE)
+target_include_directories(bronze_rdkafka SYSTEM INTERFACE ${rdkafka_INCLUDE_DIRS})
+target_link_libraries(bronze_rdkafka INTERFACE
+  ${BRONZE_RDKAFKA} bronze_late_libraries
+  -Wl,--push-state,--as-needed -lcurl -lsasl2 -Wl,--pop-state
+  lz4 zstd z m OpenSSL::SSL OpenSSL::Crypto Threads::Threads ${CMAKE_DL_LIBS})
+
 add_library(bronze_dependencies INTERFACE)
 target_link_libraries(bronze_dependencies INTERFACE
-  PkgConfig::rdkafka spdlog::spdlog CLI11::CLI11 simdjson::simdjson
+  bronze_rdkafka spdlog::spdlog CLI11::CLI11 simdjson::simdjson
   nlohmann_json::nlohmann_json PkgConfig::httplib OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
