@@ -10,7 +10,6 @@ find_package(CLI11 REQUIRED)
 find_package(simdjson REQUIRED)
 find_package(nlohmann_json REQUIRED)
 pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka>=2.12)
-pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 
 # Into the program itself, so that its settings are the ones that were tried with it.
 find_library(BRONZE_JEMALLOC NAMES libjemalloc_pic.a REQUIRED)
@@ -29,4 +28,4 @@ target_link_libraries(bronze_rdkafka INTERFACE
 add_library(bronze_dependencies INTERFACE)
 target_link_libraries(bronze_dependencies INTERFACE
   bronze_rdkafka spdlog::spdlog CLI11::CLI11 simdjson::simdjson
-  nlohmann_json::nlohmann_json PkgConfig::httplib OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
+  nlohmann_json::nlohmann_json OpenSSL::SSL OpenSSL::Crypto Threads::Threads)

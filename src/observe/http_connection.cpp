@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 
 namespace bronze::observe {
 namespace {
@@ -49,7 +48,6 @@ HttpConnection::Head HttpConnection::read_head() {
   }
   line_ = head.substr(0, head.find('\n'));
   if (line_.ends_with('\r')) line_.pop_back();
-  line_ += "\r\n\r\n";
   return Head::kComplete;
 }
 
@@ -71,30 +69,17 @@ void HttpConnection::drain() {
   }
 }
 
-ssize_t HttpConnection::read(char* out, std::size_t size) {
-  const std::size_t count = std::min(size, line_.size() - next_);
-  std::memcpy(out, line_.data() + next_, count);
-  next_ += count;
-  return static_cast<ssize_t>(count);
-}
-
-ssize_t HttpConnection::write(const char* data, std::size_t size) {
-  while (true) {
-    const ssize_t count = ::send(socket_, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (count >= 0) return count;
-    if (errno != EAGAIN && errno != EINTR) return -1;
-    if (!wait_for(Readiness::kWritable)) return -1;
+void HttpConnection::write(std::string_view data) {
+  while (!data.empty()) {
+    const ssize_t count = ::send(socket_, data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (count >= 0) {
+      data.remove_prefix(static_cast<std::size_t>(count));
+    } else if (errno != EAGAIN && errno != EINTR) {
+      return;
+    } else if (!wait_for(Readiness::kWritable)) {
+      return;
+    }
   }
-}
-
-void HttpConnection::get_remote_ip_and_port(std::string& ip, int& port) const {
-  ip.clear();
-  port = 0;
-}
-
-void HttpConnection::get_local_ip_and_port(std::string& ip, int& port) const {
-  ip.clear();
-  port = 0;
 }
 
 bool HttpConnection::wait_for(Readiness wanted) const {

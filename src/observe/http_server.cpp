@@ -1,9 +1,12 @@
 #include "observe/http_server.h"
 
+#include <netdb.h>
+#include <netinet/in.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -19,7 +22,7 @@
 
 #include "observe/http_connection.h"
 #include "observe/http_workers.h"
-#include "observe/httplib.h"
+#include "observe/socket.h"
 
 namespace bronze::observe {
 namespace {
@@ -27,12 +30,16 @@ namespace {
 /// More than this waits for its SYN to be sent again.
 constexpr int k_backlog = 128;
 constexpr std::chrono::seconds k_listen_again{1};
+/// Until descriptors or memory are free again.
+constexpr std::chrono::milliseconds k_accept_again{10};
 constexpr const char* k_json = "application/json";
 
 std::string error_body(std::string_view error) { return nlohmann::json{{"error", error}}.dump(); }
 
 std::string_view phrase(int status) {
   switch (status) {
+    case 200:
+      return "ok";
     case 404:
       return "not found";
     case 405:
@@ -45,12 +52,14 @@ std::string_view phrase(int status) {
       return "request header fields too large";
     case 500:
       return "internal error";
+    case 503:
+      return "service unavailable";
     default:
       return "bad request";
   }
 }
 
-/// Of a head that never reaches httplib; nullopt = no answer.
+/// Of a head that is not complete; nullopt = no answer.
 std::optional<int> status_of(HttpConnection::Head head) {
   switch (head) {
     case HttpConnection::Head::kUriTooLarge:
@@ -66,56 +75,119 @@ std::optional<int> status_of(HttpConnection::Head head) {
   return std::nullopt;
 }
 
-void answer_raw(HttpConnection& connection, int status) {
-  const std::string body = error_body(phrase(status));
-  connection.write("HTTP/1.1 " + std::to_string(status) + " " + std::string(phrase(status)) +
-                   "\r\nConnection: close\r\nContent-Type: " + k_json +
-                   "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body);
+struct Request {
+  std::string_view method;
+  /// Without the query.
+  std::string_view path;
+};
+
+bool is_known_method(std::string_view method) {
+  constexpr std::array<std::string_view, 9> k_methods = {
+      "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+  return std::find(k_methods.begin(), k_methods.end(), method) != k_methods.end();
 }
 
-/// httplib's default lets a second process share the port, and each would get half the requests.
-void set_socket_options(socket_t socket) {
-  const int yes = 1;
-  ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+/// nullopt = malformed.
+std::optional<Request> parse(std::string_view line) {
+  const bool printable = std::all_of(line.begin(), line.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= ' ' && byte != 0x7F;
+  });
+  const std::size_t first = line.find(' ');
+  const std::size_t last = line.rfind(' ');
+  if (!printable || first == std::string_view::npos || first == last) return std::nullopt;
+  const std::string_view target = line.substr(first + 1, last - first - 1);
+  const std::string_view version = line.substr(last + 1);
+  const Request request{.method = line.substr(0, first),
+                        .path = target.substr(0, target.find_first_of("?#"))};
+  const bool known = version == "HTTP/1.1" || version == "HTTP/1.0";
+  if (!known || !is_known_method(request.method) || target.empty() ||
+      target.find(' ') != std::string_view::npos) {
+    return std::nullopt;
+  }
+  return request;
+}
+
+struct Answer {
+  int status;
+  std::string body;
+  /// Each with the end of its line.
+  std::string_view more_headers;
+};
+
+Answer refusal(int status) {
+  return {.status = status, .body = error_body(phrase(status)), .more_headers = ""};
+}
+
+std::string head_of(const Answer& answer) {
+  return "HTTP/1.1 " + std::to_string(answer.status) + " " + std::string(phrase(answer.status)) +
+         "\r\nConnection: close\r\nContent-Type: " + k_json +
+         "\r\nContent-Length: " + std::to_string(answer.body.size()) + "\r\n" +
+         std::string(answer.more_headers) + "\r\n";
+}
+
+/// Throws std::runtime_error that says why.
+Socket listening_socket(const std::string& host, std::uint16_t port) {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  const int problem = ::getaddrinfo(host.empty() ? nullptr : host.c_str(),
+                                    std::to_string(port).c_str(), &hints, &found);
+  if (problem != 0) throw std::runtime_error(::gai_strerror(problem));
+  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
+  int error = 0;
+  for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
+    Socket socket(::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, address->ai_protocol));
+    const int yes = 1;
+    const int no = 0;
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    if (address->ai_family == AF_INET6) {
+      ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
+    }
+    if (socket.is_open() && ::bind(socket.get(), address->ai_addr, address->ai_addrlen) == 0 &&
+        ::listen(socket.get(), k_backlog) == 0) {
+      return socket;
+    }
+    error = errno;
+  }
+  throw std::runtime_error(std::strerror(error));
+}
+
+std::uint16_t port_of(const Socket& socket) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof(address);
+  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  return ntohs(address.ss_family == AF_INET6
+                   ? reinterpret_cast<const sockaddr_in6*>(&address)->sin6_port
+                   : reinterpret_cast<const sockaddr_in*>(&address)->sin_port);
 }
 
 }  // namespace
 
-/// httplib's server with connections, workers and stopping of our own.
-class HttpServer::Listener final : public httplib::Server {
+class HttpServer::Listener {
  public:
   Listener(std::string host, std::uint16_t port, HealthProvider health)
       : host_(std::move(host)), port_(port), health_(std::move(health)) {
-    set_socket_options(&observe::set_socket_options);
-    new_task_queue = [this] { return new HttpWorkers(load_); };
-    set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
-      route(request, response);
-      return HandlerResponse::Handled;
-    });
-    set_exception_handler([](const httplib::Request& request, httplib::Response& response,
-                             const std::exception_ptr&) {
-      spdlog::error("HTTP: {} failed", request.path);
-      response.status = 500;
-    });
-    set_error_handler([](const httplib::Request&, httplib::Response& response) {
-      if (response.body.empty()) {
-        response.set_content(error_body(phrase(response.status)), k_json);
-      }
-    });
     open();
     thread_ = std::jthread([this](const std::stop_token& stop) { accept_until(stop); });
   }
 
-  ~Listener() override { stop_listening(); }
+  ~Listener() { stop_listening(); }
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
   void stop_listening() {
     thread_.request_stop();
     load_.stopping = true;
-    // Wakes accept; closing here could hit a descriptor that another thread has just opened.
-    ::shutdown(svr_sock_, SHUT_RDWR);
+    {
+      // Wakes accept, which closes the socket itself.
+      const std::lock_guard lock(mutex_);
+      ::shutdown(socket_.get(), SHUT_RDWR);
+    }
     if (thread_.joinable()) thread_.join();
+    workers_.shutdown();
   }
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
@@ -123,73 +195,97 @@ class HttpServer::Listener final : public httplib::Server {
  private:
   /// Throws std::runtime_error.
   void open() {
-    errno = 0;
-    const int bound =
-        port_ == 0 ? bind_to_any_port(host_) : (bind_to_port(host_, port_) ? port_ : -1);
-    if (bound < 0 || ::listen(svr_sock_, k_backlog) != 0) {
-      const std::string why = errno == 0 ? "no such address" : std::strerror(errno);
-      if (bound >= 0) ::close(svr_sock_);
+    try {
+      Socket socket = listening_socket(host_, port_);
+      if (port_ == 0) port_ = port_of(socket);
+      const std::lock_guard lock(mutex_);
+      socket_ = std::move(socket);
+    } catch (const std::runtime_error& e) {
       throw std::runtime_error("cannot listen on HTTP_HOST=" + host_ +
-                               " HTTP_PORT=" + std::to_string(port_) + ": " + why);
+                               " HTTP_PORT=" + std::to_string(port_) + ": " + e.what());
     }
-    port_ = static_cast<std::uint16_t>(bound);
+  }
+
+  void close() {
+    const std::lock_guard lock(mutex_);
+    socket_ = Socket();
   }
 
   void accept_until(const std::stop_token& stop) {
     while (true) {
-      listen_after_bind();
-      while (true) {
-        std::unique_lock lock(mutex_);
-        stopped_.wait_for(lock, stop, k_listen_again, [] { return false; });
-        if (stop.stop_requested()) return;
-        try {
-          open();
-          if (stop.stop_requested()) return;  // the stop may have missed the new socket
-          spdlog::warn("HTTP server listens again on port {}", port_);
-          break;
-        } catch (const std::runtime_error& e) {
-          spdlog::error("HTTP server stopped accepting, trying again: {}", e.what());
-        }
+      if (socket_.is_open()) accept_while_possible();
+      close();
+      std::unique_lock lock(mutex_);
+      stopped_.wait_for(lock, stop, k_listen_again, [] { return false; });
+      lock.unlock();
+      if (stop.stop_requested()) return;
+      try {
+        open();
+        if (stop.stop_requested()) return close();  // the stop may have missed the new socket
+        spdlog::warn("HTTP server listens again on port {}", port());
+      } catch (const std::runtime_error& e) {
+        spdlog::error("HTTP server stopped accepting, trying again: {}", e.what());
       }
     }
   }
 
-  bool process_and_close_socket(socket_t socket) override {
-    HttpConnection connection(socket, load_);
-    const auto head = connection.read_head();
-    if (head == HttpConnection::Head::kComplete) {
-      bool closed = false;
-      process_request(connection, true, closed, nullptr);
-    } else if (const auto status = status_of(head)) {
-      answer_raw(connection, *status);
+  /// Ends when the socket has been shut down, or is of no use any more.
+  void accept_while_possible() {
+    while (!load_.stopping) {
+      const int client = ::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC);
+      if (client >= 0) {
+        workers_.enqueue([this, client] { serve(Socket(client)); });
+      } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        std::this_thread::sleep_for(k_accept_again);
+      } else if (errno != EINTR && errno != ECONNABORTED) {
+        return;
+      }
     }
-    if (head != HttpConnection::Head::kNone) connection.drain();
-    ::close(socket);
-    return true;
   }
 
-  void route(const httplib::Request& request, httplib::Response& response) const {
-    if (request.path != "/health") {
-      response.status = 404;
-      return;
+  void serve(const Socket& socket) const {
+    HttpConnection connection(socket.get(), load_);
+    const auto head = connection.read_head();
+    if (head == HttpConnection::Head::kNone) return;
+    if (const auto status = status_of(head)) {
+      const Answer answer = refusal(*status);
+      connection.write(head_of(answer) + answer.body);
+    } else {
+      const auto request = parse(connection.request_line());
+      const Answer answer = request ? answer_to(*request) : refusal(400);
+      const bool without_body = request && request->method == "HEAD";
+      connection.write(without_body ? head_of(answer) : head_of(answer) + answer.body);
     }
+    connection.drain();
+  }
+
+  [[nodiscard]] Answer answer_to(const Request& request) const {
+    if (request.path != "/health") return refusal(404);
     if (request.method != "GET" && request.method != "HEAD") {
-      response.status = 405;
-      response.set_header("Allow", "GET, HEAD");
-      return;
+      Answer answer = refusal(405);
+      answer.more_headers = "Allow: GET, HEAD\r\n";
+      return answer;
     }
-    const Health health = health_();
-    response.status = health.healthy ? 200 : 503;
-    response.set_header("Cache-Control", "no-store");
-    response.set_content(health.body, k_json);
+    try {
+      Health health = health_();
+      return {.status = health.healthy ? 200 : 503,
+              .body = std::move(health.body),
+              .more_headers = "Cache-Control: no-store\r\n"};
+    } catch (const std::exception&) {
+      spdlog::error("HTTP: {} failed", request.path);
+      return refusal(500);
+    }
   }
 
   const std::string host_;
   std::uint16_t port_;
   const HealthProvider health_;
   ServerLoad load_;
+  HttpWorkers workers_{load_};
   std::mutex mutex_;
   std::condition_variable_any stopped_;
+  /// Changed under mutex_, and only by the thread that accepts once it runs.
+  Socket socket_;
   std::jthread thread_;
 };
 

@@ -9,20 +9,22 @@
 #include <vector>
 
 #include "observe/http_connection.h"
-#include "observe/httplib.h"
 
 namespace bronze::observe {
 
 /// The threads that answer, with a queue of accepted connections that has a limit: when it is
-/// full, accepting waits and the rest stays in the kernel's backlog. Owned by httplib's accept
-/// loop; `shutdown` serves what is queued, which is quick once ServerLoad says stopping.
-class HttpWorkers final : public httplib::TaskQueue {
+/// full, accepting waits and the rest stays in the kernel's backlog. Owned by the listener.
+class HttpWorkers {
  public:
   /// `load` outlives the workers.
   explicit HttpWorkers(ServerLoad& load);
+  ~HttpWorkers() { shutdown(); }
+  HttpWorkers(const HttpWorkers&) = delete;
+  HttpWorkers& operator=(const HttpWorkers&) = delete;
 
-  void enqueue(std::function<void()> job) override;
-  void shutdown() override;
+  void enqueue(std::function<void()> job);
+  /// Serves what is queued, which is quick once ServerLoad says stopping. May be repeated.
+  void shutdown();
 
  private:
   void work();
