@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <fstream>
+#include <memory>
 #include <string>
 
 extern "C" {
@@ -24,7 +26,9 @@ bool is_mapped(const std::string& library) {
 
 TEST(LateLibraries, LoadCurlWhenItIsCalledFirst) {
   EXPECT_FALSE(is_mapped("libcurl"));
-  EXPECT_STREQ(curl_easy_escape(nullptr, "a b", 0), "a%20b");
+  const std::unique_ptr<char, decltype(&std::free)> escaped(curl_easy_escape(nullptr, "a b", 0),
+                                                            &std::free);
+  EXPECT_STREQ(escaped.get(), "a%20b");
   EXPECT_TRUE(is_mapped("libcurl"));
 }
 
