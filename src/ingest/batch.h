@@ -15,7 +15,7 @@
 namespace bronze::ingest {
 
 /// Of values that go to an encoder at once: four pages of Parquet.
-inline constexpr std::size_t k_chunk_bytes = std::size_t{496} * 1024;
+inline constexpr std::size_t k_chunk_bytes = std::size_t{992} * 1024;
 
 /// The records of one lane that become one commit, from the first one until the commit is done.
 /// Owned by LaneWriter; ingest thread. Rows leave in chunks for the batch's files as they come.

@@ -76,9 +76,9 @@ void WorkerPool::work(const std::stop_token& stop) {
     if (strand->second.empty()) {
       waiting_.erase(strand);
     } else {
+      // Nobody is told of it: this thread takes one next, this or an earlier one.
       ready_.push_back(std::move(strand->second.front()));
       strand->second.pop_front();
-      ready_changed_.notify_one();
     }
     lock.unlock();
     done_changed_.notify_one();

@@ -235,7 +235,7 @@ void RdKafkaSource::subscribe(const std::vector<std::string>& topics) {
 Event RdKafkaSource::poll(std::chrono::milliseconds max_wait) {
   current_.reset();
   if (closing_ && rd_kafka_consumer_closed(consumer_.get()) != 0) return Closed{};
-  current_.reset(rd_kafka_queue_poll(queue_.get(), static_cast<int>(max_wait.count())));
+  current_ = polled_.next(queue_.get(), max_wait);
   if (!current_) return Idle{};
   return translate(current_.get());
 }
@@ -316,8 +316,7 @@ Event RdKafkaSource::translate_error(rd_kafka_event_t* event) const {
   const rd_kafka_resp_err_t code = rd_kafka_event_error(event);
   const std::string text = std::string(rd_kafka_err2name(code)) + ": " + error_text(event);
   if (rd_kafka_event_error_is_fatal(event) != 0) return SourceFailed{text};
-  const Handle<rd_kafka_topic_partition_t, rd_kafka_topic_partition_destroy> place(
-      rd_kafka_event_topic_partition(event));
+  const TopicPartitionHandle place(rd_kafka_event_topic_partition(event));
   if (place && place->topic != nullptr && is_stopping(place->topic, place->partition)) {
     return Idle{};
   }
@@ -419,6 +418,7 @@ void RdKafkaSource::assign_now(const std::vector<StartPosition>& positions) {
 }
 
 void RdKafkaSource::unassign_now(const std::vector<TopicPartition>& partitions) {
+  polled_.drop(partitions);
   std::vector<TopicPartition> started;
   std::copy_if(partitions.begin(), partitions.end(), std::back_inserter(started),
                [&](const TopicPartition& entry) { return reading_.erase(entry) != 0; });
@@ -462,6 +462,8 @@ void RdKafkaSource::release(const std::vector<TopicPartition>& partitions) {
 }
 
 void RdKafkaSource::pause(const std::vector<TopicPartition>& partitions) {
+  // As librdkafka does with what it holds: it reads them again after the pause.
+  polled_.drop(partitions);
   const PartitionListHandle list = make_list(partitions);
   static_cast<void>(rd_kafka_pause_partitions(consumer_.get(), list.get()));
 }

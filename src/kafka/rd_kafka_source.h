@@ -11,6 +11,7 @@
 #include "kafka/handles.h"
 #include "kafka/message_headers.h"
 #include "kafka/message_source.h"
+#include "kafka/polled_events.h"
 
 namespace bronze::kafka {
 
@@ -85,6 +86,7 @@ class RdKafkaSource final : public MessageSource {
   std::vector<std::string> subscription_;
   ConsumerHandle consumer_;
   QueueHandle queue_;
+  PolledEvents polled_;
   /// What the record handed out last points into.
   EventHandle current_;
   MessageHeaders headers_;

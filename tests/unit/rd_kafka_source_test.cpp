@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <optional>
+#include <thread>
 #include <variant>
 
 #include "fakes/metadata_server.h"
@@ -74,6 +75,67 @@ TEST_F(RdKafkaSourceTest, TheGroupsOffsetsAreToldAfterItsCoordinatorLeftTheClust
   (void)poll_until([](const Event&) { return false; }, milliseconds{500});
 
   EXPECT_EQ(ask_group_offsets(), "");
+}
+
+class RecordsInHand : public RdKafkaSourceTest {
+ protected:
+  static constexpr std::int64_t k_records = 40;
+
+  /// Produces records, starts at `first` and takes the first of them. Others are in hand then:
+  /// polling gives them at once.
+  void take_one(std::int64_t first) {
+    for (std::int64_t i = 0; i < k_records; ++i) produce();
+    ASSERT_EQ(rd_kafka_flush(producer_.get(), 10'000), RD_KAFKA_RESP_ERR_NO_ERROR);
+    ASSERT_TRUE(poll_until([](const Event& event) { return std::holds_alternative<Assigned>(event); },
+                           milliseconds{15'000}));
+    source_->start({{k_partition, Offset{first}}});
+    ASSERT_EQ(next_offset(milliseconds{15'000}), first);
+    std::this_thread::sleep_for(milliseconds{300});
+    ASSERT_EQ(next_offset(milliseconds{15'000}), first + 1);
+  }
+
+  void produce() {
+    if (!producer_) {
+      rd_kafka_conf_t* conf = rd_kafka_conf_new();
+      rd_kafka_conf_set(conf, "bootstrap.servers",
+                        rd_kafka_mock_cluster_bootstraps(cluster_.get()), nullptr, 0);
+      producer_.reset(rd_kafka_new(RD_KAFKA_PRODUCER, conf, nullptr, 0));
+    }
+    std::string value = "value";
+    rd_kafka_producev(producer_.get(), RD_KAFKA_V_TOPIC("trips"), RD_KAFKA_V_PARTITION(0),
+                      RD_KAFKA_V_VALUE(value.data(), value.size()), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                      RD_KAFKA_V_END);
+  }
+
+  /// Of the next record; nothing when none comes.
+  [[nodiscard]] std::optional<std::int64_t> next_offset(milliseconds patience) {
+    const auto event = poll_until(
+        [](const Event& each) { return std::holds_alternative<Record>(each); }, patience);
+    if (!event) return std::nullopt;
+    return std::get<Record>(*event).offset.value;
+  }
+
+  const TopicPartition k_partition{"trips", Partition{0}};
+  ClientHandle producer_;
+};
+
+TEST_F(RecordsInHand, AreForgottenWhenTheirPartitionBeginsElsewhere) {
+  ASSERT_NO_FATAL_FAILURE(take_one(20));
+  source_->stop({k_partition});
+  source_->start({{k_partition, Offset{3}}});
+  for (std::int64_t offset = 3; offset < k_records; ++offset) {
+    ASSERT_EQ(next_offset(milliseconds{15'000}), offset);
+  }
+}
+
+TEST_F(RecordsInHand, ComeAgainAfterAPauseEachOnce) {
+  ASSERT_NO_FATAL_FAILURE(take_one(5));
+  source_->pause({k_partition});
+  EXPECT_EQ(next_offset(milliseconds{500}), std::nullopt);
+  source_->resume({k_partition});
+  for (std::int64_t offset = 7; offset < k_records; ++offset) {
+    ASSERT_EQ(next_offset(milliseconds{15'000}), offset);
+  }
 }
 
 // A longer name: librdkafka 2.14 takes a short answer of version 0 for damaged.

@@ -25,7 +25,7 @@ use delta_kernel::parquet::file::reader::{ChunkReader, Length};
 use delta_kernel::parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use delta_kernel::parquet::schema::types::ColumnDescPtr;
 use zstd::bulk::Compressor;
-use zstd::zstd_safe::CParameter;
+use zstd::zstd_safe::{CParameter, ParamSwitch};
 
 use super::upload::Blocks;
 use crate::errors::{Fault, Result};
@@ -220,6 +220,10 @@ fn compressor(level: i32) -> io::Result<Compressor<'static>> {
         // shorter: a third faster, and not larger.
         compressor.set_parameter(CParameter::HashLog(11))?;
         compressor.set_parameter(CParameter::MinMatch(7))?;
+        // Between matches every third byte is looked at: a sixth faster, and 7 % larger. By itself
+        // zstd would no longer compress what is between matches then.
+        compressor.set_parameter(CParameter::TargetLength(4))?;
+        compressor.set_parameter(CParameter::LiteralCompressionMode(ParamSwitch::Enable))?;
     }
     Ok(compressor)
 }
