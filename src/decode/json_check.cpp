@@ -27,8 +27,8 @@ struct JsonCheck::Parser {
 };
 
 JsonCheck::JsonCheck() : parser_(std::make_unique<Parser>()) {
-  // It counts the value itself as a level.
-  const auto error = parser_->parser.allocate(k_parsed_bytes_first, k_json_depth_max + 1);
+  // It counts a level more, unless the innermost one is empty; what it refuses is looked at again.
+  const auto error = parser_->parser.allocate(k_parsed_bytes_first, k_json_depth_max);
   if (error != simdjson::SUCCESS) throw std::bad_alloc();
 }
 

@@ -3,7 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <chrono>
-#include <utility>
+#include <string>
 
 namespace bronze::ingest {
 
@@ -14,13 +14,11 @@ void DeadLetterAlarm::note(const batch::DeadLetter& letter, SteadyTime now) {
     return;
   }
   said_at_ = now;
+  const std::string others =
+      unsaid_ == 0 ? "" : ". So did " + std::to_string(unsaid_) + " others since the last one";
   spdlog::warn("{}: partition {} offset {} goes to the dead letters: {}: {}{}", topic_,
                number(letter.partition), letter.offset.value, letter.error_type,
-               letter.error_message,
-               unsaid_ == 0 ? ""
-                            : "; so did " + std::to_string(unsaid_) +
-                                  " others since this was "
-                                  "last said");
+               letter.error_message, others);
   unsaid_ = 0;
 }
 
