@@ -161,6 +161,8 @@ class Simulation {
   std::vector<fakes::PutFault> put_faults_;
   int failing_reads_ = 0;
   bool topics_change_ = false;
+  /// By a day, forward and back.
+  bool clocks_jump_ = true;
   /// Retention and DeleteRecords take old records away.
   bool logs_are_cut_ = false;
   Policies policies_;
