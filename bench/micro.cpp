@@ -15,6 +15,7 @@
 #include "batch/columns.h"
 #include "batch/schema.h"
 #include "decode/decoder.h"
+#include "decode/json_grammar.h"
 #include "delta/delta_store.h"
 #include "events.h"
 #include "ingest/batch.h"
@@ -80,6 +81,31 @@ void decode_events(benchmark::State& state) {
   told_in_bytes(state, bytes_of_events());
 }
 BENCHMARK(decode_events);
+
+void check_json_of_events(benchmark::State& state) {
+  decode::Decoder decoder({.payload = decode::Payload::kText, .form = decode::TextForm::kJson});
+  for (auto _ : state) {
+    for (const auto& event : events()) {
+      benchmark::DoNotOptimize(decoder.decode({.topic = "t",
+                                               .partition = Partition{0},
+                                               .offset = Offset{1},
+                                               .timestamp_ms = 1,
+                                               .value = event},
+                                              k_now, {}));
+    }
+  }
+  told_in_bytes(state, bytes_of_events());
+}
+BENCHMARK(check_json_of_events);
+
+/// As a value is read that is too large for a parser, or is no JSON.
+void read_json_of_events_exactly(benchmark::State& state) {
+  for (auto _ : state) {
+    for (const auto& event : events()) benchmark::DoNotOptimize(decode::first_json_fault(event));
+  }
+  told_in_bytes(state, bytes_of_events());
+}
+BENCHMARK(read_json_of_events_exactly);
 
 void append_to_columns(benchmark::State& state) {
   const auto all = rows();

@@ -94,6 +94,28 @@ ingest::IngestSettings ingest_settings(const config::Config& config, ingest::Run
           .store_name = config.store.base_uri};
 }
 
+ingest::DeadLetterPolicy dead_letter_policy(const config::DeadLetterConfig& config) {
+  using ingest::DeadLetterPolicy;
+  if (config.table == config::DeadLetterConfig::Table::kOff) return DeadLetterPolicy::kNever;
+  return config.validation == config::Validation::kUtf8 ? DeadLetterPolicy::kWhenAny
+                                                        : DeadLetterPolicy::kAlways;
+}
+
+/// How the values of a topic are looked at.
+struct ValueChecks {
+  decode::DecoderSettings decoder;
+  /// nullptr = the topic has no schema.
+  std::unique_ptr<decode::Validator> validator;
+};
+
+ValueChecks value_checks(const config::DeadLetterConfig& config, const std::string& /*topic*/) {
+  ValueChecks checks;
+  if (config.validation != config::Validation::kUtf8) {
+    checks.decoder.form = decode::TextForm::kJson;
+  }
+  return checks;
+}
+
 ingest::LaneSettings lane_settings(const config::Config& config, const std::string& topic,
                                    std::size_t lane, ingest::RunMode mode) {
   return {.writer = {.topic = topic,
@@ -103,7 +125,8 @@ ingest::LaneSettings lane_settings(const config::Config& config, const std::stri
                                .max_bytes = config.batch.max_bytes,
                                .max_rows = config.batch.max_rows},
                      .write_retry = config.write_retry,
-                     .file_age_max = k_file_age_max},
+                     .file_age_max = k_file_age_max,
+                     .dead_letters = dead_letter_policy(config.dead_letters)},
           .start = config.kafka.start,
           .start_source = config.kafka.start_source,
           .policies = config.policies,
@@ -111,6 +134,9 @@ ingest::LaneSettings lane_settings(const config::Config& config, const std::stri
           .table_spec = {.schema_json = batch::table_schema(config.extra_columns),
                          .partition_columns = {batch::k_partition_column},
                          .configuration = {{"delta.checkpointInterval", "100"}}},
+          .dead_letter_spec = {.schema_json = batch::dead_letter_schema(),
+                               .partition_columns = {},
+                               .configuration = {{"delta.checkpointInterval", "100"}}},
           .extra_columns = config.extra_columns};
 }
 
@@ -122,13 +148,18 @@ ingest::LaneFactory lane_factory(const config::Config& config, ingest::RunMode m
           tables = config::TopicTables(config::topic_bytes_max(config.store))](
              const std::string& topic, std::size_t lane) mutable -> Made {
     if (const auto why_not = tables.claim(topic)) return ingest::TopicRefused{*why_not};
+    auto checks = value_checks(config.dead_letters, topic);
+    auto settings = lane_settings(config, topic, lane, mode);
+    settings.decoder = checks.decoder;
     return std::make_unique<ingest::Lane>(
-        lane_settings(config, topic, lane, mode),
+        std::move(settings),
         ingest::LaneParts{.source = parts.source,
                           .executor = parts.executor,
                           .clock = parts.clock,
                           .watch = parts.watch,
-                          .table = store.table("bronze_" + topic)});
+                          .table = store.table("bronze_" + topic),
+                          .dead_letters = store.table(config::dead_letter_directory(topic)),
+                          .validator = std::move(checks.validator)});
   };
 }
 
@@ -161,10 +192,12 @@ observe::HealthInputs health_inputs(const ingest::IngestReport& report, SteadyTi
     }
     inputs.last_write = std::max(inputs.last_write, lane.last_write);
     inputs.messages_written += lane.rows_committed;
+    inputs.dlq_messages += lane.dead_letters.count;
     inputs.errors += lane.failures;
   }
   inputs.last_write = std::max(inputs.last_write, report.former.last_write);
   inputs.messages_written += report.former.rows_committed;
+  inputs.dlq_messages += report.former.dead_letters;
   for (const auto& [topic, refused] : report.refused) {
     inputs.refused.emplace_back(topic, refused.reason);
   }

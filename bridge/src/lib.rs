@@ -147,6 +147,20 @@ pub mod ffi {
         micros: i64,
     }
 
+    /// Offsets `[first, next)` of a Kafka partition.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    struct PartitionRange {
+        partition: i32,
+        first: i64,
+        next: i64,
+    }
+
+    struct OffsetsWithin {
+        outcome: Outcome,
+        /// In any order; they may touch or overlap.
+        runs: Vec<PartitionRange>,
+    }
+
     struct TxnLookup {
         outcome: Outcome,
         found: bool,
@@ -319,6 +333,16 @@ pub mod ffi {
         /// the column. Not found: no row has one.
         fn last_ingestion(self: &Table) -> Result<LastIngestion>;
 
+        /// The offsets of the rows of the cached snapshot's live files that lie in one of `ranges`,
+        /// one for a partition, and were ingested at or after `since_us` (microseconds since
+        /// 1970). Files whose statistics rule that out are not read. Rows hidden by a deletion
+        /// vector count.
+        fn offsets_within(
+            self: &Table,
+            ranges: &[PartitionRange],
+            since_us: i64,
+        ) -> Result<OffsetsWithin>;
+
         /// Whether the log entry of `version`, read from the store, has a txn action of an appId
         /// that begins with `prefix`. Missing: there is no such entry.
         fn log_entry_has_txn(self: &Table, version: u64, prefix: &str) -> Result<TxnLookup>;
@@ -351,6 +375,11 @@ pub mod ffi {
         /// Puts the commit at cached version + 1 with one request that is never repeated. Ok: the
         /// cached snapshot is the new version. Otherwise the cached snapshot stays as it was.
         fn put(self: &Table, request: &CommitRequest, files: &FileSet) -> Result<PutResult>;
+
+        /// Puts a commit at cached version + 1 that changes nothing but the table's schemaString,
+        /// with one request that is never repeated. Ok: the cached snapshot is the new version.
+        /// REQUIRES: `schema_json` only adds columns that may be null.
+        fn add_columns(self: &Table, schema_json: &str) -> Result<Outcome>;
 
         /// Writes a checkpoint of the cached snapshot; commits may go on meanwhile.
         fn checkpoint(self: &Table) -> Result<Outcome>;

@@ -14,6 +14,7 @@ mod replay;
 pub(crate) mod scan;
 #[cfg(test)]
 mod tests;
+mod within;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,8 +27,9 @@ use url::Url;
 use crate::data_file::{DataFile, FileSet};
 use crate::errors::{guarded, ok, outcome, Fault, Result};
 use crate::ffi::{
-    CommitRequest, DataFilesLookup, KeyValue, LastIngestion, LastOffsets, Outcome, PartitionOffset,
-    PutResult, Status, TableSpec, TableState, TableTotals, TokenLookup, TxnList, TxnLookup,
+    CommitRequest, DataFilesLookup, KeyValue, LastIngestion, LastOffsets, OffsetsWithin, Outcome,
+    PartitionOffset, PartitionRange, PutResult, Status, TableSpec, TableState, TableTotals,
+    TokenLookup, TxnList, TxnLookup,
 };
 use crate::store::StoreInner;
 use diagnosis::Listing;
@@ -160,6 +162,29 @@ impl Table {
         })
     }
 
+    pub fn offsets_within(
+        &self,
+        ranges: &[PartitionRange],
+        since_us: i64,
+    ) -> Result<OffsetsWithin> {
+        guarded("offsets_within", || {
+            let snapshot = self.snapshot()?;
+            let wanted = within::Wanted::new(ranges, since_us);
+            let found = within::runs(&self.store, &self.root, &snapshot, &wanted)
+                .map_err(|error| self.explain(error));
+            Ok(match found {
+                Ok(runs) => OffsetsWithin {
+                    outcome: ok(),
+                    runs,
+                },
+                Err(fault) => OffsetsWithin {
+                    outcome: fault.into(),
+                    runs: Vec::new(),
+                },
+            })
+        })
+    }
+
     pub fn log_entry_has_txn(&self, version: u64, prefix: &str) -> Result<TxnLookup> {
         guarded("log_entry_has_txn", || {
             let found = log::entry_has_txn(&self.store, &self.log()?, version, prefix);
@@ -215,6 +240,10 @@ impl Table {
 
     pub fn put(&self, request: &CommitRequest, files: &FileSet) -> Result<PutResult> {
         guarded("put", || self.put_commit(request, files))
+    }
+
+    pub fn add_columns(&self, schema_json: &str) -> Result<Outcome> {
+        guarded("add_columns", || Ok(outcome(self.put_schema(schema_json))))
     }
 
     pub fn checkpoint(&self) -> Result<Outcome> {
@@ -335,6 +364,21 @@ impl Table {
             .wait(put)
             .result
             .map_err(|fault| fault.while_doing(format!("create {}", self.root)))
+    }
+
+    fn put_schema(&self, schema_json: &str) -> Result<()> {
+        let snapshot = self.snapshot()?;
+        let log = self.log()?;
+        let version = snapshot.version() + 1;
+        let metadata = snapshot.table_configuration().metadata();
+        let entry = log::new_schema(metadata, schema_json, &self.store.engine_info)?;
+        let path = log::entry_path(&log, version);
+        let put = self.store.commits.put_once(&path, Bytes::from(entry));
+        self.store
+            .wait(put)
+            .result
+            .and_then(|()| self.reload())
+            .map_err(|fault| fault.while_doing(format!("add columns to {}", self.root)))
     }
 
     fn write_checkpoint(&self, snapshot: SnapshotRef) -> Result<()> {

@@ -22,6 +22,9 @@ Sabotage sabotage_named(std::string_view name) {
       std::pair{"no_rewind", Sabotage::kNoRewind},
       std::pair{"gap_not_stated", Sabotage::kGapNotStated},
       std::pair{"epoch_at_old_position", Sabotage::kEpochAtOldPosition},
+      std::pair{"dead_letters_after_main", Sabotage::kDeadLettersAfterMain},
+      std::pair{"dead_letters_twice", Sabotage::kDeadLettersTwice},
+      std::pair{"classification_not_fixed", Sabotage::kClassificationNotFixed},
   };
   for (const auto& [known, sabotage] : k_names) {
     if (name == known) return sabotage;

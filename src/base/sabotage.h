@@ -18,6 +18,9 @@ enum class Sabotage {
   kNoRewind,
   kGapNotStated,
   kEpochAtOldPosition,
+  kDeadLettersAfterMain,
+  kDeadLettersTwice,
+  kClassificationNotFixed,
 };
 
 #ifdef BRONZE_TEST_HOOKS

@@ -5,6 +5,8 @@
 #include <memory>
 #include <utility>
 
+#include "batch/arrow_export.h"
+
 namespace bronze::batch {
 namespace {
 
@@ -44,27 +46,6 @@ struct ExportedArray {
   const void* no_validity = nullptr;
 };
 
-/// A consumer may move a child out and release it by itself; the parent's release then finds it
-/// marked as released. The memory goes with the parent.
-template <typename Node>
-void release_child(Node* node) {
-  for (std::int64_t i = 0; i < node->n_children; ++i) {
-    Node* child = node->children[i];
-    if (child->release != nullptr) child->release(child);
-  }
-  node->release = nullptr;
-}
-
-void release_schema(ArrowSchema* schema) {
-  delete static_cast<ExportedSchema*>(schema->private_data);
-  schema->release = nullptr;
-}
-
-void release_array(ArrowArray* array) {
-  delete static_cast<ExportedArray*>(array->private_data);
-  array->release = nullptr;
-}
-
 void export_schema(ArrowSchema* schema, const ExtraColumns& extra) {
   auto exported = std::make_unique<ExportedSchema>();
   for (std::size_t i = 0; i < k_width; ++i) {
@@ -82,7 +63,7 @@ void export_schema(ArrowSchema* schema, const ExtraColumns& extra) {
   schema->name = "";
   schema->n_children = static_cast<std::int64_t>(width);
   schema->children = exported->pointers.data();
-  schema->release = release_schema;
+  schema->release = release_parent<ExportedSchema, ArrowSchema>;
   schema->private_data = exported.release();
 }
 
@@ -175,7 +156,7 @@ void Columns::export_to(ArrowArray* array, ArrowSchema* schema) && {
   array->buffers = &exported->no_validity;
   array->n_children = width;
   array->children = exported->pointers.data();
-  array->release = release_array;
+  array->release = release_parent<ExportedArray, ArrowArray>;
   array->private_data = exported.release();
 }
 

@@ -10,17 +10,12 @@
 #include "commands/store_inspector.h"
 #include "commands/topic_match.h"
 #include "commands/verify_judgement.h"
+#include "config/topic_tables.h"
 
 namespace bronze::commands {
 namespace {
 
 using TroubleKind = kafka::Trouble::Kind;
-
-std::string dead_letter_directory(const std::string& topic) {
-  std::string directory = "dlq_bronze_" + topic;
-  std::replace(directory.begin(), directory.end(), '-', '_');
-  return directory;
-}
 
 class Verification {
  public:
@@ -68,7 +63,7 @@ class Verification {
     facts.topic = topic;
     facts.group = config_.kafka.consumer_group;
     facts.table.directory = table_directory(topic);
-    facts.dead_letters.directory = dead_letter_directory(topic);
+    facts.dead_letters.directory = config::dead_letter_directory(topic);
     facts.dead_letters.loaded.status = delta::StoreStatus::kMissing;
     try {
       const auto table = access_.reader(facts.table.directory);

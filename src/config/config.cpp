@@ -131,15 +131,24 @@ Policies read_policies(Reader& reader) {
   };
 }
 
-/// Refusing beats ignoring: whoever sets one of these relies on it.
-void refuse_what_comes_later(Reader& reader) {
-  const std::string later = "is not supported by this version yet: ";
-  (void)reader.boolean("DLQ_ENABLED");
-  for (const std::string_view name : {"DLQ_VALIDATE_JSON", "DLQ_VALIDATE_SCHEMA"}) {
-    if (reader.boolean(name)) {
-      reader.fail(name, shown(reader.text(name)) + " " + later + "expected false");
+DeadLetterConfig read_dead_letters(Reader& reader) {
+  using Table = DeadLetterConfig::Table;
+  DeadLetterConfig config{.table = reader.boolean("DLQ_ENABLED") ? Table::kOn : Table::kOff,
+                          .validation = Validation::kUtf8,
+                          .schema_dir = reader.text("DLQ_SCHEMA_DIR")};
+  if (reader.boolean("DLQ_VALIDATE_JSON")) config.validation = Validation::kJson;
+  if (reader.boolean("DLQ_VALIDATE_SCHEMA")) {
+    if (config.validation == Validation::kUtf8) {
+      reader.derive("DLQ_VALIDATE_JSON", "DLQ_VALIDATE_SCHEMA");
     }
+    config.validation = Validation::kSchema;
   }
+  if (config.table == Table::kOff && config.validation != Validation::kUtf8) {
+    reader.warn(
+        "DLQ_ENABLED=false with DLQ_VALIDATE_JSON or DLQ_VALIDATE_SCHEMA: the first invalid value"
+        " of a partition stops it");
+  }
+  return config;
 }
 
 void check_together(Reader& reader, const Config& config) {
@@ -166,6 +175,7 @@ LoadResult load_config(const EnvLookup& env, std::optional<std::uint64_t> cgroup
   config.extra_columns = read_extra_columns(reader);
   config.compression = read_compression(reader);
   config.policies = read_policies(reader);
+  config.dead_letters = read_dead_letters(reader);
   config.health = read_health(reader);
   config.http = read_http(reader);
   config.log = read_log(reader);
@@ -174,7 +184,6 @@ LoadResult load_config(const EnvLookup& env, std::optional<std::uint64_t> cgroup
   config.shutdown_timeout =
       reader.seconds("SHUTDOWN_TIMEOUT_SECONDS", {.min = milliseconds{1}, .max = seconds{3'600}});
   config.memory_limit_bytes = read_memory_limit(reader, cgroup_limit_bytes);
-  refuse_what_comes_later(reader);
   check_together(reader, config);
   if (!reader.errors().empty()) return reader.errors();
   config.warnings = reader.warnings();

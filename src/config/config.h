@@ -66,6 +66,22 @@ struct StoreConfig {
   Properties options;
 };
 
+/// What a value must be to go into its table.
+enum class Validation {
+  kUtf8,
+  kJson,
+  /// JSON, and what the topic's schema says.
+  kSchema,
+};
+
+struct DeadLetterConfig {
+  /// Off: a value that is not what it must be stops its partition.
+  enum class Table { kOff, kOn } table = Table::kOn;
+  Validation validation = Validation::kUtf8;
+  /// Where the schemas are.
+  std::string schema_dir;
+};
+
 enum class IdleHealth { kHealthy, kUnhealthy };
 
 struct HealthConfig {
@@ -94,6 +110,7 @@ struct Config {
   ExtraColumns extra_columns;
   ParquetCompression compression;
   Policies policies;
+  DeadLetterConfig dead_letters;
   HealthConfig health;
   HttpConfig http;
   LogConfig log;

@@ -23,6 +23,8 @@ std::string topics_text(const Config& config) {
   return text;
 }
 
+std::string boolean_text(bool value) { return value ? "true" : "false"; }
+
 std::string start_text(const Config& config) {
   if (std::holds_alternative<StartEarliest>(config.kafka.start)) return "earliest";
   if (std::holds_alternative<StartLatest>(config.kafka.start)) return "latest";
@@ -44,8 +46,6 @@ Effective endpoint_text(const Config& config) {
 
 constexpr Secrecy k_secret = Secrecy::kSecret;
 constexpr Secrecy k_public = Secrecy::kPublic;
-
-constexpr std::string_view k_later = "later versions only";
 
 /// A string literal as a template argument.
 template <std::size_t n>
@@ -178,10 +178,28 @@ constexpr auto k_variables = std::to_array<Variable>({
      [](const Config& c) -> Effective {
        return c.policies.topic_recreated == OnTopicRecreated::kNewEpoch ? "new_epoch" : "stop";
      }},
-    {"DLQ_ENABLED", "true", "dead letters come with a later version; not read yet"},
-    {"DLQ_VALIDATE_JSON", "false", "only false in this version"},
-    {"DLQ_VALIDATE_SCHEMA", "false", "only false in this version"},
-    {"DLQ_SCHEMA_DIR", "/app/schemas", k_later},
+    {"DLQ_ENABLED", "true",
+     "what cannot go into its table goes into the topic's dead-letter table; false: it stops its"
+     " partition, also what fails a check of the two below",
+     k_public,
+     [](const Config& c) -> Effective {
+       return boolean_text(c.dead_letters.table == DeadLetterConfig::Table::kOn);
+     }},
+    {"DLQ_VALIDATE_JSON", "false", "a value must be well-formed JSON, not only UTF-8", k_public,
+     [](const Config& c) -> Effective {
+       return boolean_text(c.dead_letters.validation != Validation::kUtf8);
+     }},
+    {"DLQ_VALIDATE_SCHEMA", "false",
+     "a value must be what the topic's schema says, if there is one; implies DLQ_VALIDATE_JSON",
+     k_public,
+     [](const Config& c) -> Effective {
+       return boolean_text(c.dead_letters.validation == Validation::kSchema);
+     }},
+    {"DLQ_SCHEMA_DIR", "/app/schemas", "where the schemas are, with DLQ_VALIDATE_SCHEMA", k_public,
+     [](const Config& c) -> Effective {
+       if (c.dead_letters.validation != Validation::kSchema) return std::nullopt;
+       return c.dead_letters.schema_dir;
+     }},
 });
 
 }  // namespace

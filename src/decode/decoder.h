@@ -1,25 +1,20 @@
 #pragma once
 
+#include <memory>
 #include <optional>
-#include <string>
 #include <variant>
 
 #include "base/clock.h"
 #include "base/extra_columns.h"
 #include "base/record.h"
 #include "batch/row.h"
+#include "decode/json_check.h"
+#include "decode/record_error.h"
+#include "decode/validator.h"
 
 namespace bronze::decode {
 
-/// Why a record cannot go into its table. A value, never an exception.
-struct RecordError {
-  /// ENCODING_ERROR
-  std::string type;
-  /// Names the place.
-  std::string message;
-};
-
-using Decoded = std::variant<batch::Row, RecordError>;
+using Decoded = std::variant<batch::Row, RecordError, NeedsSchema>;
 
 /// Bytes to row: the value must be valid UTF-8 and is passed on unaltered. The row's views are
 /// those of the record. Pure.
@@ -30,5 +25,50 @@ using DecodedExtras = std::variant<batch::RowExtras, RecordError>;
 /// What of a record goes into `columns`: the keys of its headers must be valid UTF-8, if there is a
 /// column for them. What is not wanted is not looked at. The views are those of the record.
 [[nodiscard]] DecodedExtras decode_extras(const Record& record, const ExtraColumns& columns);
+
+/// What the values of a topic are.
+enum class Payload {
+  kText,
+  /// Avro, Protobuf: only the validator understands it.
+  kBinary,
+};
+
+/// What a value of kText must be.
+enum class TextForm { kAny, kJson };
+
+struct DecoderSettings {
+  Payload payload = Payload::kText;
+  TextForm form = TextForm::kAny;
+};
+
+/// Takes the records of one topic through the tiers: encoding, form, schema. Owned by its lane;
+/// ingest thread.
+class Decoder {
+ public:
+  /// `validator`: nullptr = the topic has no schema.
+  explicit Decoder(const DecoderSettings& settings, std::unique_ptr<Validator> validator = nullptr);
+
+  /// The row's views are those of the record and, for `columns`, good until the next call.
+  [[nodiscard]] Decoded decode(const Record& record, UnixMicros ingested_at,
+                               const ExtraColumns& columns);
+  /// The same of a record that must go into the table if the table can hold it.
+  [[nodiscard]] Decoded decode_unchecked(const Record& record, UnixMicros ingested_at,
+                                         const ExtraColumns& columns);
+
+  /// nullptr = there is none. As long as this.
+  [[nodiscard]] Validator* validator() const { return validator_.get(); }
+
+ private:
+  [[nodiscard]] Verdict check(std::string_view value);
+  [[nodiscard]] Decoded accept(const Record& record, UnixMicros ingested_at,
+                               const ExtraColumns& columns);
+
+  const DecoderSettings settings_;
+  const std::unique_ptr<Validator> validator_;
+  /// For kJson only.
+  std::optional<JsonCheck> json_;
+  /// What the row in hand points to.
+  batch::RowExtras extras_;
+};
 
 }  // namespace bronze::decode

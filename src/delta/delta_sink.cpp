@@ -74,13 +74,20 @@ StoreOutcome read_snapshot(const bridge::Table& table, SnapshotView& view) {
   return outcome;
 }
 
-std::uint64_t DeltaFile::append(batch::Columns columns) {
-  misfit_ = misfit_ || columns.width() != file_->width();
+template <typename Rows>
+std::uint64_t DeltaFile::append_rows(Rows rows) {
+  misfit_ = misfit_ || rows.width() != file_->width();
   if (misfit_) return 0;
   ArrowArray array{};
   ArrowSchema schema{};
-  std::move(columns).export_to(&array, &schema);
+  std::move(rows).export_to(&array, &schema);
   return file_->append(&array, &schema);
+}
+
+std::uint64_t DeltaFile::append(batch::Columns columns) { return append_rows(std::move(columns)); }
+
+std::uint64_t DeltaFile::append(batch::DeadLetterColumns columns) {
+  return append_rows(std::move(columns));
 }
 
 FileResult DeltaFile::finish() {
@@ -144,6 +151,22 @@ LastIngestion DeltaSink::last_ingestion() {
   return {from_bridge(found.outcome), found.found ? std::optional(found.micros) : std::nullopt};
 }
 
+OffsetsWithin DeltaSink::offsets_within(const RangeMap& ranges, UnixMicros since) {
+  std::vector<bridge::PartitionRange> bridged;
+  bridged.reserve(ranges.size());
+  for (const auto& [partition, range] : ranges) {
+    bridged.push_back({number(partition), range.first.value, range.next.value});
+  }
+  const auto found = table_->offsets_within({bridged.data(), bridged.size()}, since);
+  OffsetsWithin within{from_bridge(found.outcome), {}};
+  within.runs.reserve(found.runs.size());
+  for (const auto& run : found.runs) {
+    within.runs.emplace_back(Partition{run.partition},
+                             OffsetRange{Offset{run.first}, Offset{run.next}});
+  }
+  return within;
+}
+
 Lookup DeltaSink::log_entry_has_txn(std::uint64_t version, const std::string& prefix) {
   const auto lookup = table_->log_entry_has_txn(version, prefix);
   return {from_bridge(lookup.outcome), lookup.found, version};
@@ -172,6 +195,11 @@ PutResult DeltaSink::put(const CommitRequest& request) {
     for (const auto& [app_id, version] : request.txns) snapshot_.txns[app_id] = version;
   }
   return answer;
+}
+
+StoreOutcome DeltaSink::add_columns(const std::string& schema_json) {
+  auto outcome = from_bridge(table_->add_columns(schema_json));
+  return outcome.ok() ? read_snapshot(*table_, snapshot_) : outcome;
 }
 
 StoreOutcome DeltaSink::checkpoint() { return from_bridge(table_->checkpoint()); }

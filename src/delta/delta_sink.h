@@ -19,12 +19,16 @@ class DeltaFile final : public FileSink {
   explicit DeltaFile(rust::Box<bridge::DataFile> file) : file_(std::move(file)) {}
 
   std::uint64_t append(batch::Columns columns) override;
+  std::uint64_t append(batch::DeadLetterColumns columns) override;
   FileResult finish() override;
   StoreOutcome discard() override;
 
   [[nodiscard]] const bridge::DataFile& handle() const { return *file_; }
 
  private:
+  template <typename Rows>
+  std::uint64_t append_rows(Rows rows);
+
   rust::Box<bridge::DataFile> file_;
   /// Somebody changed the table's columns before the file was opened: it cannot take the rows.
   bool misfit_ = false;
@@ -43,10 +47,12 @@ class DeltaSink final : public TableSink {
   Lookup has_data_files() override;
   LastOffsets last_offsets(const OffsetMap& from) override;
   LastIngestion last_ingestion() override;
+  OffsetsWithin offsets_within(const RangeMap& ranges, UnixMicros since) override;
   Lookup log_entry_has_txn(std::uint64_t version, const std::string& prefix) override;
   Lookup find_token(const std::string& token, std::uint64_t after) override;
   StoreOutcome confirm() override;
   PutResult put(const CommitRequest& request) override;
+  StoreOutcome add_columns(const std::string& schema_json) override;
   StoreOutcome checkpoint() override;
   [[nodiscard]] std::unique_ptr<FileSink> open_file(const std::string& date) override;
 

@@ -5,11 +5,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/ids.h"
 #include "batch/columns.h"
+#include "batch/dead_letters.h"
 
 namespace bronze::delta {
 
@@ -87,6 +89,12 @@ struct [[nodiscard]] LastIngestion {
   std::optional<UnixMicros> time;
 };
 
+struct [[nodiscard]] OffsetsWithin {
+  StoreOutcome outcome;
+  /// In any order; they may touch or overlap.
+  std::vector<std::pair<Partition, OffsetRange>> runs;
+};
+
 struct [[nodiscard]] FileResult {
   StoreOutcome outcome;
   std::string path;
@@ -94,13 +102,15 @@ struct [[nodiscard]] FileResult {
   std::uint64_t bytes = 0;
 };
 
-/// One open Parquet file of one date. One caller at a time.
+/// One open Parquet file, of one date if the table is partitioned. One caller at a time.
 class FileSink {
  public:
   virtual ~FileSink() = default;
   /// May send parts of a large file. Returns the encoded bytes held in memory. Throws when encoding
   /// fails.
   virtual std::uint64_t append(batch::Columns columns) = 0;
+  /// The same for a file of a dead-letter table.
+  virtual std::uint64_t append(batch::DeadLetterColumns columns) = 0;
   /// Uploads the rest. kTransient: may be called again. kConflict: the rows must be read again: the
   /// table has other columns, or parts that had gone up are lost. After kOk the same result again.
   virtual FileResult finish() = 0;
@@ -144,6 +154,9 @@ class TableSink {
   /// A time not before the greatest `_ingested_at` in the snapshot's live files, whoever wrote
   /// them, and less than 1 ms after it. May read many files; memory stays bounded.
   virtual LastIngestion last_ingestion() = 0;
+  /// The offsets of the snapshot's rows that lie in `ranges` and were ingested at or after `since`,
+  /// whoever wrote them. Rows that were deleted may be among them. Memory: that of the answer.
+  virtual OffsetsWithin offsets_within(const RangeMap& ranges, UnixMicros since) = 0;
   /// Whether the log entry of `version` has a txn of an appId that begins with `prefix`. kMissing:
   /// there is no such entry.
   virtual Lookup log_entry_has_txn(std::uint64_t version, const std::string& prefix) = 0;
@@ -154,7 +167,11 @@ class TableSink {
   virtual StoreOutcome confirm() = 0;
   /// One PUT of the log entry after the snapshot's; never repeated.
   virtual PutResult put(const CommitRequest& request) = 0;
+  /// Gives the table this schema, which only adds columns, with one PUT of the log entry after the
+  /// snapshot's. Whatever is not kOk means: find out from the log.
+  virtual StoreOutcome add_columns(const std::string& schema_json) = 0;
   virtual StoreOutcome checkpoint() = 0;
+  /// `date`: not looked at when the table is not partitioned.
   [[nodiscard]] virtual std::unique_ptr<FileSink> open_file(const std::string& date) = 0;
 };
 

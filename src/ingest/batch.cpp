@@ -19,7 +19,7 @@ std::int64_t day_of(UnixMicros time) {
 
 }  // namespace
 
-Batch::Batch(std::size_t lane, delta::TableSink& table, Executor& executor, SteadyTime opened_at,
+Batch::Batch(std::size_t lane, const LaneTables& tables, Executor& executor, SteadyTime opened_at,
              const ExtraColumns& columns)
     : lane_(lane),
       executor_(executor),
@@ -27,7 +27,7 @@ Batch::Batch(std::size_t lane, delta::TableSink& table, Executor& executor, Stea
       token_(new_token()),
       opened_at_(opened_at),
       columns_(columns),
-      files_(std::make_unique<BatchFiles>(table)),
+      files_(std::make_unique<BatchFiles>(tables)),
       chunk_(columns) {}
 
 Batch::~Batch() {
@@ -61,6 +61,17 @@ void Batch::add(const batch::Row& row, Offset base) {
   if (chunk_.rows() >= k_chunk_rows || chunk_.variable_bytes() >= k_chunk_bytes) send_chunk();
 }
 
+void Batch::add(const batch::DeadLetter& letter, Offset base) {
+  if (!dead_letter_chunk_.has_room_for(letter)) send_dead_letters();
+  dead_letter_chunk_.append(letter);
+  dead_letters_.add(letter);
+  payload_bytes_ += letter.payload_bytes();
+  advance(letter.partition, base, letter.offset.following());
+  if (dead_letter_chunk_.rows() >= k_chunk_rows || dead_letter_chunk_.bytes() >= k_chunk_bytes) {
+    send_dead_letters();
+  }
+}
+
 void Batch::advance(Partition partition, Offset base, Offset next) {
   ranges_.try_emplace(partition, OffsetRange{base, base}).first->second.next = next;
 }
@@ -78,13 +89,27 @@ void Batch::send_chunk() {
   chunk_.reserve(k_chunk_bytes);
 }
 
-void Batch::seal() { send_chunk(); }
+void Batch::send_dead_letters() {
+  if (dead_letter_chunk_.empty()) return;
+  const std::uint64_t bytes = dead_letter_chunk_.bytes();
+  bytes_on_the_way_ += bytes;
+  executor_.submit(
+      lane_, id_,
+      make_job([files = files_.get(), id = id_, bytes,
+                columns = std::exchange(dead_letter_chunk_, {})]() mutable -> JobOutcome {
+        return ColumnsEncoded{id, bytes, files->append(std::move(columns))};
+      }));
+}
+
+void Batch::seal() {
+  send_chunk();
+  send_dead_letters();
+}
 
 void Batch::finish_files() {
   executor_.submit(lane_, id_, make_job([files = files_.get(), id = id_]() -> JobOutcome {
                      auto finished = files->finish();
-                     return FilesFinished{id, std::move(finished.outcome), finished.bytes,
-                                          std::move(finished.files)};
+                     return FilesFinished{id, std::move(finished)};
                    }));
 }
 
@@ -94,7 +119,7 @@ void Batch::on_encoded(const ColumnsEncoded& encoded) {
 }
 
 std::uint64_t Batch::held_bytes() const {
-  return chunk_.bytes() + bytes_on_the_way_ + encoded_bytes_;
+  return chunk_.bytes() + dead_letter_chunk_.bytes() + bytes_on_the_way_ + encoded_bytes_;
 }
 
 }  // namespace bronze::ingest

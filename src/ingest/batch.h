@@ -9,20 +9,24 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "batch/columns.h"
+#include "batch/dead_letters.h"
 #include "ingest/batch_files.h"
+#include "ingest/dead_letter_tally.h"
 #include "ingest/executor.h"
+#include "ingest/lane_table.h"
 
 namespace bronze::ingest {
 
 /// Of values that go to an encoder at once: four pages of Parquet.
 inline constexpr std::size_t k_chunk_bytes = std::size_t{992} * 1024;
 
-/// The records of one lane that become one commit, from the first one until the commit is done.
-/// Owned by LaneWriter; ingest thread. Rows leave in chunks for the batch's files as they come.
+/// The records of one lane that become one commit to each of its tables, from the first one until
+/// that is done. Owned by LaneWriter; ingest thread. Rows leave in chunks for the batch's files as
+/// they come.
 class Batch {
  public:
   /// `columns`: those that the table has after the six.
-  Batch(std::size_t lane, delta::TableSink& table, Executor& executor, SteadyTime opened_at,
+  Batch(std::size_t lane, const LaneTables& tables, Executor& executor, SteadyTime opened_at,
         const ExtraColumns& columns = {});
   ~Batch();
   Batch(const Batch&) = delete;
@@ -32,6 +36,8 @@ class Batch {
   [[nodiscard]] bool takes(const batch::Row& row) const;
   /// `base` is the partition's position in the table before this batch.
   void add(const batch::Row& row, Offset base);
+  /// The same for a record that goes to the dead letters. REQUIRES: there is a table for them.
+  void add(const batch::DeadLetter& letter, Offset base);
   /// The partition's records before `next` are all here or not visible.
   void advance(Partition partition, Offset base, Offset next);
   /// `requests_sent`: TopicWatch::sent() when the last record arrived.
@@ -49,7 +55,10 @@ class Batch {
   [[nodiscard]] BatchId id() const { return id_; }
   [[nodiscard]] const std::string& token() const { return token_; }
   [[nodiscard]] const RangeMap& ranges() const { return ranges_; }
+  /// Without dead letters.
   [[nodiscard]] std::uint64_t rows() const { return rows_; }
+  [[nodiscard]] const DeadLetterTally& dead_letters() const { return dead_letters_; }
+  [[nodiscard]] std::uint64_t records() const { return rows_ + dead_letters_.count; }
   [[nodiscard]] std::uint64_t payload_bytes() const { return payload_bytes_; }
   [[nodiscard]] SteadyTime opened_at() const { return opened_at_; }
   [[nodiscard]] std::uint64_t requests_sent() const { return requests_sent_; }
@@ -60,6 +69,7 @@ class Batch {
 
  private:
   void send_chunk();
+  void send_dead_letters();
 
   const std::size_t lane_;
   Executor& executor_;
@@ -71,6 +81,8 @@ class Batch {
   std::unique_ptr<BatchFiles> files_;
   RangeMap ranges_;
   batch::Columns chunk_;
+  batch::DeadLetterColumns dead_letter_chunk_;
+  DeadLetterTally dead_letters_;
   std::string date_;
   /// The day that date_ names, in days since 1970: saves formatting each row's date.
   std::optional<std::int64_t> day_;

@@ -9,15 +9,25 @@
 
 namespace bronze::ingest {
 
-std::uint64_t BatchFiles::append(const std::string& date, batch::Columns columns) {
+template <typename Rows>
+std::uint64_t BatchFiles::append_to(LaneTable table, const Name& name, Rows rows) {
   const bool whole = std::exchange(whole_, false);
-  auto file = by_date_.find(date);
-  if (file == by_date_.end()) file = by_date_.emplace(date, table_.open_file(date)).first;
-  encoded_bytes_[date] = file->second->append(std::move(columns));
+  const auto key = std::pair(table, name);
+  auto file = files_.find(key);
+  if (file == files_.end()) file = files_.emplace(key, tables_.of(table).open_file(name)).first;
+  encoded_bytes_[key] = file->second->append(std::move(rows));
   whole_ = whole;
   kill_point("flush_mid_file");
   return std::accumulate(encoded_bytes_.begin(), encoded_bytes_.end(), std::uint64_t{0},
                          [](std::uint64_t sum, const auto& entry) { return sum + entry.second; });
+}
+
+std::uint64_t BatchFiles::append(const std::string& date, batch::Columns columns) {
+  return append_to(LaneTable::kRows, date, std::move(columns));
+}
+
+std::uint64_t BatchFiles::append(batch::DeadLetterColumns columns) {
+  return append_to(LaneTable::kDeadLetters, "", std::move(columns));
 }
 
 BatchFiles::Finished BatchFiles::finish() {
@@ -26,26 +36,30 @@ BatchFiles::Finished BatchFiles::finish() {
     finished.outcome = {delta::StoreStatus::kFailed, "rows of the batch could not be encoded"};
     return finished;
   }
-  if (!by_date_.empty()) kill_point("flush_before_file");
-  for (const auto& [date, file] : by_date_) {
+  if (!files_.empty()) kill_point("flush_before_file");
+  for (const auto& [key, file] : files_) {
     auto result = file->finish();
+    const bool is_of_rows = key.first == LaneTable::kRows;
     if (!result.outcome.ok()) {
-      finished.outcome = std::move(result.outcome);
-      finished.files.clear();
-      return finished;
+      if (!is_of_rows) result.outcome.message.insert(0, "the dead-letter table: ");
+      return {.outcome = std::move(result.outcome),
+              .bytes = 0,
+              .files = {},
+              .dead_letter_bytes = 0,
+              .dead_letter_files = {}};
     }
-    finished.bytes += result.bytes;
-    finished.files.push_back(file.get());
+    (is_of_rows ? finished.bytes : finished.dead_letter_bytes) += result.bytes;
+    (is_of_rows ? finished.files : finished.dead_letter_files).push_back(file.get());
   }
-  if (!by_date_.empty()) kill_point("flush_after_file");
+  if (!files_.empty()) kill_point("flush_after_file");
   return finished;
 }
 
 void BatchFiles::discard() {
-  for (const auto& [date, file] : by_date_) {
+  for (const auto& [key, file] : files_) {
     const auto outcome = file->discard();
     if (!outcome.ok()) {
-      spdlog::debug("an uncommitted file of {} was left in the table's folder: {}", date,
+      spdlog::debug("an uncommitted file was left in the table's folder {}: {}", key.second,
                     outcome.message);
     }
   }

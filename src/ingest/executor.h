@@ -10,8 +10,12 @@
 #include <variant>
 #include <vector>
 
+#include "decode/validator.h"
 #include "delta/table_sink.h"
+#include "ingest/batch_files.h"
 #include "ingest/commit_attempt.h"
+#include "ingest/dead_letter_facts.h"
+#include "ingest/lane_table.h"
 
 namespace bronze::ingest {
 
@@ -36,6 +40,7 @@ struct TableLoaded {
   bool newest_entry_is_ours = false;
   OffsetMap last_offsets;
   std::optional<UnixMicros> last_ingestion;
+  std::optional<DeadLetterFacts> dead_letters = {};
 };
 struct TopicRegistered {
   CommitResult result;
@@ -49,15 +54,18 @@ struct ColumnsEncoded {
 };
 struct FilesFinished {
   BatchId batch = 0;
-  delta::StoreOutcome outcome;
-  std::uint64_t bytes = 0;
-  std::vector<const delta::FileSink*> files;
+  BatchFiles::Finished files;
 };
 struct CommitAttempted {
   BatchId batch = 0;
   CommitResult result;
 };
+struct SchemaFetched {
+  std::int32_t id = 0;
+  decode::FetchOutcome outcome;
+};
 struct CheckpointWritten {
+  LaneTable table = LaneTable::kRows;
   delta::StoreOutcome outcome;
 };
 struct FilesDiscarded {};
@@ -66,9 +74,9 @@ struct JobFailed {
   std::string message;
 };
 
-using JobOutcome =
-    std::variant<StoreProbed, TableOpened, TableLoaded, TopicRegistered, ColumnsEncoded,
-                 FilesFinished, CommitAttempted, CheckpointWritten, FilesDiscarded, JobFailed>;
+using JobOutcome = std::variant<StoreProbed, TableOpened, TableLoaded, TopicRegistered,
+                                ColumnsEncoded, FilesFinished, CommitAttempted, SchemaFetched,
+                                CheckpointWritten, FilesDiscarded, JobFailed>;
 
 /// A blocking piece of work that runs once on some worker thread.
 class Job {

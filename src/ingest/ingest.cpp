@@ -213,6 +213,7 @@ void Ingest::end_lanes_of_deleted_topics() {
     }
     const LaneReport report = lane->report();
     former_.rows_committed += report.rows_committed;
+    former_.dead_letters += report.dead_letters.count;
     former_.commits += lane->commits();
     former_.last_write = std::max(former_.last_write, report.last_write);
     parts_.watch.forget(lane->topic());

@@ -4,12 +4,13 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <functional>
+#include <initializer_list>
 #include <utility>
 
 #include "base/kill_point.h"
 #include "base/sabotage.h"
 #include "ingest/epoch.h"
+#include "ingest/table_opening.h"
 
 namespace bronze::ingest {
 namespace {
@@ -18,22 +19,15 @@ constexpr int k_foreign_rewinds_max = 5;
 /// How long a high watermark below our position is waited out: it can step back at a failover.
 constexpr std::chrono::seconds k_watermark_patience{30};
 constexpr std::chrono::seconds k_ask_again{2};
-constexpr std::uint64_t k_default_checkpoint_interval = 100;
 
-delta::StoreOutcome load_or_create(delta::TableSink& table, const delta::TableSpec& spec) {
-  auto loaded = table.load();
-  if (loaded.status != delta::StoreStatus::kMissing) return loaded;
-  auto created = table.create(spec);
-  // Conflict: another instance was first. Transient: the answer may be lost. The log knows.
-  if (created.status == delta::StoreStatus::kConflict) return table.load();
-  return created;
-}
+LaneTables tables_of(const LaneParts& parts) { return {*parts.table, parts.dead_letters.get()}; }
 
-std::uint64_t checkpoint_interval(const delta::TableShape& shape) {
-  const auto found = shape.configuration.find("delta.checkpointInterval");
-  if (found == shape.configuration.end()) return k_default_checkpoint_interval;
-  const std::uint64_t interval = std::strtoull(found->second.c_str(), nullptr, 10);
-  return interval == 0 ? k_default_checkpoint_interval : interval;
+/// That says something.
+std::string first_of(std::initializer_list<std::string> troubles) {
+  for (const std::string& trouble : troubles) {
+    if (!trouble.empty()) return trouble;
+  }
+  return "";
 }
 
 std::int64_t to_ms(Duration duration) {
@@ -45,7 +39,11 @@ std::int64_t to_ms(Duration duration) {
 Lane::Lane(LaneSettings settings, LaneParts parts)
     : settings_(std::move(settings)),
       parts_(std::move(parts)),
-      writer_(settings_.writer, WriterParts{.table = *parts_.table,
+      decoder_(settings_.decoder, std::move(parts_.validator)),
+      dead_letter_alarm_(settings_.writer.topic),
+      schemas_(settings_.writer.topic, settings_.writer.lane, parts_.executor, parts_.clock,
+               decoder_.validator()),
+      writer_(settings_.writer, WriterParts{.tables = tables_of(parts_),
                                             .turn = turn_,
                                             .executor = parts_.executor,
                                             .clock = parts_.clock,
@@ -55,9 +53,10 @@ Lane::Lane(LaneSettings settings, LaneParts parts)
                                  .group = settings_.writer.group,
                                  .start = settings_.start,
                                  .start_source = settings_.start_source,
-                                 .policies = settings_.policies},
+                                 .policies = settings_.policies,
+                                 .dead_letters = settings_.writer.dead_letters},
                 ResolverParts{.source = parts_.source,
-                              .table = *parts_.table,
+                              .tables = tables_of(parts_),
                               .turn = turn_,
                               .executor = parts_.executor,
                               .clock = parts_.clock,
@@ -65,14 +64,18 @@ Lane::Lane(LaneSettings settings, LaneParts parts)
       open_backoff_(static_cast<std::uint32_t>(settings_.writer.lane) + 17U),
       rewind_backoff_(static_cast<std::uint32_t>(settings_.writer.lane) + 31U),
       open_again_at_(parts_.clock.now()),
-      resolve_again_at_(parts_.clock.now()) {}
+      resolve_again_at_(parts_.clock.now()),
+      checkpoints_(LaneTable::kRows, settings_.writer.topic),
+      dead_letter_checkpoints_(LaneTable::kDeadLetters, settings_.writer.topic) {}
 
 void Lane::open_table() {
   table_state_ = TableState::kOpening;
   parts_.executor.submit(
       settings_.writer.lane, parts_.executor.new_strand(),
-      make_job([table = parts_.table.get(), spec = settings_.table_spec]() -> JobOutcome {
-        return TableOpened{load_or_create(*table, spec)};
+      make_job([tables = tables_of(parts_),
+                specs = LaneTableSpecs{settings_.table_spec, settings_.dead_letter_spec},
+                policy = settings_.writer.dead_letters]() -> JobOutcome {
+        return TableOpened{open_tables(tables, specs, policy)};
       }));
 }
 
@@ -268,42 +271,6 @@ bool Lane::over() const {
   return deleted_ && partitions_.empty() && buried_.empty() && writer_.empty() && !fatal_;
 }
 
-void Lane::on_record(const Record& record, UnixMicros ingested_at) {
-  const auto found = partitions_.find(record.partition);
-  if (found == partitions_.end() || intake_ended_) return;
-  PartitionState& state = found->second;
-  if (state.phase != Phase::kReading || record.offset < state.position) return;
-  const auto decoded = decode(record, std::max(ingested_at, ingested_at_min_));
-  if (const auto* error = std::get_if<decode::RecordError>(&decoded)) {
-    halt(record.partition, "the record at offset " + std::to_string(record.offset.value) +
-                               " cannot be written (" + error->type + ": " + error->message +
-                               "). Nothing after it is read");
-    return;
-  }
-  writer_.add(std::get<batch::Row>(decoded), state.position);
-  state.position = record.offset.following();
-}
-
-decode::Decoded Lane::decode(const Record& record, UnixMicros ingested_at) {
-  decode::Decoded decoded = decode::decode(record, ingested_at);
-  auto* row = std::get_if<batch::Row>(&decoded);
-  if (row == nullptr || !writer_.columns().any()) return decoded;
-  auto extras = decode::decode_extras(record, writer_.columns());
-  if (auto* error = std::get_if<decode::RecordError>(&extras)) return std::move(*error);
-  extras_ = std::get<batch::RowExtras>(extras);
-  row->extras = &extras_;
-  return decoded;
-}
-
-void Lane::on_partition_end(Partition partition, Offset position) {
-  const auto found = partitions_.find(partition);
-  if (found == partitions_.end() || intake_ended_) return;
-  PartitionState& state = found->second;
-  if (state.phase != Phase::kReading || position <= state.position) return;
-  writer_.advance(partition, state.position, position);
-  state.position = position;
-}
-
 void Lane::on_partition_reset(Partition partition, const std::string& reason) {
   const auto found = partitions_.find(partition);
   if (found == partitions_.end() || found->second.phase != Phase::kReading) return;
@@ -355,12 +322,11 @@ void Lane::on_job(const JobOutcome& outcome) {
   if (const auto* failed = std::get_if<JobFailed>(&outcome)) {
     fatal_ = topic() + ": " + failed->message;
   }
-  if (const auto* checkpoint = std::get_if<CheckpointWritten>(&outcome)) {
-    checkpoint_runs_ = false;
-    if (!checkpoint->outcome.ok()) {
-      spdlog::warn("{}: no checkpoint was written: {}", topic(), checkpoint->outcome.message);
-    }
+  if (const auto* written = std::get_if<CheckpointWritten>(&outcome)) {
+    checkpoints_.take(*written);
+    dead_letter_checkpoints_.take(*written);
   }
+  if (const auto* fetched = std::get_if<SchemaFetched>(&outcome)) take_schema(*fetched);
   resolver_.on_job(outcome);
   writer_.on_job(outcome);
 }
@@ -372,6 +338,7 @@ void Lane::tick() {
   const SteadyTime now = parts_.clock.now();
   if (table_state_ == TableState::kWaitingToRetry && now >= open_again_at_) open_table();
   if (table_state_ != TableState::kOpen) return;
+  schemas_.step();
   while (!fatal_) {
     const auto event = writer_.step();
     if (!event) break;
@@ -413,15 +380,22 @@ void Lane::take(const Resolution& resolution) {
       rewind("the table's metadata changed");
       return;
     }
+    const auto dead_letter_shape =
+        facts.dead_letters ? std::optional(facts.dead_letters->shape) : std::nullopt;
+    if (!writer_.empty() && writer_.dead_letter_shape() != dead_letter_shape) {
+      rewind("the dead-letter table's metadata changed");
+      return;
+    }
     if (!writer_.empty() && writer_.identity() != facts.identity) {
       rewind("the topic was created again");
       return;
     }
-    writer_.begin(facts.identity, facts.table.shape);
+    writer_.begin(facts.identity, facts.table.shape, dead_letter_shape);
     replaced_by_.clear();
     ingested_at_min_ = epoch_start(facts).value_or(0);
     tell_columns();
-    if (checkpointed_ == 0) checkpointed_ = resolver_.facts().table.version;
+    checkpoints_.begin_at(facts.table.version);
+    if (facts.dead_letters) dead_letter_checkpoints_.begin_at(facts.dead_letters->version);
     take(*decisions);
   }
 }
@@ -470,6 +444,9 @@ kafka::StartPosition Lane::begin(Partition partition, const PartitionStart& star
   if (!state.end) state.end = resolver_.facts().latest.at(partition);
   state.kafka_offset =
       told_offset(resolver_.facts(), partition, state.committed).value_or(Offset{});
+  const auto& dead_letters = resolver_.facts().dead_letters;
+  state.decided = decided(dead_letters, partition);
+  writer_.set_decided(partition, decided_before(dead_letters, partition));
   writer_.set_progress(partition, start.progress);
   writer_.set_gap(partition, start.gap);
   spdlog::log(start.gap ? spdlog::level::err : spdlog::level::info,
@@ -503,7 +480,9 @@ void Lane::start(const std::vector<kafka::StartPosition>& positions) {
 }
 
 void Lane::take(const WriterEvent& event) {
-  if (const auto* committed = std::get_if<BatchCommitted>(&event)) {
+  if (const auto* dead = std::get_if<DeadLettersCommitted>(&event)) {
+    take(*dead);
+  } else if (const auto* committed = std::get_if<BatchCommitted>(&event)) {
     take(*committed);
   } else if (const auto* failed = std::get_if<WriteFailed>(&event)) {
     fatal_ = topic() + ": a write cannot succeed: " + failed->reason;
@@ -520,6 +499,19 @@ void Lane::take(const WriterEvent& event) {
       rewind(voided->reason);
     }
   }
+}
+
+void Lane::take(const DeadLettersCommitted& committed) {
+  dead_letters_.add(committed.letters);
+  if (committed.letters.count > 0) {
+    spdlog::info(
+        "{}: {}, {} bytes stored, committed to their table as version {} in {} ms, token "
+        "{}. The first: {}",
+        topic(), committed.letters.text(), committed.file_bytes, committed.version,
+        to_ms(committed.took), committed.token, committed.letters.example);
+  }
+  dead_letter_checkpoints_.submit_if_due(*parts_.dead_letters, *writer_.dead_letter_shape(),
+                                         committed.version, {index(), parts_.executor});
 }
 
 void Lane::take(const BatchCommitted& committed) {
@@ -541,7 +533,8 @@ void Lane::take(const BatchCommitted& committed) {
   kill_point("offsets_before_commit");
   commit_offsets(committed.ranges);
   kill_point("offsets_after_commit");
-  checkpoint_if_due(committed.version);
+  checkpoints_.submit_if_due(*parts_.table, writer_.shape(), committed.version,
+                             {index(), parts_.executor});
 }
 
 void Lane::commit_offsets(const RangeMap& ranges) {
@@ -566,18 +559,6 @@ void Lane::commit_offsets_again() {
   if (!positions.empty()) parts_.source.commit(positions);
 }
 
-void Lane::checkpoint_if_due(std::uint64_t version) {
-  const std::uint64_t interval = checkpoint_interval(writer_.shape());
-  // Another writer may have taken the very multiple of the interval.
-  if (checkpoint_runs_ || version / interval <= checkpointed_ / interval) return;
-  checkpointed_ = version;
-  checkpoint_runs_ = true;
-  parts_.executor.submit(settings_.writer.lane, k_checkpoint_strand,
-                         make_job([table = parts_.table.get()]() -> JobOutcome {
-                           return CheckpointWritten{table->checkpoint()};
-                         }));
-}
-
 void Lane::drop_batches() {
   dropped_ = dropped_ || (intake_ended_ && !writer_.empty());
   writer_.drop();
@@ -597,7 +578,8 @@ void Lane::read_anew() {
     // Nothing of it is left to wait for.
     if (state.phase == Phase::kRevoking) state.position = state.committed;
     const bool unwritten = state.phase == Phase::kHalted && state.position > state.committed;
-    if (state.phase != Phase::kReading && !unwritten) continue;
+    const bool reads = state.phase == Phase::kReading || state.phase == Phase::kFetchingSchema;
+    if (!reads && !unwritten) continue;
     if (state.phase == Phase::kReading) again.insert(partition);
     state.phase = Phase::kWaiting;
   }
@@ -663,7 +645,8 @@ bool Lane::read_to_end() const {
 
 SteadyTime Lane::next_deadline() const {
   if (fatal_) return SteadyTime::max();
-  SteadyTime next = std::min(writer_.next_deadline(), resolver_.next_deadline());
+  SteadyTime next =
+      std::min({writer_.next_deadline(), resolver_.next_deadline(), schemas_.next_deadline()});
   if (table_state_ == TableState::kWaitingToRetry) next = std::min(next, open_again_at_);
   if (!resolver_.active() && may_resolve()) {
     next = std::min(next, resolve_again_at_);
@@ -674,11 +657,12 @@ SteadyTime Lane::next_deadline() const {
 LaneReport Lane::report() const {
   LaneReport report{.topic = topic(),
                     .rows_committed = rows_committed_,
+                    .dead_letters = dead_letters_,
                     .failures = writer_.failures(),
                     .last_write = last_write_,
                     .oldest_due = writer_.oldest_due(),
                     .halted = {},
-                    .trouble = trouble_.empty() ? resolver_.trouble() : trouble_};
+                    .trouble = first_of({trouble_, schemas_.trouble(), resolver_.trouble()})};
   report.halted = buried_;
   for (const auto& [partition, state] : partitions_) {
     if (state.phase != Phase::kHalted) continue;

@@ -13,10 +13,14 @@
 #include "base/clock.h"
 #include "base/policies.h"
 #include "base/start_policy.h"
+#include "decode/dead_letter_maker.h"
 #include "decode/decoder.h"
 #include "ingest/backoff.h"
+#include "ingest/checkpoints.h"
+#include "ingest/dead_letter_alarm.h"
 #include "ingest/lane_writer.h"
 #include "ingest/resolver.h"
+#include "ingest/schema_fetches.h"
 #include "kafka/message_source.h"
 
 namespace bronze::ingest {
@@ -34,23 +38,30 @@ struct LaneSettings {
   Policies policies = {};
   RunMode mode = RunMode::kUntilStopped;
   delta::TableSpec table_spec;
+  delta::TableSpec dead_letter_spec = {};
   /// Those that `table_spec` has after the six.
   ExtraColumns extra_columns{};
+  decode::DecoderSettings decoder = {};
 };
 
-/// What a lane works with. All but the table outlive it; the table is its own.
+/// What a lane works with. The references outlive it; the rest is its own.
 struct LaneParts {
   kafka::MessageSource& source;
   Executor& executor;
   const Clock& clock;
   TopicWatch& watch;
   std::unique_ptr<delta::TableSink> table;
+  /// nullptr = what cannot be written stops its partition, and nothing is known of earlier times.
+  std::unique_ptr<delta::TableSink> dead_letters = {};
+  /// nullptr = the topic has no schema.
+  std::unique_ptr<decode::Validator> validator = {};
 };
 
 /// Counts since the process started, and what health needs.
 struct LaneReport {
   std::string topic;
   std::uint64_t rows_committed = 0;
+  DeadLetterTally dead_letters = {};
   /// Failed writes since the last success.
   std::uint64_t failures = 0;
   std::optional<SteadyTime> last_write;
@@ -65,6 +76,8 @@ struct LaneReport {
 /// failure: nothing that goes wrong here touches another lane.
 ///
 ///   assigned -> resolve start -> read -> (rewind: resolve again) -> revoked
+///                                 | ^
+///              fetch a schema <---+ +--- read on
 ///
 /// Owned by Ingest; ingest thread; nothing blocks.
 class Lane {
@@ -134,7 +147,7 @@ class Lane {
   [[nodiscard]] bool over() const;
 
  private:
-  enum class Phase { kWaiting, kReading, kRevoking, kHalted };
+  enum class Phase { kWaiting, kReading, kFetchingSchema, kRevoking, kHalted };
 
   struct PartitionState {
     Phase phase = Phase::kWaiting;
@@ -142,6 +155,8 @@ class Lane {
     Offset committed;
     /// Before which everything is in the table or a batch.
     Offset position;
+    /// What the dead-letter table says of records that come.
+    Decided decided;
     /// Where kOnce ends.
     std::optional<Offset> end;
     /// Why kHalted.
@@ -154,8 +169,13 @@ class Lane {
 
   enum class TableState { kOpening, kWaitingToRetry, kOpen, kUnusable };
 
-  /// The row is good until the next call.
-  [[nodiscard]] decode::Decoded decode(const Record& record, UnixMicros ingested_at);
+  void take_odd(const Record& record, PartitionState& state, const decode::Decoded& decoded,
+                UnixMicros ingested_at);
+  void take_decided(const Record& record, PartitionState& state, UnixMicros ingested_at);
+  void await_schema(Partition partition, PartitionState& state, std::int32_t schema);
+  void take_schema(const SchemaFetched& fetched);
+  void cannot_be_written(const Record& record, const decode::RecordError& error,
+                         const char* consequence);
   void take_table_opened(const TableOpened& opened);
   void look_for_deletion();
   void end_deleted_topic();
@@ -171,6 +191,7 @@ class Lane {
   void take(const StartDecisions& decisions);
   void tell_columns();
   void take(const WriterEvent& event);
+  void take(const DeadLettersCommitted& committed);
   void take(const BatchCommitted& committed);
   [[nodiscard]] bool wait_out(PartitionState& state, const PartitionHalt& halt) const;
   void drop_batches();
@@ -179,7 +200,6 @@ class Lane {
   void halt(Partition partition, const std::string& reason);
   void halt_all(const std::string& reason);
   void commit_offsets(const RangeMap& ranges);
-  void checkpoint_if_due(std::uint64_t version);
   void apply_intake();
   void start(const std::vector<kafka::StartPosition>& positions);
   [[nodiscard]] std::set<Partition> in_phase(Phase phase) const;
@@ -188,14 +208,17 @@ class Lane {
 
   const LaneSettings settings_;
   LaneParts parts_;
+  /// Of both tables.
   TableTurn turn_;
+  decode::Decoder decoder_;
+  decode::DeadLetterMaker dead_letter_maker_;
+  DeadLetterAlarm dead_letter_alarm_;
+  SchemaFetches schemas_;
   LaneWriter writer_;
   Resolver resolver_;
   Backoff open_backoff_;
   Backoff rewind_backoff_;
   std::map<Partition, PartitionState> partitions_;
-  /// What the row in hand points to.
-  batch::RowExtras extras_;
   /// Being revoked, whatever their phase.
   std::set<Partition> leaving_;
   TableState table_state_ = TableState::kOpening;
@@ -225,14 +248,15 @@ class Lane {
   UnixMicros ingested_at_min_ = 0;
   /// A partition was stopped, be it ours still or not.
   bool halted_ = false;
-  bool checkpoint_runs_ = false;
-  /// The version up to which checkpoints have been seen to.
-  std::uint64_t checkpointed_ = 0;
+  Checkpoints checkpoints_;
+  Checkpoints dead_letter_checkpoints_;
   /// The columns of which `tell_columns` has spoken.
   std::optional<ExtraColumns> told_columns_;
   std::string trouble_;
   std::optional<std::string> fatal_;
   std::uint64_t rows_committed_ = 0;
+  /// Committed ones.
+  DeadLetterTally dead_letters_;
   std::uint64_t commits_ = 0;
   std::optional<SteadyTime> last_write_;
 };

@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/kill_point.h"
 #include "base/sabotage.h"
-#include "ingest/app_id.h"
 
 namespace bronze::ingest {
 namespace {
@@ -21,15 +19,6 @@ constexpr std::chrono::minutes k_snapshot_age_max{5};
 /// all the time would win them all.
 constexpr std::chrono::milliseconds k_race_wait_max{400};
 
-/// `{"0":[10,20]}`: of partition 0 the records from offset 10 to before 20.
-std::string describe_ranges(const RangeMap& ranges) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::object();
-  for (const auto& [partition, range] : ranges) {
-    json[std::to_string(number(partition))] = {range.first.value, range.next.value};
-  }
-  return json.dump();
-}
-
 /// A conflict is no failure: the table works, and the next look decides.
 bool lost_a_race(const AttemptMemory& memory) { return memory.look == Look::kRefresh; }
 
@@ -38,40 +27,43 @@ bool lost_a_race(const AttemptMemory& memory) { return memory.look == Look::kRef
 LaneWriter::LaneWriter(WriterSettings settings, WriterParts parts)
     : settings_(std::move(settings)),
       parts_(parts),
-      backoff_(static_cast<std::uint32_t>(std::hash<std::string>{}(settings_.topic))) {}
+      backoff_(static_cast<std::uint32_t>(std::hash<std::string>{}(settings_.topic))) {
+  progress_.group = settings_.group;
+  progress_.topic = settings_.topic;
+}
 
-void LaneWriter::begin(TopicIdentity identity, delta::TableShape shape) {
-  identity_ = std::move(identity);
-  shape_ = std::move(shape);
-  columns_ = extra_columns_of(shape_);
-  fresh_at_ = parts_.clock.now();
+void LaneWriter::begin(TopicIdentity identity, delta::TableShape shape,
+                       std::optional<delta::TableShape> dead_letters) {
+  progress_.identity = std::move(identity);
+  progress_.shape = std::move(shape);
+  progress_.dead_letter_shape = std::move(dead_letters);
+  columns_ = extra_columns_of(progress_.shape);
+  for (const LaneTable table : {LaneTable::kRows, LaneTable::kDeadLetters}) {
+    fresh_at_[table] = parts_.clock.now();
+  }
 }
 
 void LaneWriter::set_progress(Partition partition, PartitionStart::Progress progress) {
   if (progress == PartitionStart::Progress::kAbsent) {
-    without_progress_.insert(partition);
+    progress_.without_progress.insert(partition);
   } else {
-    without_progress_.erase(partition);
+    progress_.without_progress.erase(partition);
   }
+}
+
+void LaneWriter::set_decided(Partition partition, const std::optional<Offset>& before) {
+  progress_.dead_letters_decided.erase(partition);
+  if (before) progress_.dead_letters_decided.emplace(partition, *before);
 }
 
 void LaneWriter::set_gap(Partition partition, const std::optional<OffsetRange>& gap) {
-  gaps_.erase(partition);
-  if (gap) gaps_.emplace(partition, *gap);
-}
-
-RangeMap LaneWriter::gaps_in(const RangeMap& ranges) const {
-  RangeMap found;
-  for (const auto& [partition, gap] : gaps_) {
-    const auto range = ranges.find(partition);
-    if (range != ranges.end() && range->second.first == gap.first) found.emplace(partition, gap);
-  }
-  return found;
+  progress_.gaps.erase(partition);
+  if (gap) progress_.gaps.emplace(partition, *gap);
 }
 
 Batch& LaneWriter::open_batch() {
   if (!open_) {
-    open_ = std::make_unique<Batch>(settings_.lane, parts_.table, parts_.executor,
+    open_ = std::make_unique<Batch>(settings_.lane, parts_.tables, parts_.executor,
                                     parts_.clock.now(), columns_);
     open_->note_arrival(parts_.watch.sent());
   }
@@ -86,6 +78,12 @@ void LaneWriter::add(const batch::Row& row, Offset base) {
   }
   Batch& batch = open_batch();
   batch.add(row, base);
+  batch.note_arrival(parts_.watch.sent());
+}
+
+void LaneWriter::add(const batch::DeadLetter& letter, Offset base) {
+  Batch& batch = open_batch();
+  batch.add(letter, base);
   batch.note_arrival(parts_.watch.sent());
 }
 
@@ -105,7 +103,7 @@ void LaneWriter::drop() {
 bool LaneWriter::open_is_due() const {
   if (!open_) return false;
   return flush_wanted_ || parts_.clock.now() >= open_->opened_at() + settings_.flush.interval ||
-         settings_.flush.full(open_->payload_bytes(), open_->rows());
+         settings_.flush.full(open_->payload_bytes(), open_->records());
 }
 
 void LaneWriter::seal() {
@@ -116,25 +114,9 @@ void LaneWriter::seal() {
   sealed_->batch = std::move(open_);
   sealed_->since = parts_.clock.now();
   backoff_.reset();
-  CommitTask& task = sealed_->task;
-  const Batch& batch = *sealed_->batch;
-  task.token = batch.token();
-  task.shape = shape_;
-  if (batch.rows() > 0) task.expires_at = batch.opened_at() + settings_.file_age_max;
-  task.parameters = {{"bronzeOffsets", describe_ranges(batch.ranges())},
-                     {"bronzeRows", std::to_string(batch.rows())},
-                     {"bronzeTopic", settings_.topic}};
-  const RangeMap gaps = gaps_in(batch.ranges());
-  if (!gaps.empty() && !sabotaged(Sabotage::kGapNotStated)) {
-    task.parameters["bronzeSkipped"] = describe_ranges(gaps);
-  }
-  for (const auto& [partition, range] : batch.ranges()) {
-    const std::int64_t error = sabotaged(Sabotage::kNextOffByOne) ? 1 : 0;
-    TxnStep step{.app_id = partition_app_id(settings_.group, identity_, partition),
-                 .base = std::nullopt,
-                 .next = range.next.value - error};
-    if (!without_progress_.contains(partition)) step.base = range.first.value;
-    task.steps.push_back(std::move(step));
+  for (auto& commit :
+       plan_commits(*sealed_->batch, progress_, settings_.dead_letters, settings_.file_age_max)) {
+    sealed_->commits.push_back(std::move(commit));
   }
 }
 
@@ -161,6 +143,7 @@ std::optional<WriterEvent> LaneWriter::step() {
   if (std::holds_alternative<CommitResult>(answer_)) {
     return take_attempt(std::get<CommitResult>(std::exchange(answer_, std::monostate{})));
   }
+  if (sealed_->commits.empty()) return finish_batch();
   const bool rested = parts_.clock.now() >= sealed_->retry_at;
   switch (sealed_->stage) {
     case Stage::kUploading:
@@ -182,15 +165,19 @@ std::optional<WriterEvent> LaneWriter::step() {
 }
 
 std::optional<WriterEvent> LaneWriter::take_upload(const FilesFinished& finished) {
-  if (finished.outcome.status == delta::StoreStatus::kConflict) {
-    return BatchVoid{finished.outcome.message};
+  const BatchFiles::Finished& files = finished.files;
+  if (files.outcome.status == delta::StoreStatus::kConflict) {
+    return BatchVoid{files.outcome.message};
   }
-  if (!finished.outcome.ok()) {
-    if (is_permanent(finished.outcome.status)) return WriteFailed{finished.outcome.message};
-    return retry_later(Stage::kUploadBackoff, finished.outcome.message);
+  if (!files.outcome.ok()) {
+    if (is_permanent(files.outcome.status)) return WriteFailed{files.outcome.message};
+    return retry_later(Stage::kUploadBackoff, files.outcome.message);
   }
-  sealed_->file_bytes = finished.bytes;
-  sealed_->task.files = finished.files;
+  sealed_->file_bytes = files.bytes;
+  sealed_->dead_letter_bytes = files.dead_letter_bytes;
+  for (PlannedCommit& commit : sealed_->commits) {
+    commit.task.files = commit.table == LaneTable::kRows ? files.files : files.dead_letter_files;
+  }
   sealed_->first_failure.reset();
   backoff_.reset();
   sealed_->stage = Stage::kCheckingTopic;
@@ -226,31 +213,28 @@ void LaneWriter::submit_attempt_in_turn() {
   if (!parts_.turn.try_take()) return;
   sealed_->stage = Stage::kCommitting;
   sealed_->batch->keep_files();
-  if (parts_.clock.now() - fresh_at_ >= k_snapshot_age_max) {
-    sealed_->task.memory.look = Look::kLoad;
-    fresh_at_ = parts_.clock.now();
+  PlannedCommit& commit = sealed_->commits.front();
+  if (parts_.clock.now() - fresh_at_[commit.table] >= k_snapshot_age_max) {
+    commit.task.memory.look = Look::kLoad;
+    fresh_at_[commit.table] = parts_.clock.now();
   }
   // On the batch's own strand: its files outlive the attempt.
-  parts_.executor.submit(
-      settings_.lane, sealed_->batch->id(),
-      make_job([&table = parts_.table, &clock = parts_.clock, task = sealed_->task,
-                id = sealed_->batch->id()]() -> JobOutcome {
-        return CommitAttempted{id, attempt_commit(table, task, clock)};
-      }));
+  parts_.executor.submit(settings_.lane, sealed_->batch->id(),
+                         make_job([&table = parts_.tables.of(commit.table), &clock = parts_.clock,
+                                   task = commit.task, id = sealed_->batch->id()]() -> JobOutcome {
+                           return CommitAttempted{id, attempt_commit(table, task, clock)};
+                         }));
 }
 
 std::optional<WriterEvent> LaneWriter::take_attempt(CommitResult result) {
-  sealed_->task.memory = result.memory;
+  PlannedCommit& commit = sealed_->commits.front();
+  commit.task.memory = result.memory;
+  if (commit.table == LaneTable::kDeadLetters && result.status != CommitStatus::kDone) {
+    result.message.insert(0, "the dead-letter table: ");
+  }
   switch (result.status) {
-    case CommitStatus::kDone: {
-      kill_point("commit_after_ack");
-      failures_ = 0;
-      BatchCommitted done = committed(result);
-      for (const auto& [partition, range] : done.ranges) without_progress_.erase(partition);
-      for (const auto& [partition, gap] : gaps_in(done.ranges)) gaps_.erase(partition);
-      sealed_.reset();
-      return done;
-    }
+    case CommitStatus::kDone:
+      return take_landed(result.version);
     case CommitStatus::kRetry:
       if (lost_a_race(result.memory)) {
         sealed_->stage = Stage::kCommitBackoff;
@@ -268,15 +252,51 @@ std::optional<WriterEvent> LaneWriter::take_attempt(CommitResult result) {
   return std::nullopt;
 }
 
-BatchCommitted LaneWriter::committed(const CommitResult& result) const {
+std::optional<WriterEvent> LaneWriter::take_landed(std::uint64_t version) {
+  kill_point("commit_after_ack");
+  const LaneTable table = sealed_->commits.front().table;
+  sealed_->commits.pop_front();
   const Batch& batch = *sealed_->batch;
-  return {.ranges = batch.ranges(),
-          .rows = batch.rows(),
-          .payload_bytes = batch.payload_bytes(),
-          .file_bytes = sealed_->file_bytes,
-          .version = result.version,
-          .token = batch.token(),
-          .took = parts_.clock.now() - sealed_->since};
+  if (table == LaneTable::kRows) {
+    sealed_->version = version;
+    if (sealed_->commits.empty()) return finish_batch();
+  }
+  sealed_->first_failure.reset();
+  backoff_.reset();
+  // The rows' commit is submitted with the next step.
+  sealed_->stage = Stage::kCommitBackoff;
+  sealed_->retry_at = parts_.clock.now();
+  if (table == LaneTable::kRows) return std::nullopt;
+  kill_point("dead_letters_after_commit");
+  for (const auto& [partition, range] : batch.ranges()) {
+    Offset& decided = progress_.dead_letters_decided[partition];
+    decided = std::max(decided, range.next);
+  }
+  return DeadLettersCommitted{.letters = batch.dead_letters(),
+                              .file_bytes = sealed_->dead_letter_bytes,
+                              .version = version,
+                              .token = batch.token(),
+                              .took = parts_.clock.now() - sealed_->since};
+}
+
+BatchCommitted LaneWriter::finish_batch() {
+  failures_ = 0;
+  const Batch& batch = *sealed_->batch;
+  BatchCommitted done{.ranges = batch.ranges(),
+                      .rows = batch.rows(),
+                      .payload_bytes = batch.payload_bytes(),
+                      .file_bytes = sealed_->file_bytes,
+                      .version = sealed_->version,
+                      .token = batch.token(),
+                      .took = parts_.clock.now() - sealed_->since};
+  for (const auto& [partition, range] : done.ranges) {
+    progress_.without_progress.erase(partition);
+  }
+  for (const auto& [partition, gap] : progress_.gaps_in(done.ranges)) {
+    progress_.gaps.erase(partition);
+  }
+  sealed_.reset();
+  return done;
 }
 
 std::optional<WriterEvent> LaneWriter::retry_later(Stage stage, const std::string& why) {
@@ -324,7 +344,7 @@ void Unwritten::add(const Unwritten& later) {
 }
 
 bool LaneWriter::topic_seen(std::uint64_t count) const {
-  return parts_.watch.was_seen(count, settings_.topic, identity_);
+  return parts_.watch.was_seen(count, settings_.topic, progress_.identity);
 }
 
 bool LaneWriter::proven() const {
@@ -338,7 +358,7 @@ bool LaneWriter::proven() const {
 Unwritten LaneWriter::unwritten() const {
   Unwritten all;
   for (const Batch* batch : {sealed_ ? sealed_->batch.get() : nullptr, open_.get()}) {
-    if (batch != nullptr) all.add({batch->rows(), batch->ranges()});
+    if (batch != nullptr) all.add({batch->records(), batch->ranges()});
   }
   return all;
 }
@@ -347,7 +367,7 @@ Unwritten LaneWriter::drop_unproven() {
   if (proven()) return {};
   Unwritten dropped = unwritten();
   if (sealed_ && open_ && topic_seen(sealed_->batch->requests_sent())) {
-    dropped = {open_->rows(), open_->ranges()};
+    dropped = {open_->records(), open_->ranges()};
     open_.reset();
     flush_wanted_ = false;
   } else {
@@ -366,7 +386,8 @@ LaneMemory LaneWriter::memory() const {
 
 std::optional<SteadyTime> LaneWriter::oldest_due() const {
   for (const Batch* batch : {sealed_ ? sealed_->batch.get() : nullptr, open_.get()}) {
-    if (batch != nullptr && batch->rows() > 0) return batch->opened_at() + settings_.flush.interval;
+    if (batch != nullptr && batch->records() > 0)
+      return batch->opened_at() + settings_.flush.interval;
   }
   return std::nullopt;
 }

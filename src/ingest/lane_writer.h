@@ -2,9 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <variant>
 
@@ -12,7 +13,10 @@
 #include "batch/flush_policy.h"
 #include "ingest/backoff.h"
 #include "ingest/batch.h"
+#include "ingest/commit_plan.h"
+#include "ingest/dead_letter_tally.h"
 #include "ingest/executor.h"
+#include "ingest/lane_table.h"
 #include "ingest/memory_budget.h"
 #include "ingest/resolve.h"
 #include "ingest/table_turn.h"
@@ -27,17 +31,26 @@ struct WriterSettings {
   batch::FlushPolicy flush;
   Duration write_retry{};
   Duration file_age_max{};
+  DeadLetterPolicy dead_letters = DeadLetterPolicy::kNever;
 };
 
 /// What a lane's writer works with; all outlive it.
 struct WriterParts {
-  delta::TableSink& table;
+  LaneTables tables;
   TableTurn& turn;
   Executor& executor;
   const Clock& clock;
   TopicWatch& watch;
 };
 
+/// The dead letters of a batch are in their table; its rows are not yet.
+struct DeadLettersCommitted {
+  DeadLetterTally letters;
+  std::uint64_t file_bytes = 0;
+  std::uint64_t version = 0;
+  std::string token;
+  Duration took{};
+};
 struct BatchCommitted {
   RangeMap ranges;
   std::uint64_t rows = 0;
@@ -53,7 +66,7 @@ struct BatchVoid {
   /// Because another writer moved our progress.
   bool foreign = false;
 };
-/// Rows that were read and are not in the table.
+/// Records that were read and are not in a table.
 struct Unwritten {
   std::uint64_t rows = 0;
   RangeMap ranges;
@@ -72,11 +85,13 @@ struct TopicReplaced {
 struct WriteFailed {
   std::string reason;
 };
-using WriterEvent = std::variant<BatchCommitted, BatchVoid, TopicReplaced, WriteFailed>;
+using WriterEvent =
+    std::variant<DeadLettersCommitted, BatchCommitted, BatchVoid, TopicReplaced, WriteFailed>;
 
-/// Turns the rows of one lane into commits: one batch fills while at most one other is written.
+/// Turns the records of one lane into commits: one batch fills while at most one other is written.
 ///
-///   fill -> seal -> upload files -> see that the topic is still the same -> commit -> report
+///   fill -> seal -> upload files -> see that the topic is still the same
+///        -> commit dead letters, if need be -> commit rows -> report
 ///
 /// Owned by its lane; ingest thread; nothing here blocks.
 class LaneWriter {
@@ -85,17 +100,26 @@ class LaneWriter {
 
   /// What batches from now on are written for.
   /// REQUIRES: empty(), or the same as before; !refusal_of(shape).
-  void begin(TopicIdentity identity, delta::TableShape shape);
-  [[nodiscard]] const delta::TableShape& shape() const { return shape_; }
-  [[nodiscard]] const TopicIdentity& identity() const { return identity_; }
+  /// `dead_letters`: nullopt = there is no such table.
+  void begin(TopicIdentity identity, delta::TableShape shape,
+             std::optional<delta::TableShape> dead_letters = std::nullopt);
+  [[nodiscard]] const delta::TableShape& shape() const { return progress_.shape; }
+  [[nodiscard]] const std::optional<delta::TableShape>& dead_letter_shape() const {
+    return progress_.dead_letter_shape;
+  }
+  [[nodiscard]] const TopicIdentity& identity() const { return progress_.identity; }
   /// What rows must bring for that shape.
   [[nodiscard]] const ExtraColumns& columns() const { return columns_; }
   /// Whether the table has progress of this partition, before anything of it is added.
   void set_progress(Partition partition, PartitionStart::Progress progress);
+  /// Before which the dead-letter table has decided; nullopt = it knows nothing of the partition.
+  void set_decided(Partition partition, const std::optional<Offset>& before);
   /// What the commit that moves the partition's progress over it states as lost; nullopt = nothing.
   void set_gap(Partition partition, const std::optional<OffsetRange>& gap);
 
   void add(const batch::Row& row, Offset base);
+  /// REQUIRES: there is a dead-letter table, which has not decided about the record.
+  void add(const batch::DeadLetter& letter, Offset base);
   void advance(Partition partition, Offset base, Offset next);
 
   /// Writes the open batch, if there is one, as soon as it may; new rows go into another.
@@ -137,7 +161,11 @@ class LaneWriter {
     SteadyTime retry_at;
     std::optional<SteadyTime> first_failure;
     std::uint64_t file_bytes = 0;
-    CommitTask task;
+    std::uint64_t dead_letter_bytes = 0;
+    /// Not landed yet; the first is next.
+    std::deque<PlannedCommit> commits;
+    /// Of the rows, once they have.
+    std::uint64_t version = 0;
   };
 
   [[nodiscard]] Batch& open_batch();
@@ -148,19 +176,14 @@ class LaneWriter {
   [[nodiscard]] std::optional<WriterEvent> take_upload(const FilesFinished& finished);
   [[nodiscard]] std::optional<WriterEvent> take_attempt(CommitResult result);
   [[nodiscard]] std::optional<WriterEvent> retry_later(Stage stage, const std::string& why);
-  [[nodiscard]] BatchCommitted committed(const CommitResult& result) const;
-  [[nodiscard]] RangeMap gaps_in(const RangeMap& ranges) const;
+  [[nodiscard]] std::optional<WriterEvent> take_landed(std::uint64_t version);
+  [[nodiscard]] BatchCommitted finish_batch();
 
   const WriterSettings settings_;
   WriterParts parts_;
   Backoff backoff_;
-  TopicIdentity identity_;
-  delta::TableShape shape_;
+  LaneProgress progress_;
   ExtraColumns columns_;
-  /// Partitions without a txn in the table: nothing of them has been committed yet.
-  std::set<Partition> without_progress_;
-  /// What Kafka no longer had when reading began, not committed yet.
-  RangeMap gaps_;
   std::unique_ptr<Batch> open_;
   std::optional<Sealed> sealed_;
   /// An answer for `sealed_` that `step` has not looked at.
@@ -168,7 +191,7 @@ class LaneWriter {
   bool flush_wanted_ = false;
   std::uint64_t failures_ = 0;
   /// When the table was last read afresh by an attempt, or a batch first written for it.
-  SteadyTime fresh_at_;
+  std::map<LaneTable, SteadyTime> fresh_at_;
 };
 
 }  // namespace bronze::ingest

@@ -20,6 +20,7 @@ struct RefusedTopic {
 /// What lanes that ended had done.
 struct FormerLanes {
   std::uint64_t rows_committed = 0;
+  std::uint64_t dead_letters = 0;
   std::uint64_t commits = 0;
   std::optional<SteadyTime> last_write;
 };

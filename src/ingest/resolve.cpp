@@ -2,12 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-#include <nlohmann/json.hpp>
 #include <string_view>
 
-#include "batch/schema.h"
 #include "ingest/app_id.h"
 #include "ingest/epoch.h"
 #include "ingest/take_over.h"
@@ -19,91 +15,6 @@ constexpr std::string_view k_metadata_prefix = "bronze:";
 
 std::string text(Offset offset) { return std::to_string(offset.value); }
 std::string text(Partition partition) { return std::to_string(number(partition)); }
-
-/// What a table's schema lacks or has too much; otherwise its extra columns.
-using SchemaReading = std::variant<ExtraColumns, std::string>;
-
-/// Comments on nested fields do not matter.
-nlohmann::json plain_type(nlohmann::json type) {
-  const auto fields = nlohmann::json::json_pointer("/elementType/fields");
-  if (!type.is_object() || !type.contains(fields) || !type[fields].is_array()) return type;
-  for (auto& field : type[fields]) {
-    if (field.is_object()) field["metadata"] = nlohmann::json::object();
-  }
-  return type;
-}
-
-std::optional<std::string> not_nullable(const nlohmann::json& field) {
-  if (field.value("nullable", nlohmann::json(true)) != nlohmann::json(false)) return std::nullopt;
-  return "column " + field["name"].get<std::string>() + " must be nullable";
-}
-
-/// A rule about values that every writer has to check; also in a column's inner fields.
-bool has_invariant(const nlohmann::json& field) {
-  if (field.is_object() && field.contains("delta.invariants")) return true;
-  return field.is_structured() && std::any_of(field.begin(), field.end(), has_invariant);
-}
-
-/// What a column asks of writers beyond its type.
-std::optional<std::string> demand_of(const nlohmann::json& field) {
-  if (auto difference = not_nullable(field)) return difference;
-  if (!has_invariant(field)) return std::nullopt;
-  return "column " + field["name"].get<std::string>() + " has an invariant, which is not supported";
-}
-
-/// REQUIRES: the first columns of `have`, before `begin`, are the six.
-SchemaReading read_extra_columns(const nlohmann::json& have, std::size_t begin) {
-  ExtraColumns found;
-  const auto* next = k_extra_columns.begin();
-  for (std::size_t i = begin; i < have.size(); ++i) {
-    const auto name = have[i]["name"].get<std::string>();
-    const auto is_named = [&](const ExtraColumn& column) { return column.name == name; };
-    if (std::none_of(k_extra_columns.begin(), k_extra_columns.end(), is_named)) {
-      return "it has the additional column " + name;
-    }
-    next = std::find_if(next, k_extra_columns.end(), is_named);
-    if (next == k_extra_columns.end()) {
-      constexpr ExtraColumns k_all{
-          .topic = true, .key = true, .headers = true, .timestamp_type = true};
-      return fmt::format("column {} is {}, but after the six columns the order is {}, each once",
-                         i + 1, name, names_of(k_all));
-    }
-    const auto type = nlohmann::json::parse(batch::type_of(*next));
-    if (plain_type(have[i]["type"]) != type) {
-      return fmt::format("column {} should be {} {}", i + 1, name,
-                         type.is_string() ? type.get<std::string>() : type.dump());
-    }
-    if (const auto demand = demand_of(have[i])) return *demand;
-    found.*(next++)->member = true;
-  }
-  return found;
-}
-
-/// Names, types and order of the columns, and that each may be null.
-SchemaReading read_schema(const std::string& schema_json) {
-  const auto wanted = nlohmann::json::parse(batch::table_schema());
-  const auto found = nlohmann::json::parse(schema_json, nullptr, false);
-  const auto is_field = [](const nlohmann::json& field) {
-    return field.is_object() && field.contains("name") && field["name"].is_string() &&
-           field.contains("type");
-  };
-  if (found.is_discarded() || !found.is_object() || !found.contains("fields") ||
-      !found["fields"].is_array() ||
-      !std::all_of(found["fields"].begin(), found["fields"].end(), is_field)) {
-    return "it cannot be read";
-  }
-  const auto& have = found["fields"];
-  const auto& want = wanted["fields"];
-  for (std::size_t i = 0; i < want.size(); ++i) {
-    const auto name = want[i]["name"].get<std::string>();
-    const auto type = want[i]["type"].get<std::string>();
-    if (i >= have.size() || have[i]["name"] != name || have[i]["type"] != type) {
-      return fmt::format("column {} should be {} {}", i + 1, name, type);
-    }
-    if (const auto demand = demand_of(have[i])) return *demand;
-  }
-  return read_extra_columns(have, want.size());
-}
 
 /// An offset that we committed means that a table knew the topic: this one lost its state.
 std::optional<std::string> lost_state(const StartFacts& facts) {
@@ -165,27 +76,26 @@ std::optional<std::string> lost_progress(const StartFacts& facts) {
   return std::nullopt;
 }
 
-/// A protocol that asks more of a writer than adding files that hold what they say. That a table
-/// may have invariants asks nothing; columns that do have one are refused by the schema.
-std::optional<std::string> unknown_writer_feature(const delta::TableShape& shape) {
-  constexpr int k_plain_writer = 2;
-  constexpr int k_named_features = 7;
-  if (shape.min_writer_version <= k_plain_writer) return std::nullopt;
-  if (shape.min_writer_version != k_named_features) {
-    return "set of protocol version " + std::to_string(shape.min_writer_version);
-  }
-  static const std::set<std::string> k_harmless{
-      "appendOnly",   "deletionVectors", "domainMetadata",     "invariants",
-      "timestampNtz", "v2Checkpoint",    "vacuumProtocolCheck"};
-  for (const auto& feature : shape.writer_features) {
-    if (!k_harmless.contains(feature)) return feature;
-  }
-  return std::nullopt;
-}
-
 Resolution register_topic(const StartFacts& facts) {
   if (const auto lost = lost_state(facts)) return HaltTopic{*lost};
   return first_numbers(facts);
+}
+
+/// Why the dead-letter table cannot be written; nullopt = it can, or need not.
+std::optional<HaltTopic> refuse_dead_letters(const StartFacts& facts) {
+  if (!facts.dead_letters || facts.dead_letter_policy == DeadLetterPolicy::kNever) {
+    return std::nullopt;
+  }
+  const delta::TableShape& shape = facts.dead_letters->shape;
+  if (const auto refusal = refusal_of_dead_letters(shape)) {
+    return HaltTopic{"the dead-letter table cannot be used: " + *refusal};
+  }
+  if (!facts.known_dead_letters_id || *facts.known_dead_letters_id == shape.id) {
+    return std::nullopt;
+  }
+  return HaltTopic{"the dead-letter table was replaced while in use: its id was " +
+                   *facts.known_dead_letters_id + " and is now " + shape.id +
+                   ". Bring the old one back, or let the new one be. Then restart"};
 }
 
 /// Why the table's progress is where it is, and what does not count against it.
@@ -263,34 +173,9 @@ std::string commit_metadata(const std::string& table_id) {
 
 bool names_a_table(const std::string& metadata) { return metadata.starts_with(k_metadata_prefix); }
 
-std::optional<std::string> refusal_of(const delta::TableShape& shape) {
-  const auto reading = read_schema(shape.schema_json);
-  if (const auto* difference = std::get_if<std::string>(&reading)) {
-    return "the table's schema is not that of a bronze table: " + *difference;
-  }
-  if (shape.partition_columns != std::vector<std::string>{batch::k_partition_column}) {
-    return std::string("the table must be partitioned by ") + batch::k_partition_column + " alone";
-  }
-  if (shape.configuration.contains("delta.setTransactionRetentionDuration")) {
-    return "the table sets delta.setTransactionRetentionDuration: its progress would expire and "
-           "everything be written again. Unset that property";
-  }
-  if (const auto feature = unknown_writer_feature(shape)) {
-    return "the table needs the writer feature " + *feature + ", which bronze does not support";
-  }
-  const auto mapping = shape.configuration.find("delta.columnMapping.mode");
-  if (mapping != shape.configuration.end() && mapping->second != "none") {
-    return "the table uses column mapping, which is not supported";
-  }
-  return std::nullopt;
-}
-
-ExtraColumns extra_columns_of(const delta::TableShape& shape) {
-  return std::get<ExtraColumns>(read_schema(shape.schema_json));
-}
-
 Resolution resolve(const StartFacts& facts, const std::set<Partition>& assigned) {
   if (const auto refusal = refusal_of(facts.table.shape)) return HaltTopic{*refusal};
+  if (auto refused = refuse_dead_letters(facts)) return std::move(*refused);
   if (facts.known_table_id && *facts.known_table_id != facts.table.shape.id) {
     return HaltTopic{"the table was replaced while in use: its id was " + *facts.known_table_id +
                      " and is now " + facts.table.shape.id +

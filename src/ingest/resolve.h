@@ -13,7 +13,9 @@
 #include "base/policies.h"
 #include "base/start_policy.h"
 #include "delta/table_sink.h"
+#include "ingest/dead_letter_facts.h"
 #include "ingest/progress.h"
+#include "ingest/table_shape.h"
 #include "kafka/message_source.h"
 
 namespace bronze::ingest {
@@ -39,6 +41,9 @@ struct StartFacts {
   /// As they were before `table` was read: what the table then knew is no older.
   std::map<Partition, kafka::GroupOffset> group_offsets;
   delta::SnapshotView table;
+  DeadLetterPolicy dead_letter_policy = DeadLetterPolicy::kNever;
+  /// nullopt = there is no dead-letter table.
+  std::optional<DeadLetterFacts> dead_letters;
   /// Asked only while the table does not know the topic.
   bool table_has_data_files = false;
   /// The greatest offset of each partition in the table's live files, whoever wrote them. Looked
@@ -58,6 +63,7 @@ struct StartFacts {
   std::map<Partition, Origin> origins;
   /// What earlier looks at the table showed; "seen once and now absent" halts.
   std::optional<std::string> known_table_id;
+  std::optional<std::string> known_dead_letters_id;
   std::set<std::string> known_app_ids;
 };
 
@@ -113,12 +119,5 @@ using Resolution = std::variant<RegisterTopic, StartDecisions, HaltTopic, WriteR
 
 /// Whether such metadata is ours, of this table or another.
 [[nodiscard]] bool names_a_table(const std::string& metadata);
-
-/// Why files of ours must not be written into such a table; nullopt = they may.
-[[nodiscard]] std::optional<std::string> refusal_of(const delta::TableShape& shape);
-
-/// What the table has beyond the six columns: it decides what is written.
-/// REQUIRES: !refusal_of(shape).
-[[nodiscard]] ExtraColumns extra_columns_of(const delta::TableShape& shape);
 
 }  // namespace bronze::ingest

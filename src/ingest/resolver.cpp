@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -26,14 +27,47 @@ delta::Lookup newest_entry_is_ours(delta::TableSink& table, const StartFacts& fa
   return ours;
 }
 
-/// What a new epoch of the topic has to begin after.
-delta::StoreOutcome look_for_last_ingestion(delta::TableSink& table, const StartFacts& facts,
-                                            Offset registered, std::optional<UnixMicros>& found) {
-  if (is_current_epoch(facts, registered)) return {};
-  if (facts.policies.topic_recreated == OnTopicRecreated::kStop) return {};
+/// Whether the topic may begin a new epoch, which has to come after all rows that are there.
+bool may_begin_epoch(const StartFacts& facts) {
+  const auto registered = position_in(facts.table.txns, registry_app_id(facts.group, facts.topic));
+  return registered && !is_current_epoch(facts, *registered) &&
+         facts.policies.topic_recreated != OnTopicRecreated::kStop;
+}
+
+/// Makes `latest` that of a table, if it is later.
+delta::StoreOutcome look_for_last_ingestion(delta::TableSink& table,
+                                            std::optional<UnixMicros>& latest) {
   auto last = table.last_ingestion();
-  found = last.time;
+  latest = std::max(latest, last.time);
   return std::move(last.outcome);
+}
+
+/// What the dead-letter table has to be asked about the topic.
+DeadLetterQuestion question_of(const StartFacts& facts) {
+  DeadLetterQuestion question{
+      .progress = {}, .app_ids = {}, .since = epoch_start(facts).value_or(0)};
+  for (const Partition partition : facts.all_partitions) {
+    const auto app_id = partition_app_id(facts.group, facts.identity, partition);
+    if (const auto progress = position_in(facts.table.txns, app_id)) {
+      question.progress[partition] = *progress;
+    }
+    question.app_ids[partition] = app_id;
+  }
+  return question;
+}
+
+/// Adds what the dead-letter table says to what the main table says.
+TableLoaded with_dead_letters(TableLoaded loaded, delta::TableSink& table, StartFacts facts,
+                              DeadLetterPolicy policy) {
+  facts.table = loaded.view;
+  auto look = look_at_dead_letters(table, policy, question_of(facts));
+  loaded.outcome = std::move(look.outcome);
+  if (look.facts && loaded.outcome.ok() && may_begin_epoch(facts)) {
+    loaded.outcome = look_for_last_ingestion(table, loaded.last_ingestion);
+  }
+  if (!loaded.outcome.ok()) loaded.outcome.message.insert(0, "the dead-letter table: ");
+  loaded.dead_letters = std::move(look.facts);
+  return loaded;
 }
 
 /// `facts`: all that is known but the table.
@@ -48,9 +82,10 @@ TableLoaded load(delta::TableSink& table, StartFacts facts) {
   loaded.view = facts.table = table.snapshot();
   if (refusal_of(loaded.view.shape)) return loaded;
   delta::Lookup look;
-  if (const auto registered =
-          position_in(loaded.view.txns, registry_app_id(facts.group, facts.topic))) {
-    loaded.outcome = look_for_last_ingestion(table, facts, *registered, loaded.last_ingestion);
+  if (position_in(loaded.view.txns, registry_app_id(facts.group, facts.topic))) {
+    if (may_begin_epoch(facts)) {
+      loaded.outcome = look_for_last_ingestion(table, loaded.last_ingestion);
+    }
     if (!loaded.outcome.ok()) return loaded;
     look = newest_entry_is_ours(table, facts);
     loaded.newest_entry_is_ours = look.found;
@@ -84,6 +119,7 @@ Resolver::Resolver(ResolverSettings settings, ResolverParts parts)
   facts_.group = settings_.group;
   facts_.start_source = settings_.start_source;
   facts_.policies = settings_.policies;
+  facts_.dead_letter_policy = settings_.dead_letters;
 }
 
 void Resolver::begin() {
@@ -153,8 +189,14 @@ void Resolver::load_table_in_turn() {
   job_runs_ = true;
   kill_point("assign_before_read");
   parts_.executor.submit(settings_.lane, parts_.executor.new_strand(),
-                         make_job([&table = parts_.table, facts = facts_]() -> JobOutcome {
-                           return load(table, facts);
+                         make_job([tables = parts_.tables, facts = facts_,
+                                   policy = settings_.dead_letters]() -> JobOutcome {
+                           auto loaded = load(tables.rows, facts);
+                           if (!loaded.outcome.ok() || tables.dead_letters == nullptr) {
+                             return loaded;
+                           }
+                           return with_dead_letters(std::move(loaded), *tables.dead_letters, facts,
+                                                    policy);
                          }));
 }
 
@@ -183,6 +225,7 @@ void Resolver::on_job(const JobOutcome& outcome) {
     return;
   }
   facts_.table = loaded->view;
+  facts_.dead_letters = loaded->dead_letters;
   facts_.table_has_data_files = loaded->has_data_files;
   facts_.newest_entry_is_ours = loaded->newest_entry_is_ours;
   table_seen_ = parts_.watch.sent();
@@ -278,7 +321,7 @@ void Resolver::register_topic_in_turn() {
   job_runs_ = true;
   parts_.executor.submit(
       settings_.lane, parts_.executor.new_strand(),
-      make_job([&table = parts_.table, &clock = parts_.clock, task]() -> JobOutcome {
+      make_job([&table = parts_.tables.rows, &clock = parts_.clock, task]() -> JobOutcome {
         return TopicRegistered{attempt_commit(table, task, clock)};
       }));
 }
@@ -325,6 +368,7 @@ bool Resolver::may_be_outdated(const Resolution& resolution) {
 
 void Resolver::remember_table() {
   facts_.known_table_id = facts_.table.shape.id;
+  if (facts_.dead_letters) facts_.known_dead_letters_id = facts_.dead_letters->shape.id;
   facts_.known_app_ids.insert(registry_app_id(settings_.group, settings_.topic));
   for (const Partition partition : facts_.all_partitions) {
     const auto app_id = partition_app_id(settings_.group, facts_.identity, partition);

@@ -10,6 +10,7 @@
 #include "base/start_policy.h"
 #include "ingest/backoff.h"
 #include "ingest/executor.h"
+#include "ingest/lane_table.h"
 #include "ingest/resolve.h"
 #include "ingest/table_turn.h"
 #include "ingest/topic_watch.h"
@@ -24,12 +25,13 @@ struct ResolverSettings {
   StartPolicy start;
   StartSource start_source = StartSource::kDefault;
   Policies policies = {};
+  DeadLetterPolicy dead_letters = DeadLetterPolicy::kNever;
 };
 
 /// What a resolver works with; all outlive it.
 struct ResolverParts {
   kafka::MessageSource& source;
-  delta::TableSink& table;
+  LaneTables tables;
   TableTurn& turn;
   Executor& executor;
   const Clock& clock;

@@ -289,5 +289,78 @@ TEST_F(DeltaSinkTest, ADiscardedFileIsGone) {
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
+// --- dead letters -------------------------------------------------------------------------------
+
+class DeadLetterTableTest : public DeltaSinkTest {
+ protected:
+  std::unique_ptr<TableSink> created_as(const std::string& schema) {
+    auto table = store_.table("dlq_bronze_t");
+    EXPECT_TRUE(table
+                    ->create({.schema_json = schema,
+                              .partition_columns = {},
+                              .configuration = {{"delta.checkpointInterval", "100"}}})
+                    .ok());
+    return table;
+  }
+
+  static batch::DeadLetterColumns letters(std::int64_t first, std::int64_t count) {
+    const std::vector<Header> headers = {{"h", "v"}, {"none", std::nullopt}};
+    batch::DeadLetterColumns rows;
+    for (std::int64_t i = first; i < first + count; ++i) {
+      const bool even = i % 2 == 0;
+      rows.append({.error_message = "why",
+                   .error_type = "ENCODING_ERROR",
+                   .original_payload = "text",
+                   .kafka_topic = "t",
+                   .partition = Partition{0},
+                   .offset = Offset{i},
+                   .ingested_at = 1'772'409'540'000'000,
+                   .session_id = even ? std::optional<std::string_view>("s") : std::nullopt,
+                   .correlation_id = {},
+                   .causation_id = {},
+                   .original_bytes = "\xFF",
+                   .key = even ? std::optional<std::string_view>("k") : std::nullopt,
+                   .headers = even ? std::span<const Header>(headers) : std::span<const Header>(),
+                   .kafka_timestamp = even ? std::optional<UnixMicros>(i) : std::nullopt});
+    }
+    return rows;
+  }
+};
+
+TEST_F(DeadLetterTableTest, TakesLettersAndTellsTheirOffsets) {
+  const auto table = created_as(batch::dead_letter_schema());
+  const auto file = table->open_file("");
+  file->append(letters(5, 3));
+  file->append(letters(10, 1));
+  EXPECT_TRUE(append(*table, *file, 11, "token").outcome.ok());
+  const auto reader = store_.table("dlq_bronze_t");
+  ASSERT_TRUE(reader->load().ok());
+  EXPECT_EQ(reader->snapshot().txns.at("bronze/g/u/0"), 11);
+  const auto within = reader->offsets_within({{Partition{0}, {Offset{6}, Offset{20}}}}, 0);
+  ASSERT_TRUE(within.outcome.ok()) << within.outcome.message;
+  ASSERT_EQ(within.runs.size(), 2U);
+  EXPECT_EQ(within.runs[0].second, (OffsetRange{Offset{6}, Offset{8}}));
+  EXPECT_EQ(within.runs[1].second, (OffsetRange{Offset{10}, Offset{11}}));
+  EXPECT_EQ(store_.totals("dlq_bronze_t").rows, 4U);
+}
+
+TEST_F(DeadLetterTableTest, GetsTheColumnsThatItLacks) {
+  std::string schema = batch::dead_letter_schema();
+  schema = schema.substr(0, schema.find(R"(,{"name":"_original_bytes")")) + "]}";
+  const auto table = created_as(schema);
+  const auto narrow = table->open_file("");
+  narrow->append(letters(0, 1));
+  EXPECT_EQ(narrow->finish().outcome.status, StoreStatus::kConflict) << "of other columns";
+  ASSERT_TRUE(table->add_columns(batch::dead_letter_schema()).ok());
+  EXPECT_EQ(table->snapshot().shape.schema_json, batch::dead_letter_schema());
+  const auto file = table->open_file("");
+  file->append(letters(0, 2));
+  EXPECT_TRUE(append(*table, *file, 2, "token").outcome.ok());
+  EXPECT_TRUE(table->checkpoint().ok());
+  const auto reader = store_.table("dlq_bronze_t");
+  ASSERT_TRUE(reader->load().ok());
+  EXPECT_EQ(store_.totals("dlq_bronze_t").rows, 2U);
+}
+
 }  // namespace
 }  // namespace bronze::delta

@@ -19,7 +19,7 @@ using kafka::TopicPartition;
 
 /// One entry of a partition's log.
 struct LogRecord {
-  enum class Kind { kValue, kTombstone, kInvalidUtf8, kControl };
+  enum class Kind { kValue, kTombstone, kNoJson, kInvalidUtf8, kControl };
   Kind kind = Kind::kValue;
   std::string value;
 };
@@ -77,6 +77,7 @@ class FakeKafka {
     auto& log = topic.partitions.at(partition);
     std::string value = topic.identity.text + "/" + std::to_string(number(partition)) + "/" +
                         std::to_string(log.size());
+    if (kind != LogRecord::Kind::kNoJson) value = '"' + value + '"';
     if (kind == LogRecord::Kind::kInvalidUtf8) value += "\xC3\x28";
     log.push_back({kind, value});
   }

@@ -22,6 +22,8 @@ struct StoredRow {
   std::optional<std::string> value;
   UnixMicros ingested_at = 0;
   std::string date;
+  /// Of dead letters.
+  std::string error_type = {};
 };
 
 struct StoredCommit {
@@ -40,6 +42,8 @@ struct StoredTable {
   /// Sent, never answered, and still on their way: (version, commit).
   std::vector<std::pair<std::uint64_t, StoredCommit>> late;
   std::map<std::string, std::string> configuration = {};
+  std::string schema_json = batch::table_schema();
+  std::vector<std::string> partition_columns = {batch::k_partition_column};
 
   [[nodiscard]] delta::TxnMap txns() const {
     delta::TxnMap txns;
@@ -100,6 +104,16 @@ class FakeFile final : public delta::FileSink {
     }
     return rows.size() * 10;
   }
+  std::uint64_t append(batch::DeadLetterColumns columns) override {
+    for (std::size_t i = 0; i < columns.rows(); ++i) {
+      const auto letter = columns.letter(i);
+      rows.push_back({letter.partition, letter.offset,
+                      letter.original_bytes ? std::optional(std::string(*letter.original_bytes))
+                                            : std::nullopt,
+                      letter.ingested_at, date_, std::string(letter.error_type)});
+    }
+    return rows.size() * 10;
+  }
   delta::FileResult finish() override {
     hooks_.step();
     return {{}, date_ + "/file", rows.size(), rows.size() * 10};
@@ -129,8 +143,8 @@ class FakeTable final : public delta::TableSink {
     snapshot_.version = found->second.commits.size() - 1;
     snapshot_.txns = found->second.txns();
     snapshot_.shape.id = found->second.id;
-    snapshot_.shape.schema_json = batch::table_schema();
-    snapshot_.shape.partition_columns = {batch::k_partition_column};
+    snapshot_.shape.schema_json = found->second.schema_json;
+    snapshot_.shape.partition_columns = found->second.partition_columns;
     snapshot_.shape.configuration = found->second.configuration;
     hooks_.step();
     return {};
@@ -146,6 +160,10 @@ class FakeTable final : public delta::TableSink {
       store_[name_].id = "id-of-" + name_;
       store_[name_].commits.emplace_back();
       store_[name_].configuration = spec.configuration;
+      if (!spec.schema_json.empty()) {
+        store_[name_].schema_json = spec.schema_json;
+        store_[name_].partition_columns = spec.partition_columns;
+      }
     }
     return load();
   }
@@ -240,6 +258,35 @@ class FakeTable final : public delta::TableSink {
     snapshot_.version = version;
     for (const auto& [app_id, value] : request.txns) snapshot_.txns[app_id] = value;
     return {{}, version};
+  }
+
+  delta::OffsetsWithin offsets_within(const RangeMap& ranges, UnixMicros since) override {
+    const OneCaller caller(*this);
+    hooks_.step();
+    delta::OffsetsWithin within;
+    if (hooks_.read_fails()) within.outcome = {delta::StoreStatus::kTransient, "time-out"};
+    if (!within.outcome.ok()) return within;
+    for_each_row([&](const StoredRow& row) {
+      const auto range = ranges.find(row.partition);
+      const bool wanted = range != ranges.end() && row.offset >= range->second.first &&
+                          row.offset < range->second.next && row.ingested_at >= since;
+      if (wanted) within.runs.push_back({row.partition, {row.offset, row.offset.following()}});
+    });
+    return within;
+  }
+
+  delta::StoreOutcome add_columns(const std::string& schema_json) override {
+    {
+      const OneCaller caller(*this);
+      hooks_.step();
+      StoredTable& table = store_.at(name_);
+      const StoredCommit commit{.txns = {}, .token = "columns", .rows = {}, .writer = writer_};
+      if (!put_if_absent(table, snapshot_.version + 1, commit, hooks_)) {
+        return {delta::StoreStatus::kConflict, "exists"};
+      }
+      table.schema_json = schema_json;
+    }
+    return load();
   }
 
   delta::StoreOutcome checkpoint() override { return {}; }

@@ -26,6 +26,10 @@ class SilentTable : public delta::TableSink {
   }
   delta::StoreOutcome confirm() override { return {}; }
   delta::PutResult put(const delta::CommitRequest& /*request*/) override { return {}; }
+  delta::OffsetsWithin offsets_within(const RangeMap& /*ranges*/, UnixMicros /*since*/) override {
+    return {};
+  }
+  delta::StoreOutcome add_columns(const std::string& /*schema_json*/) override { return {}; }
   delta::StoreOutcome checkpoint() override { return {}; }
 
  private:

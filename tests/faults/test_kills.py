@@ -48,6 +48,30 @@ def test_killed_at_every_kill_point(
     oracle(table, logs=instance_logs())
 
 
+def test_killed_between_the_two_commits(
+    broker, topic, table, environment, start, oracle, counts, instance_logs
+):
+    """Other checks hold after each restart: what was decided stays."""
+    odd = [b"{}", b"no JSON", b"\xff", b'{"a": 1}', None, b""]
+    variables = environment(topic, BATCH_INTERVAL_SECONDS="0.3", **QUICK_GROUP)
+    for check in ("true", "false", "true"):
+        broker.produce(topic, odd * 20)
+        instance = start(
+            {
+                **variables,
+                "DLQ_VALIDATE_JSON": check,
+                "BRONZE_KILL_POINT": "dead_letters_after_commit",
+            },
+            binary=FAULTY_BINARY,
+        )
+        assert instance.wait_exit(60) == KILLED, instance.tail()
+        counts.add(kills=1, kill_points=1)
+    last = start({**variables, "DLQ_VALIDATE_JSON": "false"})
+    broker.wait_caught_up(variables["KAFKA_CONSUMER_GROUP"], topic)
+    last.stop()
+    oracle(table, logs=instance_logs())
+
+
 def test_killed_in_the_middle_of_a_large_file(
     broker, topic, table, group, environment, start, oracle, proxy, counts, instance_logs
 ):

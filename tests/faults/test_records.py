@@ -15,6 +15,7 @@ from collections import Counter
 
 import pyarrow as pa
 import pytest
+import s3_proxy
 from harness.payloads import INVALID_UTF8, json_values
 from harness.processes import wait_until
 from harness.tables import Table
@@ -155,7 +156,7 @@ def test_nothing_passes_a_bad_record(good, broker, new_topic, bucket, group, env
         broker.produce(topic, values, partition=0)
     broker.produce(topic, json_values(20), partition=1)
 
-    instance = start(environment(topic), "run", "--once")
+    instance = start(environment(topic, DLQ_ENABLED="false"), "run", "--once")
 
     assert instance.wait_exit(60) == STOPPED, instance.tail()
     table = Table(bucket, topic)
@@ -175,7 +176,7 @@ def test_a_topic_of_bad_records_only(broker, topic, table, group, environment, s
     values = [value for value in BAD.values() for _ in range(30)]
     for partition in range(3):
         broker.produce(topic, values, partition=partition)
-    instance = start(environment(topic))
+    instance = start(environment(topic, DLQ_ENABLED="false"))
     health = instance.wait_unhealthy()
     wait_until(lambda: instance.log().count("is stopped") >= 3, 20, "all partitions are stopped")
     assert health.body["messages_written"] == 0
@@ -191,8 +192,36 @@ def test_each_kind_of_bad_record_stops_its_partition(
     topic = new_topic(len(BAD))
     for partition, value in enumerate(BAD.values()):
         broker.produce(topic, [b'"good"', value, b'"never read"'], partition=partition)
-    instance = start(environment(topic), "run", "--once")
+    instance = start(environment(topic, DLQ_ENABLED="false"), "run", "--once")
     assert instance.wait_exit(60) == STOPPED, instance.tail()
     expected = {partition: 1 for partition in range(len(BAD))}
     assert Table(bucket, topic).progress(group, broker.topic_uuid(topic)) == expected
     assert broker.committed_offsets(group, topic) == expected
+
+
+@pytest.mark.row(18)
+@pytest.mark.parametrize("what", ["log", "file"])
+def test_nothing_passes_a_bad_record_whose_dead_letter_is_refused(
+    what, broker, new_topic, bucket, group, environment, start, proxy, oracle, instance_logs
+):
+    topic = new_topic(1)
+    broker.produce(topic, [b"{}", INVALID_UTF8, b"{}"])
+    variables = environment(topic, S3_ENDPOINT_URL=proxy.endpoint, WRITE_RETRY_SECONDS="3")
+
+    def judge(request):
+        hit = request.is_commit and request.version > 0 if what == "log" else request.is_data_file
+        refused = hit and "/dlq_bronze_" in request.path
+        return s3_proxy.answer_instead(403, "AccessDenied") if refused else None
+
+    proxy.judge = judge
+    instance = start(variables, "run", "--once")
+    assert instance.wait_exit(60) == STOPPED, instance.tail()
+    assert "the dead-letter table" in instance.log()
+    table = Table(bucket, topic)
+    assert table.progress(group, broker.topic_uuid(topic)) == {0: 0}
+    assert broker.committed_offsets(group, topic) == {}
+
+    proxy.judge = s3_proxy.pass_on
+    last = start(variables, "run", "--once")
+    assert last.wait_exit(60) == 0, last.tail()
+    oracle(table, logs=instance_logs())

@@ -211,6 +211,34 @@ def no_rewind(stage: Stage, sabotage: str) -> Verdict:
     return stage.verdict()
 
 
+def killed_after_its_first_commit(stage: Stage, sabotage: str, check_afterwards: str) -> Verdict:
+    """Of two that a batch with dead letters makes."""
+    odd = [b"{}", b"no JSON", b'{"a": 1}', b"\xff"] * 25
+    stage.broker.produce(stage.topic, odd)
+    instance = stage.instance(
+        sabotage, DLQ_VALIDATE_JSON="true", BRONZE_KILL_POINT="commit_after_ack"
+    )
+    assert instance.wait_exit(30) == KILLED
+    stage.counts.add(kills=1)
+    stage.broker.produce(stage.topic, odd)
+    instance = stage.instance(sabotage, DLQ_VALIDATE_JSON=check_afterwards)
+    stage.settle(30)
+    instance.stop()
+    return stage.verdict()
+
+
+def dead_letters_after_main(stage: Stage, sabotage: str) -> Verdict:
+    return killed_after_its_first_commit(stage, sabotage, check_afterwards="true")
+
+
+def dead_letters_twice(stage: Stage, sabotage: str) -> Verdict:
+    return killed_after_its_first_commit(stage, sabotage, check_afterwards="true")
+
+
+def classification_not_fixed(stage: Stage, sabotage: str) -> Verdict:
+    return killed_after_its_first_commit(stage, sabotage, check_afterwards="false")
+
+
 SCENARIOS = [
     no_base_comparison,
     no_token_check,
@@ -218,6 +246,9 @@ SCENARIOS = [
     blind_put_retry,
     no_uuid_check,
     no_rewind,
+    dead_letters_after_main,
+    dead_letters_twice,
+    classification_not_fixed,
 ]
 
 

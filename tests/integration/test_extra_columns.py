@@ -260,7 +260,8 @@ def test_columns_that_are_added_to_the_table_are_written_from_then_on(
 def test_other_columns_are_refused(broker, topic, table, environment, start, fields, reason):
     create_by_delta_rs(table, SIX + fields)
     send(broker, topic)
-    instance = start(environment(topic, EXTRA_COLUMNS="all"), "run", "--once")
+    variables = environment(topic, EXTRA_COLUMNS="all")
+    instance = start({**variables, "DLQ_ENABLED": "false"}, "run", "--once")
     assert instance.wait_exit(60) == 1, instance.tail()
     assert reason in instance.log()
     assert not table.data_commits()
@@ -289,13 +290,23 @@ def test_a_header_key_that_cannot_be_written_stops_its_partition(
     )
     rewrite(broker, topic, 0, b"to-change"[:place], header_key)
     send(broker, topic, [good, good], partition=1)
-    instance = start(environment(topic, EXTRA_COLUMNS="all"), "run", "--once")
+    variables = environment(topic, EXTRA_COLUMNS="all")
+    instance = start({**variables, "DLQ_ENABLED": "false"}, "run", "--once")
     assert instance.wait_exit(60) == 1, instance.tail()
 
     assert "partition 0 is stopped: the record at offset 1 cannot be written" in instance.log()
     assert reason in instance.log()
     rows = sorted(row[:2] for row in Table(bucket, topic).rows_by_delta_rs())
     assert rows == [(0, 0), (1, 0), (1, 1)]
+
+    copy(start, variables)
+    assert sorted(row[:2] for row in Table(bucket, topic).rows_by_delta_rs()) == [
+        *((0, 0), (0, 2), (1, 0), (1, 1)),
+    ]
+    letter = Table.of_dead_letters(bucket, topic).arrow().to_pylist()
+    assert [(row["_kafka_offset"], row["error_type"]) for row in letter] == [(1, "ENCODING_ERROR")]
+    assert reason in letter[0]["error_message"]
+    assert (letter[0]["_original_bytes"], letter[0]["_kafka_key"]) == (b"bad", b"k")
 
 
 def test_a_table_without_headers_does_not_look_at_them(

@@ -72,7 +72,7 @@ def test_an_undecodable_value_stops_its_partition_only(
 ):
     broker.produce(topic, [b'"one"', b'"two"', INVALID_UTF8, b'"four"'], partition=1)
     broker.produce(topic, json_values(50), partition=0)
-    instance = start(environment(topic))
+    instance = start(environment(topic, DLQ_ENABLED="false"))
     uuid = broker.topic_uuid(topic)
 
     wait_until(
@@ -102,7 +102,7 @@ def test_an_undecodable_value_still_stops_after_a_restart(
     topic = new_topic(1)
     broker.produce(topic, [b"{}", INVALID_UTF8, b"{}"])
     for _ in range(2):
-        instance = start(environment(topic, store=folder))
+        instance = start(environment(topic, store=folder, DLQ_ENABLED="false"))
         instance.wait_unhealthy()
         instance.stop(codes=(0, 1))
     assert broker.committed_offsets(group, topic) == {0: 1}

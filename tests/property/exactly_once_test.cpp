@@ -45,6 +45,9 @@ TEST_F(ExactlyOnce, HoldsOverRandomScripts) {
       sum.gaps += outcome.gaps;
       sum.overtaken_partitions += outcome.overtaken_partitions;
       sum.epochs += outcome.epochs;
+      sum.dead_letters += outcome.dead_letters;
+      sum.rule_changes += outcome.rule_changes;
+      sum.decided_partitions += outcome.decided_partitions;
     } catch (const Violation& violation) {
       FAIL() << violation.what() << "\nplay it again: BRONZE_SCRIPTS=1 BRONZE_SEED=" << seed;
     }
@@ -56,7 +59,9 @@ TEST_F(ExactlyOnce, HoldsOverRandomScripts) {
             << " topics deleted, " << sum.foreign_rows << " rows of the original, "
             << sum.take_overs << " partitions taken over, " << sum.gaps << " gaps, "
             << sum.overtaken_partitions << " overtaken partitions, " << sum.epochs
-            << " new epochs\n";
+            << " new epochs, " << sum.dead_letters << " dead letters, " << sum.rule_changes
+            << " changes of rules, " << sum.decided_partitions
+            << " partitions begun between the two commits\n";
   // The scripts must not pass because they do nothing.
   EXPECT_GT(sum.rows, scripts * 10);
   EXPECT_GT(sum.crashes, scripts);
@@ -64,6 +69,9 @@ TEST_F(ExactlyOnce, HoldsOverRandomScripts) {
   EXPECT_GT(sum.take_overs, scripts / 10);
   EXPECT_GT(sum.gaps, scripts / 50);
   EXPECT_GT(sum.epochs, scripts / 50);
+  EXPECT_GT(sum.dead_letters, scripts);
+  EXPECT_GT(sum.rule_changes, scripts);
+  EXPECT_GT(sum.decided_partitions, scripts / 10);
 }
 
 struct Breach {
@@ -100,7 +108,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Breach{"NoLookAtRows", Sabotage::kNoLookAtRows},
                     Breach{"NoRewind", Sabotage::kNoRewind},
                     Breach{"GapNotStated", Sabotage::kGapNotStated},
-                    Breach{"EpochAtOldPosition", Sabotage::kEpochAtOldPosition}),
+                    Breach{"EpochAtOldPosition", Sabotage::kEpochAtOldPosition},
+                    Breach{"DeadLettersAfterMain", Sabotage::kDeadLettersAfterMain},
+                    Breach{"DeadLettersTwice", Sabotage::kDeadLettersTwice},
+                    Breach{"ClassificationNotFixed", Sabotage::kClassificationNotFixed}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace

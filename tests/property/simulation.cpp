@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "base/date.h"
+#include "batch/schema.h"
+#include "fakes/fake_validator.h"
 #include "ingest/app_id.h"
 
 namespace bronze::property {
@@ -41,36 +43,33 @@ std::optional<AppId> parse(const std::string& app_id) {
 }
 
 ingest::LaneSettings lane_settings(const std::string& topic, std::size_t lane,
-                                   const Policies& policies) {
+                                   const Policies& policies, const Rules& rules) {
   return {.writer = {.topic = topic,
                      .lane = lane,
                      .group = k_group,
                      .flush = {.interval = 1s, .max_bytes = 0, .max_rows = 6},
                      .write_retry = 24h,
-                     .file_age_max = 30min},
+                     .file_age_max = 30min,
+                     .dead_letters = rules.policy},
           .start = StartEarliest{},
           // Or rows of an original that died before it ever committed would halt the topic.
           .start_source = StartSource::kExplicit,
           .policies = policies,
           .mode = ingest::RunMode::kUntilStopped,
-          .table_spec = {}};
+          .table_spec = {},
+          .dead_letter_spec = {.schema_json = batch::dead_letter_schema(),
+                               .partition_columns = {},
+                               .configuration = {}},
+          .decoder = {.payload = decode::Payload::kText, .form = rules.form}};
 }
+
+std::string dead_letters_of(const std::string& topic) { return "dlq_" + topic; }
+
+bool holds_dead_letters(const fakes::StoredTable& table) { return table.partition_columns.empty(); }
 
 bool registers(const fakes::StoredCommit& commit) {
   return std::any_of(commit.txns.begin(), commit.txns.end(),
                      [](const auto& txn) { return parts_of(txn.first).size() == 3; });
-}
-
-/// Before the first record from `from` on that cannot be written; records that nobody can see just
-/// before it need not be counted.
-std::int64_t readable_end(const std::vector<LogRecord>& log, std::int64_t from) {
-  const auto begin = log.begin() + from;
-  auto end = std::find_if(begin, log.end(), [](const LogRecord& record) {
-    return record.kind == LogRecord::Kind::kInvalidUtf8;
-  });
-  if (end == log.end()) return end - log.begin();
-  while (end != begin && std::prev(end)->kind == LogRecord::Kind::kControl) --end;
-  return end - log.begin();
 }
 
 }  // namespace
@@ -99,13 +98,14 @@ struct Simulation::Instance {
     std::vector<std::unique_ptr<ingest::Lane>> lanes;
     for (std::size_t i = 0; i < world.topics_.size(); ++i) {
       lanes.push_back(std::make_unique<ingest::Lane>(
-          lane_settings(world.topics_[i], i, world.policies_),
+          lane_settings(world.topics_[i], i, world.policies_, world.rules_),
           ingest::LaneParts{.source = source,
                             .executor = executor,
                             .clock = world.clock_,
                             .watch = watch,
-                            .table = std::make_unique<fakes::FakeTable>(
-                                world.store_, world.topics_[i], world.store_hooks(), writer)}));
+                            .table = world.table(world.topics_[i], writer),
+                            .dead_letters = world.table(dead_letters_of(world.topics_[i]), writer),
+                            .validator = world.validator()}));
     }
     ingest = std::make_unique<ingest::Ingest>(
         ingest::IngestSettings{.mode = ingest::RunMode::kUntilStopped,
@@ -158,6 +158,8 @@ void Simulation::set_up() {
   logs_are_cut_ = !original_works_ && chance(40);
   if (chance(60)) policies_.data_loss = OnDataLoss::kSkip;
   if (chance(60)) policies_.topic_recreated = OnTopicRecreated::kNewEpoch;
+  clocks_jump_ = !topics_change_ || chance(50);
+  choose_rules();
   instances_.resize(k_instances);
   if (original_works_ && chance(60)) {
     for (int i = 0; i < 5; ++i) produce();
@@ -167,7 +169,49 @@ void Simulation::set_up() {
   for (int i = 0; i < 5; ++i) produce();
 }
 
+std::unique_ptr<fakes::FakeTable> Simulation::table(const std::string& name, int writer) {
+  return std::make_unique<fakes::FakeTable>(store_, name, store_hooks(), writer);
+}
+
+std::unique_ptr<decode::Validator> Simulation::validator() {
+  if (!rules_.taste) return nullptr;
+  return std::make_unique<fakes::FakeValidator>(*rules_.taste, [this] {
+    step();
+    return registry_answers_;
+  });
+}
+
+void Simulation::choose_rules() {
+  // The original knows nothing of what the dead-letter table has decided. And a clock that was far
+  // ahead makes dead letters of an older topic look like those of a newer one (ADR 12).
+  const bool may_mistake_epochs =
+      clocks_jump_ && policies_.topic_recreated == OnTopicRecreated::kNewEpoch;
+  if (original_works_ || (topics_change_ && may_mistake_epochs)) return;
+  rules_ = {};
+  if (chance(25)) {
+    if (chance(30)) rules_.form = decode::TextForm::kJson;
+    return;
+  }
+  rules_.policy = ingest::DeadLetterPolicy::kWhenAny;
+  if (chance(30)) return;
+  rules_.policy = ingest::DeadLetterPolicy::kAlways;
+  rules_.form = decode::TextForm::kJson;
+  if (chance(60)) rules_.taste = draw(5);
+}
+
+void Simulation::change_rules() {
+  for (int index = 0; index < k_instances; ++index) crash(index);
+  while (
+      std::ranges::any_of(store_, [](const auto& table) { return !table.second.late.empty(); })) {
+    land_late_put();
+  }
+  choose_rules();
+  ++outcome_.rule_changes;
+}
+
 void Simulation::random_step() {
+  if (!original_works_ && draw(150) == 0) return change_rules();
+  if (draw(60) == 0) registry_answers_ = !registry_answers_;
   const int kind = draw(1000);
   if (kind < 400) return run_instance(draw(k_instances));
   if (kind < 700) return run_jobs(draw(k_instances));
@@ -257,6 +301,8 @@ void Simulation::produce() {
     if (odd < 40) kind = LogRecord::Kind::kControl;
     if (odd == 40 || odd == 41) kind = LogRecord::Kind::kTombstone;
     if (odd == 42) kind = LogRecord::Kind::kInvalidUtf8;
+    if (odd > 42 && odd < 60 && !original_works_) kind = LogRecord::Kind::kNoJson;
+    if (odd >= 60 && odd < 68 && !original_works_) kind = LogRecord::Kind::kInvalidUtf8;
     kafka_.produce(topic, partition, kind);
   }
 }
@@ -264,7 +310,10 @@ void Simulation::produce() {
 void Simulation::pass_time() {
   clock_.advance(std::chrono::milliseconds(10 + draw(1500)));
   if (chance(3)) clock_.advance(31min);
-  if (chance(10)) clock_.jump_wall(std::chrono::hours(draw(2) == 0 ? -25 : 25));
+  if (chance(10)) {
+    clock_.jump_wall(clocks_jump_ ? std::chrono::hours(draw(2) == 0 ? -25 : 25)
+                                  : std::chrono::hours(0));
+  }
 }
 
 void Simulation::rebalance() {
@@ -335,6 +384,15 @@ void Simulation::crash(int index) {
 
 void Simulation::start(int index) {
   auto& instance = instances_[static_cast<std::size_t>(index)];
+  for (const auto& topic : topics_) {
+    const auto dead_letters = store_.find(dead_letters_of(topic));
+    if (dead_letters == store_.end()) continue;
+    const delta::TxnMap progress = store_.at(topic).txns();
+    for (const auto& [app_id, decided] : dead_letters->second.txns()) {
+      const auto reached = ingest::position_in(progress, app_id).value_or(Offset{});
+      if (parse(app_id) && decided > reached.value) ++outcome_.decided_partitions;
+    }
+  }
   instance = std::make_unique<Instance>(*this, index, ++writers_);
 }
 
@@ -350,7 +408,7 @@ void Simulation::land_late_put() {
 
 void Simulation::append_foreign_commit() {
   const auto& topic = topics_[static_cast<std::size_t>(draw(static_cast<int>(topics_.size())))];
-  const auto found = store_.find(topic);
+  const auto found = store_.find(chance(70) ? topic : dead_letters_of(topic));
   if (found == store_.end()) return;
   fakes::put_if_absent(found->second, found->second.commits.size(),
                        {.txns = {{"somebody-else", 1}}, .token = "foreign", .rows = {}},
@@ -462,7 +520,10 @@ void Simulation::finish() {
   crash_in_ = -1;
   put_faults_.clear();
   failing_reads_ = 0;
+  registry_answers_ = true;
   owners_.clear();
+  // What the last rules refuse would stop partitions for good; and some records do anyway.
+  if (rules_.policy == ingest::DeadLetterPolicy::kNever) rules_ = {};
   for (const auto& topic : topics_) {
     if (!kafka_.has_topic(topic)) kafka_.create_topic(topic, 1);
   }
@@ -486,7 +547,8 @@ void Simulation::finish() {
   }
   if (!finished(outcome_)) throw Violation("records are missing in the table at the end");
   for (const auto& [name, table] : store_) {
-    for (const auto& commit : table.commits) outcome_.rows += commit.rows.size();
+    std::uint64_t& rows = holds_dead_letters(table) ? outcome_.dead_letters : outcome_.rows;
+    for (const auto& commit : table.commits) rows += commit.rows.size();
     outcome_.commits += table.commits.size();
   }
 }
@@ -515,12 +577,13 @@ bool Simulation::finished(Outcome& outcome) const {
         const std::int64_t start = topic.start_of(partition);
         const auto end = static_cast<std::int64_t>(log.size());
         // A record that cannot be written, right behind the gap, keeps both out of the table.
-        const bool can_go_on = start == end || readable_end(log, start) > start;
+        const bool can_go_on =
+            start == end || readable_end(topic.identity.text, partition, start) > start;
         if (policies_.data_loss == OnDataLoss::kSkip && can_go_on) return false;
         ++outcome.overtaken_partitions;
         continue;
       }
-      if (reached < readable_end(log, reached)) return false;
+      if (reached < readable_end(topic.identity.text, partition, reached)) return false;
       ++outcome.finished_partitions;
     }
   }
@@ -549,8 +612,28 @@ fakes::StoreHooks Simulation::store_hooks() {
                            const auto& before) { check_commit(table, commit, before); }};
 }
 
-void Simulation::check_commit(const fakes::StoredTable& /*table*/,
-                              const fakes::StoredCommit& commit, const delta::TxnMap& before) {
+void Simulation::check_dead_letters(const fakes::StoredCommit& commit,
+                                    const delta::TxnMap& before) {
+  dead_letters_by_writer_[commit.writer] += commit.rows.size();
+  std::set<Partition> moved;
+  for (const auto& [app_id, after] : commit.txns) {
+    const auto id = parse(app_id);
+    if (!id) continue;
+    moved.insert(id->partition);
+    const auto found = before.find(app_id);
+    const std::int64_t first = found == before.end() ? 0 : found->second;
+    if (after <= first) throw Violation("the dead-letter table's progress does not go on");
+    landed_.add_dead_letters(kafka_.by_identity(id->identity), id->partition,
+                             {Offset{first}, Offset{after}}, commit.rows);
+  }
+  for (const auto& row : commit.rows) {
+    if (!moved.contains(row.partition)) throw Violation("dead letters without progress");
+  }
+}
+
+void Simulation::check_commit(const fakes::StoredTable& table, const fakes::StoredCommit& commit,
+                              const delta::TxnMap& before) {
+  if (holds_dead_letters(table)) return check_dead_letters(commit, before);
   rows_by_writer_[commit.writer] += commit.rows.size();
   check_epochs(commit, before);
   std::set<Partition> moved;
@@ -644,6 +727,7 @@ void Simulation::check_partition(const fakes::StoredCommit& commit, const std::s
     if (record.kind == LogRecord::Kind::kControl) continue;
     if (takes_over && foreign.contains(offset)) continue;
     if (foreign.contains(offset)) throw Violation(place + "writes again what the original wrote");
+    if (landed_.is_dead(identity, partition, offset)) continue;
     if (record.kind == LogRecord::Kind::kInvalidUtf8) {
       throw Violation(place + "passes a record that cannot be written");
     }
@@ -654,6 +738,25 @@ void Simulation::check_partition(const fakes::StoredCommit& commit, const std::s
     throw Violation(place + "holds " + std::to_string(rows.size()) + " rows of " +
                     std::to_string(visible.size()) + " visible records, or others");
   }
+  landed_.add_rows(identity, partition, commit.rows);
+}
+
+/// Before the first record from `from` on that cannot be written; records that nobody can see just
+/// before it need not be counted.
+std::int64_t Simulation::readable_end(const std::string& identity, Partition partition,
+                                      std::int64_t from) const {
+  const auto& log = kafka_.by_identity(identity).partitions.at(partition);
+  const auto size = static_cast<std::int64_t>(log.size());
+  if (rules_.policy != ingest::DeadLetterPolicy::kNever) return size;
+  const auto kind = [&](std::int64_t offset) { return log[static_cast<std::size_t>(offset)].kind; };
+  std::int64_t end = from;
+  while (end < size && (kind(end) != LogRecord::Kind::kInvalidUtf8 ||
+                        landed_.is_dead(identity, partition, end))) {
+    ++end;
+  }
+  if (end == size) return end;
+  while (end > from && kind(end - 1) == LogRecord::Kind::kControl) --end;
+  return end;
 }
 
 void Simulation::check_group_offset(int index, const kafka::CommitPosition& position) {
@@ -672,7 +775,15 @@ void Simulation::check_group_offset(int index, const kafka::CommitPosition& posi
 
 void Simulation::check_claims(const Instance& instance) const {
   std::uint64_t claimed = 0;
-  for (const auto& lane : instance.board.latest().lanes) claimed += lane.rows_committed;
+  std::uint64_t claimed_dead = 0;
+  for (const auto& lane : instance.board.latest().lanes) {
+    claimed += lane.rows_committed;
+    claimed_dead += lane.dead_letters.count;
+  }
+  const auto dead = dead_letters_by_writer_.find(instance.writer);
+  if (claimed_dead > (dead == dead_letters_by_writer_.end() ? 0 : dead->second)) {
+    throw Violation("an instance claims dead letters that it did not write");
+  }
   const auto written = rows_by_writer_.find(instance.writer);
   if (claimed > (written == rows_by_writer_.end() ? 0 : written->second)) {
     throw Violation("an instance claims rows that it did not write");

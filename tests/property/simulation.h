@@ -6,7 +6,6 @@
 #include <optional>
 #include <random>
 #include <set>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -15,13 +14,10 @@
 #include "fakes/fake_table.h"
 #include "fakes/manual_executor.h"
 #include "ingest/ingest.h"
+#include "property/landed.h"
+#include "property/violation.h"
 
 namespace bronze::property {
-
-/// The exactly-once rule was broken; says how.
-struct Violation : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 struct Outcome {
   /// Rows in all tables at the end.
@@ -44,6 +40,19 @@ struct Outcome {
   int overtaken_partitions = 0;
   /// Topics that were created anew and went on in their table.
   std::uint64_t epochs = 0;
+  std::uint64_t dead_letters = 0;
+  /// Restarts under other rules about what is dead.
+  std::uint64_t rule_changes = 0;
+  /// Partitions that began where the dead-letter table had decided more than the table had.
+  std::uint64_t decided_partitions = 0;
+};
+
+/// What makes a record a dead letter.
+struct Rules {
+  ingest::DeadLetterPolicy policy = ingest::DeadLetterPolicy::kNever;
+  decode::TextForm form = decode::TextForm::kAny;
+  /// Of the validator; nullopt = there is none.
+  std::optional<std::size_t> taste = {};
 };
 
 /// Plays one random script against up to two instances of the real ingest code over a fake Kafka
@@ -53,15 +62,20 @@ struct Outcome {
 /// In some scripts the original service works in the group while no instance does: it appends rows
 /// without txns and then commits offsets, or dies in between.
 ///
+/// Now and then all instances end and start again under other rules about what is a dead letter;
+/// what the old ones had sent has arrived by then, or never will.
+///
 /// Checked when a commit lands: for each partition its rows are exactly the visible records of
-/// [txn before, txn after), with their values and the date of their `_ingested_at`, and the
-/// original wrote none of them; or it has no rows, and the original wrote all of them. What the
-/// commit states as skipped counts as not visible, and what was gone before the registration: it
-/// must begin at the txn before and end where Kafka's log was cut at the latest. Rows of a topic
-/// that took another one's place are no older, by their `_ingested_at`, than that; the registry
-/// never goes back to an older topic. Checked always: one job at a time uses a table; Kafka's
-/// offset never runs ahead of the table; an instance never claims rows that it did not write.
-/// Checked at the end: everything is in the table, up to the first record that cannot be written.
+/// [txn before, txn after) that are not in the dead-letter table, with their values and the date of
+/// their `_ingested_at`, and the original wrote none of them; or it has no rows, and the original
+/// wrote all of them. What the commit states as skipped counts as not visible, and what was gone
+/// before the registration: it must begin at the txn before and end where Kafka's log was cut at
+/// the latest. Rows of a topic that took another one's place are no older, by their `_ingested_at`,
+/// than that; the registry never goes back to an older topic. Checked always: one job at a time
+/// uses a table; Kafka's offset never runs ahead of the table; an instance never claims rows that
+/// it did not write. A dead letter is the only one of its record, which is not in the table, and
+/// lies between the dead-letter table's txns. Checked at the end: everything is in a table, up to
+/// the first record that cannot be written.
 class Simulation {
  public:
   explicit Simulation(std::uint32_t seed);
@@ -100,6 +114,8 @@ class Simulation {
   void write_as_original(const std::string& topic);
   void recreate_topic();
   void cut_log();
+  void change_rules();
+  void choose_rules();
   void delete_topic(const std::string& topic);
   void finish();
   [[nodiscard]] bool finished(Outcome& outcome) const;
@@ -108,6 +124,7 @@ class Simulation {
   [[nodiscard]] fakes::PutFault next_put_fault();
   void check_commit(const fakes::StoredTable& table, const fakes::StoredCommit& commit,
                     const delta::TxnMap& before);
+  void check_dead_letters(const fakes::StoredCommit& commit, const delta::TxnMap& before);
   void check_partition(const fakes::StoredCommit& commit, const std::string& identity,
                        Partition partition, std::optional<std::int64_t> before, std::int64_t after);
   void check_epochs(const fakes::StoredCommit& commit, const delta::TxnMap& before);
@@ -116,7 +133,11 @@ class Simulation {
                                       OffsetRange moved);
   void check_group_offset(int index, const kafka::CommitPosition& position);
   void check_claims(const Instance& instance) const;
+  [[nodiscard]] std::int64_t readable_end(const std::string& identity, Partition partition,
+                                          std::int64_t from) const;
   [[nodiscard]] fakes::StoreHooks store_hooks();
+  [[nodiscard]] std::unique_ptr<fakes::FakeTable> table(const std::string& name, int writer);
+  [[nodiscard]] std::unique_ptr<decode::Validator> validator();
 
   std::mt19937 random_;
   fakes::FakeClock clock_;
@@ -129,6 +150,10 @@ class Simulation {
   /// Of each topic, by its identity, and partition: what the original wrote.
   std::map<std::pair<std::string, Partition>, std::set<std::int64_t>> foreign_offsets_;
   std::map<int, std::uint64_t> rows_by_writer_;
+  std::map<int, std::uint64_t> dead_letters_by_writer_;
+  Landed landed_;
+  Rules rules_;
+  bool registry_answers_ = true;
   int writers_ = 0;
   int crash_in_ = -1;
   /// The instance whose worker is running a job.
@@ -136,6 +161,8 @@ class Simulation {
   std::vector<fakes::PutFault> put_faults_;
   int failing_reads_ = 0;
   bool topics_change_ = false;
+  /// By a day, forward and back.
+  bool clocks_jump_ = true;
   /// Retention and DeleteRecords take old records away.
   bool logs_are_cut_ = false;
   Policies policies_;

@@ -16,6 +16,9 @@ using delta::StoreStatus;
 class GoodFile final : public delta::FileSink {
  public:
   std::uint64_t append(batch::Columns columns) override { return rows_ += columns.rows(); }
+  std::uint64_t append(batch::DeadLetterColumns columns) override {
+    return rows_ += columns.rows();
+  }
   delta::FileResult finish() override { return {{}, "file", rows_, rows_}; }
   delta::StoreOutcome discard() override { return {}; }
 

@@ -41,6 +41,7 @@ class LoggedFile final : public delta::FileSink {
  public:
   LoggedFile(std::string date, FileLog& log) : date_(std::move(date)), log_(log) {}
 
+  std::uint64_t append(batch::DeadLetterColumns columns) override { return 1'000 * columns.rows(); }
   std::uint64_t append(batch::Columns columns) override {
     log_.calls.push_back("append " + date_);
     log_.chunks[date_].push_back(columns.rows());
@@ -91,6 +92,10 @@ class FilesOnlyTable final : public delta::TableSink {
   delta::PutResult put(const delta::CommitRequest& /*request*/) override {
     return {unexpected(), 0};
   }
+  delta::OffsetsWithin offsets_within(const RangeMap& /*ranges*/, UnixMicros /*since*/) override {
+    return {unexpected(), {}};
+  }
+  delta::StoreOutcome add_columns(const std::string& /*schema*/) override { return unexpected(); }
   delta::StoreOutcome checkpoint() override { return unexpected(); }
 
  private:
@@ -127,10 +132,10 @@ class BatchTest : public testing::Test {
     return done;
   }
   /// The answer to finish_files.
-  FilesFinished finish() {
+  BatchFiles::Finished finish() {
     batch_->finish_files();
     const auto done = run();
-    return std::get<FilesFinished>(done.back().outcome);
+    return std::get<FilesFinished>(done.back().outcome).files;
   }
 
   FileLog log_;
@@ -323,9 +328,9 @@ TEST_F(BatchTest, JobsCarryTheBatchAndTheLane) {
   EXPECT_EQ(done[1].lane, 2U);
   const auto& finished = std::get<FilesFinished>(done[1].outcome);
   EXPECT_EQ(finished.batch, batch_->id());
-  EXPECT_TRUE(finished.outcome.ok());
-  EXPECT_EQ(finished.bytes, 100U);
-  EXPECT_EQ(finished.files.size(), 1U);
+  EXPECT_TRUE(finished.files.outcome.ok());
+  EXPECT_EQ(finished.files.bytes, 100U);
+  EXPECT_EQ(finished.files.files.size(), 1U);
 }
 
 TEST_F(BatchTest, BatchesHaveStrandsAndTokensOfTheirOwn) {

@@ -75,6 +75,14 @@ class ScriptedTable final : public delta::TableSink {
     if (answer.outcome.ok()) view.version = answer.version;
     return answer;
   }
+  delta::OffsetsWithin offsets_within(const RangeMap& /*ranges*/, UnixMicros /*since*/) override {
+    ADD_FAILURE() << "an attempt never looks at rows";
+    return {};
+  }
+  StoreOutcome add_columns(const std::string& /*schema_json*/) override {
+    ADD_FAILURE() << "an attempt never adds columns";
+    return {};
+  }
   StoreOutcome checkpoint() override {
     ADD_FAILURE() << "an attempt never writes a checkpoint";
     return {};
@@ -109,6 +117,7 @@ class ScriptedTable final : public delta::TableSink {
 class OneFile final : public delta::FileSink {
  public:
   std::uint64_t append(batch::Columns /*columns*/) override { return 0; }
+  std::uint64_t append(batch::DeadLetterColumns /*columns*/) override { return 0; }
   delta::FileResult finish() override { return {}; }
   StoreOutcome discard() override { return {}; }
 };

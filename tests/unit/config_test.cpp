@@ -310,8 +310,32 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"PARQUET_COMPRESSION", "snappy:1", "'snappy:1'"},
         BadValue{"PARQUET_COMPRESSION", " ", "level from 1 to 22"},
         BadValue{"DLQ_ENABLED", "maybe", "true or false; it is 'maybe'"},
-        BadValue{"DLQ_VALIDATE_JSON", "true", "not supported by this version yet"},
-        BadValue{"DLQ_VALIDATE_SCHEMA", "TRUE", "'TRUE' is not supported by this version yet"}));
+        BadValue{"DLQ_VALIDATE_JSON", "yes", "true or false; it is 'yes'"},
+        BadValue{"DLQ_VALIDATE_SCHEMA", "on", "true or false; it is 'on'"}));
+
+TEST(Config, DeadLettersAreOnAndOnlyTheEncodingCounts) {
+  const auto config = good({});
+  EXPECT_EQ(config.dead_letters.table, DeadLetterConfig::Table::kOn);
+  EXPECT_EQ(config.dead_letters.validation, Validation::kUtf8);
+  EXPECT_EQ(config.dead_letters.schema_dir, "/app/schemas");
+}
+
+TEST(Config, TheSchemaCheckImpliesTheJsonCheck) {
+  EXPECT_EQ(good({{"DLQ_VALIDATE_JSON", "TRUE"}}).dead_letters.validation, Validation::kJson);
+  const auto config = good({{"DLQ_VALIDATE_SCHEMA", "1"}});
+  EXPECT_EQ(config.dead_letters.validation, Validation::kSchema);
+  const auto lines = describe(config);
+  EXPECT_NE(std::ranges::find(lines, "DLQ_VALIDATE_JSON=true"), lines.end());
+  EXPECT_EQ(config.sources.at("DLQ_VALIDATE_JSON"), "DLQ_VALIDATE_SCHEMA");
+  EXPECT_TRUE(config.warnings.empty());
+}
+
+TEST(Config, ChecksWithoutDeadLettersAreAllowedAndWarnedOf) {
+  const auto config = good({{"DLQ_ENABLED", "false"}, {"DLQ_VALIDATE_JSON", "true"}});
+  EXPECT_EQ(config.dead_letters.validation, Validation::kJson);
+  ASSERT_EQ(config.warnings.size(), 1U);
+  EXPECT_NE(config.warnings[0].find("stops it"), std::string::npos);
+}
 
 TEST(Config, ParquetCompressionIsACodecAndForZstdALevel) {
   const auto read = [](const std::string& text) {

@@ -28,6 +28,7 @@ class BadFile final : public delta::FileSink {
     width = columns.width();
     return 0;
   }
+  std::uint64_t append(batch::DeadLetterColumns /*columns*/) override { return 0; }
   delta::FileResult finish() override { return {{answer_, "the answer"}, "", 0, 0}; }
   delta::StoreOutcome discard() override { return {}; }
 
@@ -91,7 +92,7 @@ class LaneWriterTest : public testing::Test {
        .flush = {.interval = 1s, .max_bytes = 0, .max_rows = 0},
        .write_retry = 300s,
        .file_age_max = 30min},
-      {.table = table_, .turn = turn_, .executor = executor_, .clock = clock_, .watch = watch_}};
+      {.tables = table_, .turn = turn_, .executor = executor_, .clock = clock_, .watch = watch_}};
 };
 
 TEST_F(LaneWriterTest, ABatchWhoseTableGotOtherColumnsMustStartOver) {

@@ -2,6 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use delta_kernel::actions::Metadata;
 use delta_kernel::object_store::path::Path;
 use delta_kernel::object_store::ObjectStoreExt;
 use delta_kernel::Version;
@@ -89,11 +90,37 @@ fn entry_has_token(entry: &str, token: &str) -> bool {
         .any(|action| action["commitInfo"]["operationParameters"][TOKEN_PARAMETER] == token)
 }
 
+fn now_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as u64)
+}
+
+/// The log entry that gives a table another schema, and leaves all else as it is: two actions, one
+/// a line.
+pub(super) fn new_schema(
+    metadata: &Metadata,
+    schema_json: &str,
+    engine_info: &str,
+) -> Result<String> {
+    let mut metadata = serde_json::to_value(metadata)
+        .map_err(|e| Fault::contract(format!("the table's metadata: {e}")))?;
+    metadata["schemaString"] = schema_json.into();
+    let commit_info = json!({"commitInfo": {
+        "timestamp": now_ms(),
+        "operation": "ADD COLUMNS",
+        "operationParameters": {},
+        "isBlindAppend": false,
+        "engineInfo": engine_info,
+        "txnId": Uuid::new_v4().to_string(),
+    }});
+    let metadata = json!({"metaData": metadata});
+    Ok(format!("{commit_info}\n{metadata}\n"))
+}
+
 /// The first log entry of a new table: three actions, one a line.
 pub(super) fn version_zero(spec: &TableSpec, engine_info: &str) -> String {
-    let now_ms = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as u64);
+    let now_ms = now_ms();
     let configuration = object_of(&spec.configuration);
     let commit_info = json!({"commitInfo": {
         "timestamp": now_ms,

@@ -891,3 +891,41 @@ fn paths_with_spaces_and_other_signs_are_taken_as_they_are() {
     assert_eq!(txns(&loaded(&store, "bronze_a"), ""), [("a".to_owned(), 3)]);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn columns_are_added_by_one_commit_that_changes_nothing_else() {
+    let (directory, store) = local();
+    let table = created(&store, "bronze_a");
+    let file = finished(&table, DAY, rows(0, 0, 10));
+    let put = table.put(&request(&[("bronze/g/t/0", 10)], "tok"), &set(&[&file]));
+    expect(put.unwrap().outcome, Status::Ok);
+    let before = table.state().unwrap();
+    let more = r#",{"name":"more","type":"string","nullable":true,"metadata":{}}]}"#;
+    let schema = before.schema_json.strip_suffix("]}").unwrap().to_owned() + more;
+
+    let late = loaded(&store, "bronze_a");
+    expect(table.add_columns(&schema).unwrap(), Status::Ok);
+
+    for table in [&table, &loaded(&store, "bronze_a")] {
+        let after = table.state().unwrap();
+        assert_eq!(after.version, before.version + 1);
+        assert_eq!(after.schema_json, schema);
+        assert_eq!(after.id, before.id);
+        assert_eq!(after.partition_columns, before.partition_columns);
+        assert_eq!(txns(table, "bronze/"), [("bronze/g/t/0".to_owned(), 10)]);
+        assert_eq!(table.totals().unwrap().rows, 10);
+        assert_eq!(table.open_file(DAY).unwrap().width(), 6);
+    }
+    let kept = |version| {
+        let entry = entry(&directory, "bronze_a", version);
+        let mut metadata = actions(&entry, "metaData")[0].clone();
+        metadata
+            .as_object_mut()
+            .unwrap()
+            .retain(|key, value| key != "schemaString" && !value.is_null());
+        metadata
+    };
+    assert_eq!(kept(0), kept(2));
+    // Whoever looked before is late.
+    expect(late.add_columns(&schema).unwrap(), Status::Conflict);
+}

@@ -73,6 +73,12 @@ class Table:
         self.name = f"bronze_{topic}"
         self._commits: list[Commit] = []
 
+    @classmethod
+    def of_dead_letters(cls, store: Store, topic: str) -> Table:
+        table = cls(store, topic)
+        table.name = f"dlq_bronze_{topic.replace('-', '_')}"
+        return table
+
     @property
     def uri(self) -> str:
         return self.store.uri(self.name)

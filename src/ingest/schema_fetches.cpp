@@ -1,0 +1,64 @@
+#include "ingest/schema_fetches.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace bronze::ingest {
+
+SchemaFetches::SchemaFetches(std::string topic, std::size_t lane, Executor& executor,
+                             const Clock& clock, decode::Validator* validator)
+    : topic_(std::move(topic)),
+      lane_(lane),
+      executor_(executor),
+      clock_(clock),
+      validator_(validator),
+      backoff_(static_cast<std::uint32_t>(lane) + 43U) {}
+
+void SchemaFetches::wait_for(std::int32_t id, Partition partition) {
+  const auto [fetch, is_new] = fetches_.try_emplace(id);
+  fetch->second.waiting.insert(partition);
+  if (is_new) fetch->second.not_before = clock_.now();
+}
+
+void SchemaFetches::step() {
+  for (auto& [id, fetch] : fetches_) {
+    if (fetch.runs || clock_.now() < fetch.not_before) continue;
+    fetch.runs = true;
+    executor_.submit(lane_, executor_.new_strand(),
+                     make_job([validator = validator_, wanted = id]() -> JobOutcome {
+                       return SchemaFetched{wanted, validator->fetch(wanted)};
+                     }));
+  }
+}
+
+std::set<Partition> SchemaFetches::take(const SchemaFetched& fetched) {
+  const auto found = fetches_.find(fetched.id);
+  if (found == fetches_.end()) return {};
+  Fetch& fetch = found->second;
+  fetch.runs = false;
+  if (fetched.outcome.status == decode::FetchStatus::kUnavailable) {
+    fetch.not_before = clock_.now() + backoff_.next();
+    const std::string why = "schema " + std::to_string(fetched.id) +
+                            " cannot be fetched from the registry: " + fetched.outcome.message;
+    if (trouble_ != why) spdlog::warn("{}: {}; trying again", topic_, why);
+    trouble_ = why;
+    return {};
+  }
+  backoff_.reset();
+  trouble_.clear();
+  auto waiting = std::move(fetch.waiting);
+  fetches_.erase(found);
+  return waiting;
+}
+
+SteadyTime SchemaFetches::next_deadline() const {
+  SteadyTime next = SteadyTime::max();
+  for (const auto& [id, fetch] : fetches_) {
+    if (!fetch.runs) next = std::min(next, fetch.not_before);
+  }
+  return next;
+}
+
+}  // namespace bronze::ingest

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "decode/validator.h"
+#include "ingest/backoff.h"
+#include "ingest/executor.h"
+
+namespace bronze::ingest {
+
+/// The schemas of a registry that partitions of a lane wait for. A fetch that fails is tried again,
+/// with growing waits, for ever: that a registry does not answer is no fault of any record.
+/// Owned by its lane; ingest thread; nothing blocks.
+class SchemaFetches {
+ public:
+  /// `validator` outlives every job; nullptr = nothing will be waited for.
+  SchemaFetches(std::string topic, std::size_t lane, Executor& executor, const Clock& clock,
+                decode::Validator* validator);
+
+  /// The partition's next record cannot be judged before the schema is there.
+  void wait_for(std::int32_t id, Partition partition);
+  /// The partitions that can go on; some may have been taken away meanwhile.
+  [[nodiscard]] std::set<Partition> take(const SchemaFetched& fetched);
+  /// Submits what is due.
+  void step();
+  [[nodiscard]] SteadyTime next_deadline() const;
+  /// Why the last fetch failed; empty = none is waited for, or none has failed.
+  [[nodiscard]] const std::string& trouble() const { return trouble_; }
+
+ private:
+  struct Fetch {
+    std::set<Partition> waiting;
+    bool runs = false;
+    SteadyTime not_before;
+  };
+
+  const std::string topic_;
+  const std::size_t lane_;
+  Executor& executor_;
+  const Clock& clock_;
+  decode::Validator* const validator_;
+  Backoff backoff_;
+  std::map<std::int32_t, Fetch> fetches_;
+  std::string trouble_;
+};
+
+}  // namespace bronze::ingest

@@ -1,0 +1,45 @@
+#include "ingest/table_opening.h"
+
+#include <spdlog/spdlog.h>
+
+#include "ingest/table_shape.h"
+
+namespace bronze::ingest {
+namespace {
+
+delta::StoreOutcome load_or_create(delta::TableSink& table, const delta::TableSpec& spec) {
+  auto loaded = table.load();
+  if (loaded.status != delta::StoreStatus::kMissing) return loaded;
+  auto created = table.create(spec);
+  // Conflict: another instance was first. Transient: the answer may be lost. The log knows.
+  if (created.status == delta::StoreStatus::kConflict) return table.load();
+  return created;
+}
+
+delta::StoreOutcome open_dead_letters(delta::TableSink& table, const delta::TableSpec& spec,
+                                      DeadLetterPolicy policy) {
+  if (policy == DeadLetterPolicy::kNever) {
+    auto loaded = table.load();
+    return loaded.status == delta::StoreStatus::kMissing ? delta::StoreOutcome{} : loaded;
+  }
+  auto opened = load_or_create(table, spec);
+  if (!opened.ok()) return opened;
+  const auto schema = completed_dead_letter_schema(table.snapshot().shape);
+  if (!schema) return opened;
+  auto added = table.add_columns(*schema);
+  if (added.ok()) spdlog::info("a dead-letter table got the columns that it lacked: {}", *schema);
+  return added;
+}
+
+}  // namespace
+
+delta::StoreOutcome open_tables(const LaneTables& tables, const LaneTableSpecs& specs,
+                                DeadLetterPolicy policy) {
+  auto opened = load_or_create(tables.rows, specs.rows);
+  if (!opened.ok() || tables.dead_letters == nullptr) return opened;
+  opened = open_dead_letters(*tables.dead_letters, specs.dead_letters, policy);
+  if (!opened.ok()) opened.message.insert(0, "the dead-letter table: ");
+  return opened;
+}
+
+}  // namespace bronze::ingest

@@ -1,0 +1,344 @@
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "batch/schema.h"
+#include "fakes/fake_clock.h"
+#include "fakes/fake_kafka.h"
+#include "fakes/fake_table.h"
+#include "fakes/fake_validator.h"
+#include "fakes/manual_executor.h"
+#include "ingest/app_id.h"
+#include "ingest/ingest.h"
+
+namespace bronze::ingest {
+namespace {
+
+using namespace std::chrono_literals;
+using Kind = fakes::LogRecord::Kind;
+
+constexpr Partition k_p0{0};
+
+/// The loop over the topic `t` of one partition, which it reads.
+class IngestDeadLetters : public testing::Test {
+ protected:
+  void SetUp() override {
+    spdlog::set_level(spdlog::level::off);
+    cluster_.create_topic("t", 1);
+  }
+
+  void build(DeadLetterPolicy policy, decode::TextForm form = decode::TextForm::kAny,
+             std::unique_ptr<decode::Validator> validator = nullptr) {
+    ingest_.reset();
+    std::vector<std::unique_ptr<Lane>> lanes;
+    lanes.push_back(std::make_unique<Lane>(
+        LaneSettings{.writer = {.topic = "t",
+                                .lane = 0,
+                                .group = "g",
+                                .flush = flush_,
+                                .write_retry = 10s,
+                                .file_age_max = 30min,
+                                .dead_letters = policy},
+                     .start = StartEarliest{},
+                     .table_spec = {},
+                     .dead_letter_spec = {.schema_json = batch::dead_letter_schema(),
+                                          .partition_columns = {},
+                                          .configuration = {}},
+                     .decoder = {.payload = decode::Payload::kText, .form = form}},
+        LaneParts{.source = source_,
+                  .executor = executor_,
+                  .clock = clock_,
+                  .watch = watch_,
+                  .table = std::make_unique<fakes::FakeTable>(store_, "t", fakes::StoreHooks{}, 1),
+                  .dead_letters = std::make_unique<fakes::FakeTable>(store_, "dead", hooks_, 1),
+                  .validator = std::move(validator)}));
+    ingest_ = std::make_unique<Ingest>(IngestSettings{.poll_wait_max = 1s,
+                                                      .shutdown_timeout = 25s,
+                                                      .revoke_budget = 5s,
+                                                      .batch_bytes_max = 1'000'000,
+                                                      .kafka_name = "kafka",
+                                                      .store_name = "store"},
+                                       IngestParts{.source = source_,
+                                                   .executor = executor_,
+                                                   .clock = clock_,
+                                                   .watch = watch_,
+                                                   .board = board_},
+                                       std::move(lanes), [] { return delta::StoreOutcome{}; });
+    pass(1s);
+    source_.push(kafka::Assigned{{{"t", k_p0}}});
+  }
+
+  void produce(const std::vector<Kind>& kinds) {
+    for (const Kind kind : kinds) cluster_.produce("t", k_p0, kind);
+  }
+
+  void pass(Duration time) {
+    for (Duration passed{}; passed < time && alive_; passed += 100ms) {
+      for (int i = 0; i < 20 && alive_; ++i) {
+        alive_ = ingest_->turn();
+        executor_.run_all();
+      }
+      clock_.advance(100ms);
+    }
+  }
+
+  /// In the order of the commits.
+  [[nodiscard]] std::vector<std::int64_t> offsets(const std::string& table) const {
+    std::vector<std::int64_t> offsets;
+    for (const auto& commit : store_.at(table).commits) {
+      for (const auto& row : commit.rows) offsets.push_back(row.offset.value);
+    }
+    return offsets;
+  }
+  [[nodiscard]] std::optional<std::int64_t> progress(const std::string& table) const {
+    const auto txns = store_.at(table).txns();
+    const auto found = txns.find(partition_app_id("g", cluster_.topic("t").identity, k_p0));
+    return found == txns.end() ? std::nullopt : std::optional(found->second);
+  }
+  void set_progress(const std::string& table, std::int64_t next,
+                    std::vector<fakes::StoredRow> rows = {}) {
+    fakes::StoredCommit commit{.txns = {}, .token = "set", .rows = std::move(rows)};
+    commit.txns[partition_app_id("g", cluster_.topic("t").identity, k_p0)] = next;
+    store_.at(table).commits.push_back(std::move(commit));
+  }
+  [[nodiscard]] LaneReport report() const { return board_.latest().lanes.at(0); }
+  [[nodiscard]] std::string halted() const {
+    const auto lane = report();
+    const auto found = lane.halted.find(k_p0);
+    return found == lane.halted.end() ? "" : found->second;
+  }
+  [[nodiscard]] std::int64_t kafka_offset() const {
+    const auto found = cluster_.group_offsets.find({"t", k_p0});
+    return found == cluster_.group_offsets.end() ? -1 : found->second.offset.value;
+  }
+
+  using Offsets = std::vector<std::int64_t>;
+
+  batch::FlushPolicy flush_{.interval = 1s};
+  fakes::StoreHooks hooks_;
+  bool alive_ = true;
+  fakes::FakeClock clock_;
+  fakes::FakeKafka cluster_;
+  std::map<std::string, fakes::StoredTable> store_;
+  fakes::ManualExecutor executor_;
+  fakes::FakeSource source_{cluster_, {}, 1};
+  ReportBoard board_;
+  TopicWatch watch_{source_, clock_, {.topics = {"t"}, .refresh = 10s}};
+  std::unique_ptr<Ingest> ingest_;
+};
+
+TEST_F(IngestDeadLetters, EachRecordIsInOneOfTheTables) {
+  produce({Kind::kValue, Kind::kInvalidUtf8, Kind::kTombstone, Kind::kNoJson, Kind::kInvalidUtf8});
+  build(DeadLetterPolicy::kWhenAny);
+  pass(3s);
+  EXPECT_EQ(offsets("t"), (Offsets{0, 2, 3}));
+  EXPECT_EQ(offsets("dead"), (Offsets{1, 4}));
+  EXPECT_EQ(progress("t"), 5);
+  EXPECT_EQ(progress("dead"), 5);
+  EXPECT_EQ(kafka_offset(), 5);
+  EXPECT_EQ(report().rows_committed, 3U);
+  EXPECT_EQ(report().dead_letters.count, 2U);
+  EXPECT_EQ(report().dead_letters.by_type.at("ENCODING_ERROR"), 2U);
+  EXPECT_NE(report().dead_letters.example.find("partition 0 offset 1: ENCODING_ERROR"),
+            std::string::npos);
+  EXPECT_EQ(halted(), "");
+}
+
+TEST_F(IngestDeadLetters, WithoutBadRecordsTheTableIsLeftAloneWhereBytesDecide) {
+  produce({Kind::kValue, Kind::kNoJson});
+  build(DeadLetterPolicy::kWhenAny);
+  pass(3s);
+  EXPECT_EQ(progress("t"), 2);
+  EXPECT_EQ(store_.at("dead").commits.size(), 1U) << "created, no more";
+}
+
+TEST_F(IngestDeadLetters, WithChecksEveryBatchIsDecidedThereFirst) {
+  produce({Kind::kValue, Kind::kValue});
+  build(DeadLetterPolicy::kAlways, decode::TextForm::kJson);
+  pass(3s);
+  EXPECT_EQ(progress("dead"), 2);
+  EXPECT_EQ(offsets("dead"), Offsets{});
+  produce({Kind::kNoJson});
+  pass(3s);
+  EXPECT_EQ(offsets("t"), (Offsets{0, 1}));
+  EXPECT_EQ(offsets("dead"), Offsets{2});
+  EXPECT_EQ(report().dead_letters.by_type.at("JSON_PARSE_ERROR"), 1U);
+}
+
+TEST_F(IngestDeadLetters, NothingButBadRecordsIsWrittenInTime) {
+  produce(std::vector<Kind>(10, Kind::kInvalidUtf8));
+  build(DeadLetterPolicy::kWhenAny);
+  pass(3s);
+  EXPECT_EQ(offsets("dead").size(), 10U);
+  EXPECT_EQ(offsets("t"), Offsets{});
+  EXPECT_EQ(progress("t"), 10);
+  EXPECT_TRUE(report().last_write.has_value());
+}
+
+TEST_F(IngestDeadLetters, TheyCountForTheSizeOfABatch) {
+  flush_ = {.interval = 1h, .max_bytes = 0, .max_rows = 4};
+  produce({Kind::kInvalidUtf8, Kind::kValue, Kind::kInvalidUtf8, Kind::kValue});
+  build(DeadLetterPolicy::kWhenAny);
+  pass(2s);
+  EXPECT_EQ(progress("t"), 4);
+}
+
+TEST_F(IngestDeadLetters, OffTheyStopThePartition) {
+  produce({Kind::kValue, Kind::kInvalidUtf8, Kind::kValue});
+  build(DeadLetterPolicy::kNever);
+  pass(3s);
+  EXPECT_EQ(offsets("t"), Offsets{0});
+  EXPECT_NE(halted().find("offset 1 cannot be written (ENCODING_ERROR"), std::string::npos)
+      << halted();
+  EXPECT_NE(halted().find("DLQ_ENABLED"), std::string::npos);
+  EXPECT_FALSE(store_.contains("dead"));
+}
+
+TEST_F(IngestDeadLetters, OffAFailedCheckStopsThePartition) {
+  produce({Kind::kValue, Kind::kNoJson});
+  build(DeadLetterPolicy::kNever, decode::TextForm::kJson);
+  pass(3s);
+  EXPECT_EQ(offsets("t"), Offsets{0});
+  EXPECT_NE(halted().find("JSON_PARSE_ERROR"), std::string::npos) << halted();
+}
+
+/// What a process left that died between its two commits.
+class AfterDeath : public IngestDeadLetters {
+ protected:
+  /// Registered, with nothing in the table, and offset 1 of the first four in the dead letters.
+  void leave() {
+    build(DeadLetterPolicy::kWhenAny);
+    pass(3s);
+    set_progress("dead", 4, {{k_p0, Offset{1}, "its value", 0, "", "JSON_PARSE_ERROR"}});
+    source_.push(kafka::Revoked{{{"t", k_p0}}, false});
+    pass(1s);
+  }
+};
+
+TEST_F(AfterDeath, WhatWasDeadStaysDeadUnderLaxerRules) {
+  leave();
+  produce({Kind::kValue, Kind::kNoJson, Kind::kValue, Kind::kNoJson, Kind::kNoJson});
+  build(DeadLetterPolicy::kWhenAny);
+  pass(3s);
+  EXPECT_EQ(offsets("t"), (Offsets{0, 2, 3, 4}));
+  EXPECT_EQ(offsets("dead"), Offsets{1});
+}
+
+TEST_F(AfterDeath, WhatWasGoodStaysGoodUnderStricterRules) {
+  leave();
+  produce({Kind::kValue, Kind::kNoJson, Kind::kValue, Kind::kNoJson, Kind::kNoJson});
+  build(DeadLetterPolicy::kAlways, decode::TextForm::kJson);
+  pass(3s);
+  EXPECT_EQ(offsets("t"), (Offsets{0, 2, 3}));
+  EXPECT_EQ(offsets("dead"), (Offsets{1, 4}));
+  EXPECT_EQ(progress("dead"), 5);
+}
+
+TEST_F(AfterDeath, AlsoWhenDeadLettersAreOff) {
+  leave();
+  produce({Kind::kValue, Kind::kNoJson, Kind::kValue, Kind::kNoJson});
+  build(DeadLetterPolicy::kNever);
+  pass(3s);
+  EXPECT_EQ(offsets("t"), (Offsets{0, 2, 3}));
+  EXPECT_EQ(offsets("dead"), Offsets{1});
+  EXPECT_EQ(progress("t"), 4);
+}
+
+TEST_F(AfterDeath, AContradictionStopsThePartition) {
+  leave();
+  produce({Kind::kValue, Kind::kNoJson, Kind::kInvalidUtf8, Kind::kValue});
+  build(DeadLetterPolicy::kWhenAny);
+  pass(3s);
+  EXPECT_EQ(offsets("t"), Offsets{0});
+  EXPECT_NE(halted().find("dead-letter table says that it was good"), std::string::npos)
+      << halted();
+}
+
+TEST_F(IngestDeadLetters, AWriteThatFailsHoldsOffsetsBackAndThenStopsTheService) {
+  produce({Kind::kValue, Kind::kInvalidUtf8});
+  hooks_.put_fault = [] { return fakes::PutFault::kNothingLanded; };
+  build(DeadLetterPolicy::kWhenAny);
+  pass(8s);
+  EXPECT_TRUE(alive_);
+  EXPECT_EQ(progress("t"), 0) << "registered";
+  EXPECT_EQ(kafka_offset(), -1);
+  EXPECT_GT(report().failures, 0U);
+  pass(60s);
+  EXPECT_FALSE(alive_);
+  EXPECT_EQ(ingest_->end(), IngestEnd::kFailed);
+  EXPECT_EQ(progress("t"), 0);
+  EXPECT_EQ(kafka_offset(), -1);
+}
+
+TEST_F(IngestDeadLetters, ATableOfAnotherShapeStopsTheTopic) {
+  store_["dead"].id = "foreign";
+  store_["dead"].commits.emplace_back();
+  produce({Kind::kValue});
+  build(DeadLetterPolicy::kWhenAny);
+  pass(3s);
+  EXPECT_NE(halted().find("the dead-letter table cannot be used"), std::string::npos) << halted();
+  EXPECT_FALSE(progress("t").has_value());
+}
+
+TEST_F(IngestDeadLetters, AnOlderTableGetsTheColumnsThatItLacks) {
+  std::string schema = batch::dead_letter_schema();
+  schema = schema.substr(0, schema.find(R"(,{"name":"_original_bytes")")) + "]}";
+  store_["dead"].id = "older";
+  store_["dead"].schema_json = schema;
+  store_["dead"].partition_columns.clear();
+  store_["dead"].commits.emplace_back();
+  produce({Kind::kInvalidUtf8});
+  build(DeadLetterPolicy::kWhenAny);
+  pass(3s);
+  EXPECT_EQ(store_.at("dead").schema_json, batch::dead_letter_schema());
+  EXPECT_EQ(offsets("dead"), Offsets{0});
+  EXPECT_EQ(halted(), "");
+}
+
+TEST_F(IngestDeadLetters, ATableThatIsReplacedStopsTheTopic) {
+  produce({Kind::kInvalidUtf8});
+  build(DeadLetterPolicy::kWhenAny);
+  pass(3s);
+  store_["dead"].id = "another";
+  source_.push(kafka::PartitionReset{"t", k_p0, "test"});
+  pass(5s);
+  EXPECT_NE(halted().find("the dead-letter table was replaced while in use"), std::string::npos)
+      << halted();
+}
+
+// --- schemas that are fetched -------------------------------------------------------------------
+
+TEST_F(IngestDeadLetters, APartitionWaitsForASchema) {
+  bool answers = false;
+  auto validator = std::make_unique<fakes::FakeValidator>(0, [&] { return answers; });
+  const auto* seen = validator.get();
+  produce(std::vector<Kind>(20, Kind::kValue));
+  build(DeadLetterPolicy::kAlways, decode::TextForm::kJson, std::move(validator));
+  pass(10s);
+  EXPECT_LT(offsets("t").size() + offsets("dead").size(), 20U);
+  EXPECT_GT(seen->fetches, 2) << "tried again";
+  EXPECT_LT(seen->fetches, 50) << "with growing waits";
+  EXPECT_NE(report().trouble.find("cannot be fetched from the registry: no answer"),
+            std::string::npos)
+      << report().trouble;
+  EXPECT_EQ(halted(), "") << "never for good";
+  answers = true;
+  pass(30s);
+  auto all = offsets("t");
+  const auto dead = offsets("dead");
+  EXPECT_FALSE(dead.empty());
+  all.insert(all.end(), dead.begin(), dead.end());
+  EXPECT_EQ(std::set<std::int64_t>(all.begin(), all.end()).size(), 20U);
+  EXPECT_EQ(all.size(), 20U);
+  EXPECT_EQ(report().trouble, "");
+}
+
+}  // namespace
+}  // namespace bronze::ingest
