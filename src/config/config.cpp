@@ -131,6 +131,13 @@ Policies read_policies(Reader& reader) {
   };
 }
 
+FormatChecks read_schema_formats(Reader& reader) {
+  using Choice = std::pair<std::string_view, FormatChecks>;
+  constexpr auto k_choices =
+      std::to_array<Choice>({{"ignore", FormatChecks::kIgnore}, {"check", FormatChecks::kCheck}});
+  return reader.choice<FormatChecks>("DLQ_SCHEMA_FORMATS", k_choices);
+}
+
 /// Refusing beats ignoring: whoever sets one of these relies on it.
 void refuse_what_comes_later(Reader& reader) {
   const std::string later = "is not supported by this version yet: ";
@@ -166,6 +173,7 @@ LoadResult load_config(const EnvLookup& env, std::optional<std::uint64_t> cgroup
   config.extra_columns = read_extra_columns(reader);
   config.compression = read_compression(reader);
   config.policies = read_policies(reader);
+  config.schema_formats = read_schema_formats(reader);
   config.health = read_health(reader);
   config.http = read_http(reader);
   config.log = read_log(reader);

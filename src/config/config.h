@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/extra_columns.h"
+#include "base/format_checks.h"
 #include "base/parquet_compression.h"
 #include "base/policies.h"
 #include "base/start_policy.h"
@@ -94,6 +95,8 @@ struct Config {
   ExtraColumns extra_columns;
   ParquetCompression compression;
   Policies policies;
+  /// Of JSON Schemas.
+  FormatChecks schema_formats = FormatChecks::kIgnore;
   HealthConfig health;
   HttpConfig http;
   LogConfig log;

@@ -182,6 +182,11 @@ constexpr auto k_variables = std::to_array<Variable>({
     {"DLQ_VALIDATE_JSON", "false", "only false in this version"},
     {"DLQ_VALIDATE_SCHEMA", "false", "only false in this version"},
     {"DLQ_SCHEMA_DIR", "/app/schemas", k_later},
+    {"DLQ_SCHEMA_FORMATS", "ignore",
+     "the keyword format of JSON Schemas: ignore, as the standard has it, or check", k_public,
+     [](const Config& c) -> Effective {
+       return c.schema_formats == FormatChecks::kCheck ? "check" : "ignore";
+     }},
 });
 
 }  // namespace

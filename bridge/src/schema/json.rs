@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -14,7 +15,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::{accepted, excerpt, excerpt_of, refused};
 use crate::errors::{guarded, Fault, Result};
 use crate::ffi::{FormatChecks, SchemaDocument, SchemaProblem, SchemaVerdict};
 
@@ -34,6 +34,8 @@ const DEEP_STACK_BYTES: usize = 64 << 20;
 /// How many errors of a value, and how many of a schema, are told.
 const ERRORS_OF_VALUE_MAX: usize = 3;
 const ERRORS_OF_SCHEMA_MAX: usize = 10;
+/// How much of a value, or of anything as long as somebody else made it, a message shows.
+const EXCERPT_BYTES_MAX: usize = 200;
 /// Of a larger value only the first error is looked for: one for each of its elements would cost
 /// many times its size.
 const VALUE_BYTES_WITH_ALL_ERRORS: usize = 64 << 10;
@@ -132,6 +134,17 @@ fn judge_unusual(
     Ok(unreadable(error))
 }
 
+fn accepted() -> SchemaVerdict {
+    SchemaVerdict {
+        ok: true,
+        message: String::new(),
+    }
+}
+
+fn refused(message: String) -> SchemaVerdict {
+    SchemaVerdict { ok: false, message }
+}
+
 /// Well-formed JSON that has no meaning here: numbers beyond a double, halves of a character.
 fn unreadable(error: &serde_json::Error) -> SchemaVerdict {
     refused(format!("the value cannot be read as JSON: {error}"))
@@ -221,6 +234,44 @@ fn text_of(error: &ValidationError<'_>) -> String {
     );
     let what = error.masked_with(excerpt_of(error.instance())).to_string();
     format!("{place}: {} ({})", excerpt(&what), excerpt(&keyword))
+}
+
+/// The text, or its beginning and a sign that there was more.
+fn excerpt(text: &str) -> String {
+    if text.len() <= EXCERPT_BYTES_MAX {
+        return text.to_owned();
+    }
+    let end = (0..=EXCERPT_BYTES_MAX)
+        .rev()
+        .find(|&i| text.is_char_boundary(i))
+        .unwrap_or(0);
+    format!("{}…", &text[..end])
+}
+
+/// `value` as JSON text as far as it is shown: of a large one, only the beginning is made.
+fn excerpt_of(value: &Value) -> String {
+    /// Refuses what is more than an excerpt.
+    struct Bounded(Vec<u8>);
+
+    impl io::Write for Bounded {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.0.len() > EXCERPT_BYTES_MAX {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            let room = EXCERPT_BYTES_MAX + 1 - self.0.len();
+            self.0.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut text = Bounded(Vec::new());
+    // Not all of it was wanted.
+    let _ = serde_json::to_writer(&mut text, value);
+    excerpt(&String::from_utf8_lossy(&text.0))
 }
 
 fn uri_of(name: &str) -> String {

@@ -124,6 +124,21 @@ fn the_draft_is_2020_12_unless_the_schema_names_another() {
 }
 
 #[test]
+fn a_schema_may_name_a_meta_schema_of_the_folder_and_no_other() {
+    let root = r#"{"$schema": "https://example.com/meta", "type": "string"}"#;
+    let told = problems(&[("t.json", root)]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("https://example.com/meta"), "{told:?}");
+    let meta = r#"{"$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://example.com/meta",
+        "$vocabulary": {"https://json-schema.org/draft/2020-12/vocab/core": true},
+        "allOf": [{"$ref": "https://json-schema.org/draft/2020-12/meta/core"}]}"#;
+    let schema = compile(&[("t.json", root), ("meta.json", meta)]);
+    assert_eq!(schema.problems().unwrap().len(), 0);
+    assert_eq!(verdict(&schema, "1"), "", "type is not in its vocabulary");
+}
+
+#[test]
 fn references_resolve_by_file_name_and_by_id() {
     let schema = compile(&[
         (
