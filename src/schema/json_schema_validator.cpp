@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <exception>
 #include <iterator>
 #include <string_view>
 #include <utility>
@@ -36,7 +37,7 @@ class JsonSchemaValidator final : public decode::Validator {
       const auto verdict = schema_->check(bytes_of(value));
       if (verdict.ok) return decode::Accepted{};
       return error(std::string(verdict.message));
-    } catch (const rust::Error& failure) {
+    } catch (const std::exception& failure) {
       // The library's fault; as a dead letter the record is kept, and the others go on.
       return error(std::string("the check failed: ") + failure.what());
     }

@@ -37,7 +37,7 @@ fn nested(levels: usize) -> String {
 #[test]
 fn a_verdict_names_place_rule_and_what_is_there() {
     let schema = compile(&[(
-        "gps_pings.json",
+        "gps.json",
         r#"{"type": "object", "required": ["id"], "properties": {
             "id": {"type": "string", "pattern": "^[a-f]+$"},
             "at": {"items": {"maximum": 90}}}}"#,
@@ -45,15 +45,15 @@ fn a_verdict_names_place_rule_and_what_is_there() {
     assert_eq!(verdict(&schema, r#"{"id": "abc", "at": [1, 90]}"#), "");
     assert_eq!(
         verdict(&schema, r#"{"id": "abc", "at": [1, 91.5]}"#),
-        "/at/1: 91.5 is greater than the maximum of 90 (gps_pings.json#/properties/at/items/maximum)"
+        "/at/1: 91.5 is greater than the maximum of 90 (gps.json#/properties/at/items/maximum)"
     );
     assert_eq!(
         verdict(&schema, "{}"),
-        "the value: \"id\" is a required property (gps_pings.json#/required)"
+        "the value: \"id\" is a required property (gps.json#/required)"
     );
     assert_eq!(
         verdict(&schema, r#"{"id": "x"}"#),
-        "/id: \"x\" does not match \"^[a-f]+$\" (gps_pings.json#/properties/id/pattern)"
+        "/id: \"x\" does not match \"^[a-f]+$\" (gps.json#/properties/id/pattern)"
     );
 }
 
