@@ -31,7 +31,7 @@ STEPS = [
     ),
     ("4 of 5: a steady trickle", [*PYTHON, str(ROOT / "bench" / "steady.py")], None),
     (
-        "5 of 5: decode, columns, Parquet",
+        "5 of 5: decode, schema, columns, Parquet",
         [str(PROGRAMS / "micro"), "--benchmark_min_time=1"],
         "Benchmark ",
     ),

@@ -1,4 +1,4 @@
-// Bytes a second on one core of what every record goes through: decode, columns, Parquet.
+// What every record goes through, on one core: decode, schema, columns, Parquet.
 
 #include <benchmark/benchmark.h>
 #include <unistd.h>
@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "delta/delta_store.h"
 #include "events.h"
 #include "ingest/batch.h"
+#include "schema/json_schema_validator.h"
 
 namespace {
 
@@ -106,6 +108,51 @@ void read_json_of_events_exactly(benchmark::State& state) {
   told_in_bytes(state, bytes_of_events());
 }
 BENCHMARK(read_json_of_events_exactly);
+/// What an event of bench::Events has to be.
+constexpr std::string_view k_event_schema = R"json({
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "type": "object",
+  "additionalProperties": false,
+  "required": ["event_id", "event_type", "trip_id", "driver_id", "rider_id", "sequence",
+    "latitude", "longitude", "speed_kmh", "accuracy_m", "status", "timestamp", "session_id",
+    "correlation_id", "causation_id"],
+  "$defs": {"id": {"type": "string", "pattern": "^[0-9a-f]{32}$"}},
+  "properties": {
+    "event_id": {"$ref": "#/$defs/id"},
+    "event_type": {"enum": ["driver.location", "driver.stopped"]},
+    "trip_id": {"$ref": "#/$defs/id"},
+    "driver_id": {"type": "string", "pattern": "^driver-[0-9]{1,6}$"},
+    "rider_id": {"type": "string", "pattern": "^rider-[0-9]{1,6}$"},
+    "sequence": {"type": "integer", "minimum": 0},
+    "latitude": {"type": "number", "minimum": -90, "maximum": 90},
+    "longitude": {"type": "number", "minimum": -180, "maximum": 180},
+    "speed_kmh": {"type": "number", "minimum": 0, "maximum": 300},
+    "accuracy_m": {"type": "number", "exclusiveMinimum": 0},
+    "status": {"type": "string", "enum": ["available", "en_route", "on_trip", "offline"]},
+    "timestamp": {"type": "string", "format": "date-time", "maxLength": 35},
+    "session_id": {"$ref": "#/$defs/id"},
+    "correlation_id": {"$ref": "#/$defs/id"},
+    "causation_id": {"$ref": "#/$defs/id"}
+  }
+})json";
+
+void json_schema(benchmark::State& state) {
+  auto made = schema::make_json_schema_validator(
+      "t.json", {{.name = "t.json", .text = std::string(k_event_schema)}}, FormatChecks::kIgnore);
+  auto* validator = std::get_if<std::unique_ptr<decode::Validator>>(&made);
+  if (validator == nullptr) return state.SkipWithError("the schema is refused");
+  for (auto _ : state) {
+    for (const auto& event : events()) {
+      const auto verdict = (*validator)->check(event);
+      if (!std::holds_alternative<decode::Accepted>(verdict)) {
+        return state.SkipWithError(std::get<decode::RecordError>(verdict).message.c_str());
+      }
+    }
+  }
+  told_in_bytes(state, bytes_of_events());
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(events().size()));
+}
+BENCHMARK(json_schema);
 
 void append_to_columns(benchmark::State& state) {
   const auto all = rows();

@@ -1,6 +1,7 @@
 #include "app.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <string>
@@ -14,6 +15,7 @@
 #include "ingest/worker_pool.h"
 #include "observe/health.h"
 #include "observe/http_server.h"
+#include "schema/validators.h"
 #include "version.h"
 
 namespace bronze {
@@ -94,6 +96,10 @@ ingest::IngestSettings ingest_settings(const config::Config& config, ingest::Run
           .store_name = config.store.base_uri};
 }
 
+schema::Settings schema_settings(const config::Config& config) {
+  return {.folder = config.dead_letters.schema_dir, .formats = config.schema_formats};
+}
+
 ingest::DeadLetterPolicy dead_letter_policy(const config::DeadLetterConfig& config) {
   using ingest::DeadLetterPolicy;
   if (config.table == config::DeadLetterConfig::Table::kOff) return DeadLetterPolicy::kNever;
@@ -108,10 +114,20 @@ struct ValueChecks {
   std::unique_ptr<decode::Validator> validator;
 };
 
-ValueChecks value_checks(const config::DeadLetterConfig& config, const std::string& /*topic*/) {
+std::variant<ValueChecks, ingest::TopicRefused> value_checks(const config::Config& config,
+                                                             const std::string& topic) {
   ValueChecks checks;
-  if (config.validation != config::Validation::kUtf8) {
-    checks.decoder.form = decode::TextForm::kJson;
+  const config::Validation validation = config.dead_letters.validation;
+  if (validation != config::Validation::kUtf8) checks.decoder.form = decode::TextForm::kJson;
+  if (validation != config::Validation::kSchema) return checks;
+  auto made = schema::make_validator(topic, schema_settings(config));
+  if (const auto* faults = std::get_if<std::vector<schema::SchemaFault>>(&made)) {
+    return ingest::TopicRefused{"its schema cannot be used: " + faults->front().text()};
+  }
+  checks.validator = std::get<std::unique_ptr<decode::Validator>>(std::move(made));
+  if (!checks.validator) {
+    spdlog::info("{}: {} has no schema of this topic: its values must only be JSON", topic,
+                 config.dead_letters.schema_dir);
   }
   return checks;
 }
@@ -148,7 +164,9 @@ ingest::LaneFactory lane_factory(const config::Config& config, ingest::RunMode m
           tables = config::TopicTables(config::topic_bytes_max(config.store))](
              const std::string& topic, std::size_t lane) mutable -> Made {
     if (const auto why_not = tables.claim(topic)) return ingest::TopicRefused{*why_not};
-    auto checks = value_checks(config.dead_letters, topic);
+    auto made = value_checks(config, topic);
+    if (auto* refused = std::get_if<ingest::TopicRefused>(&made)) return std::move(*refused);
+    auto& checks = std::get<ValueChecks>(made);
     auto settings = lane_settings(config, topic, lane, mode);
     settings.decoder = checks.decoder;
     return std::make_unique<ingest::Lane>(
@@ -220,6 +238,10 @@ std::vector<config::ConfigError> refused_settings(const config::Config& config) 
   std::vector<config::ConfigError> errors;
   for (const auto& [name, reason] : kafka::refused_properties(source_settings(config))) {
     errors.push_back({"KAFKA_PROPERTIES", fmt::format("librdkafka refuses {}: {}", name, reason)});
+  }
+  if (config.dead_letters.validation != config::Validation::kSchema) return errors;
+  for (const auto& fault : schema::schema_faults(config.kafka.topics, schema_settings(config))) {
+    errors.push_back({"DLQ_SCHEMA_DIR", fault.text()});
   }
   return errors;
 }

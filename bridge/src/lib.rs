@@ -1,5 +1,6 @@
 //! The border between `bronze` (C++) and the official Delta, Parquet, Arrow and object-store
-//! libraries. This file holds only the declarations and their contracts; each topic has a file.
+//! libraries, and those that check values against schemas. This file holds only the declarations
+//! and their contracts; each topic has a file.
 //!
 //! Rules of the border:
 //! - Calls block; they run on the caller's thread and one tokio runtime inside. All methods of
@@ -11,10 +12,12 @@
 
 mod data_file;
 mod errors;
+mod schema;
 mod store;
 mod table;
 
 use data_file::{new_file_set, DataFile, FileSet};
+use schema::json::{compile_json_schema, JsonSchema};
 use store::{open_store, Store};
 use table::scan::RowScan;
 use table::Table;
@@ -275,6 +278,37 @@ pub mod ffi {
         sent: bool,
     }
 
+    /// A file of the folder of schemas.
+    struct SchemaDocument {
+        name: String,
+        text: Vec<u8>,
+    }
+
+    /// Whether `format` is more than a remark.
+    #[derive(Debug, Clone, Copy)]
+    enum FormatChecks {
+        Ignore,
+        Check,
+    }
+
+    /// Something wrong with a schema.
+    #[derive(Debug, Clone)]
+    struct SchemaProblem {
+        /// Whose fault it is: the schema's own file, or one that it refers to.
+        file: String,
+        /// `line:column`, or `#` and a JSON pointer.
+        place: String,
+        message: String,
+    }
+
+    /// `message` says where in the value what breaks which rule, in some hundred characters;
+    /// empty when `ok`.
+    #[derive(Debug, Clone)]
+    struct SchemaVerdict {
+        ok: bool,
+        message: String,
+    }
+
     #[namespace = ""]
     unsafe extern "C++" {
         include!("batch/arrow_c_data.h");
@@ -288,6 +322,7 @@ pub mod ffi {
         type DataFile;
         type FileSet;
         type RowScan;
+        type JsonSchema;
 
         /// No I/O. Err: an option or URI that the store library refuses.
         fn open_store(options: &StoreOptions) -> Result<Box<Store>>;
@@ -414,5 +449,21 @@ pub mod ffi {
 
         /// `file` is finished.
         fn add(self: &mut FileSet, file: &DataFile) -> Result<()>;
+
+        /// The JSON Schema that is the one of `documents` with the name `file`, for the draft that
+        /// its `$schema` names, otherwise 2020-12. References resolve to the other documents and
+        /// to the meta-schemas only. No I/O. Err: no such document.
+        fn compile_json_schema(
+            file: &str,
+            documents: &[SchemaDocument],
+            formats: FormatChecks,
+        ) -> Result<Box<JsonSchema>>;
+
+        /// What makes the schema useless; empty = it can be used.
+        fn problems(self: &JsonSchema) -> Result<Vec<SchemaProblem>>;
+
+        /// Whether the value, a JSON text of at most 1024 levels, fits the schema. Of the members
+        /// of an object that have one name, the last counts. Any thread. Err: it has problems.
+        fn check(self: &JsonSchema, value: &[u8]) -> Result<SchemaVerdict>;
     }
 }

@@ -131,6 +131,13 @@ Policies read_policies(Reader& reader) {
   };
 }
 
+FormatChecks read_schema_formats(Reader& reader) {
+  using Choice = std::pair<std::string_view, FormatChecks>;
+  constexpr auto k_choices =
+      std::to_array<Choice>({{"ignore", FormatChecks::kIgnore}, {"check", FormatChecks::kCheck}});
+  return reader.choice<FormatChecks>("DLQ_SCHEMA_FORMATS", k_choices);
+}
+
 DeadLetterConfig read_dead_letters(Reader& reader) {
   using Table = DeadLetterConfig::Table;
   DeadLetterConfig config{.table = reader.boolean("DLQ_ENABLED") ? Table::kOn : Table::kOff,
@@ -176,6 +183,7 @@ LoadResult load_config(const EnvLookup& env, std::optional<std::uint64_t> cgroup
   config.compression = read_compression(reader);
   config.policies = read_policies(reader);
   config.dead_letters = read_dead_letters(reader);
+  config.schema_formats = read_schema_formats(reader);
   config.health = read_health(reader);
   config.http = read_http(reader);
   config.log = read_log(reader);

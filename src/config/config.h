@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/extra_columns.h"
+#include "base/format_checks.h"
 #include "base/parquet_compression.h"
 #include "base/policies.h"
 #include "base/start_policy.h"
@@ -111,6 +112,8 @@ struct Config {
   ParquetCompression compression;
   Policies policies;
   DeadLetterConfig dead_letters;
+  /// Of JSON Schemas.
+  FormatChecks schema_formats = FormatChecks::kIgnore;
   HealthConfig health;
   HttpConfig http;
   LogConfig log;

@@ -200,6 +200,11 @@ constexpr auto k_variables = std::to_array<Variable>({
        if (c.dead_letters.validation != Validation::kSchema) return std::nullopt;
        return c.dead_letters.schema_dir;
      }},
+    {"DLQ_SCHEMA_FORMATS", "ignore",
+     "the keyword format of JSON Schemas: ignore, as the standard has it, or check", k_public,
+     [](const Config& c) -> Effective {
+       return c.schema_formats == FormatChecks::kCheck ? "check" : "ignore";
+     }},
 });
 
 }  // namespace

@@ -138,6 +138,7 @@ TEST(ConfigValues, EveryVariableIsRead) {
       {"DLQ_ENABLED", "false"},
       {"DLQ_VALIDATE_JSON", "False"},
       {"DLQ_SCHEMA_DIR", "/anywhere"},
+      {"DLQ_SCHEMA_FORMATS", "Check"},
       {"ON_DATA_LOSS", "skip"},
       {"ON_TOPIC_RECREATED", "NEW_EPOCH"},
   });
@@ -164,6 +165,7 @@ TEST(ConfigValues, EveryVariableIsRead) {
   EXPECT_EQ(config.http.port, 65535);
   EXPECT_EQ(config.health.max_write_age.count(), 30'000);
   EXPECT_EQ(config.health.when_idle, IdleHealth::kUnhealthy);
+  EXPECT_EQ(config.schema_formats, FormatChecks::kCheck);
   EXPECT_EQ(config.log.level, "warn");
   EXPECT_EQ(config.log.format, LogFormat::kJson);
   EXPECT_EQ(config.memory_limit_bytes, 64 * k_mib);
@@ -311,7 +313,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"PARQUET_COMPRESSION", " ", "level from 1 to 22"},
         BadValue{"DLQ_ENABLED", "maybe", "true or false; it is 'maybe'"},
         BadValue{"DLQ_VALIDATE_JSON", "yes", "true or false; it is 'yes'"},
-        BadValue{"DLQ_VALIDATE_SCHEMA", "on", "true or false; it is 'on'"}));
+        BadValue{"DLQ_VALIDATE_SCHEMA", "on", "true or false; it is 'on'"},
+        BadValue{"DLQ_SCHEMA_FORMATS", "on", "one of ignore, check; it is 'on'"}));
 
 TEST(Config, DeadLettersAreOnAndOnlyTheEncodingCounts) {
   const auto config = good({});

@@ -1,0 +1,3 @@
+//! Whether values fit the schema of their topic.
+
+pub(crate) mod json;

@@ -1,0 +1,435 @@
+//! JSON Schema: a schema of a folder of documents, compiled, and values checked against it.
+//!
+//! References resolve to the other documents of the folder, by file name relative to it or by
+//! `$id`, and to the meta-schemas that the library carries; nothing is fetched.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{PatternOptions, Retrieve, Uri, ValidationError, ValidationOptions, Validator};
+use serde::Deserialize;
+use serde_json::Value;
+use url::Url;
+
+use crate::errors::{guarded, Fault, Result};
+use crate::ffi::{FormatChecks, SchemaDocument, SchemaProblem, SchemaVerdict};
+
+#[cfg(test)]
+mod suite;
+#[cfg(test)]
+mod tests;
+
+/// Where the folder is, as far as references can tell.
+const FOLDER_URI: &str = "file:///schemas/";
+/// The depth that every check of a value allows.
+const DEPTH_MAX: usize = 1024;
+/// What serde_json reads on any stack.
+const DEPTH_ON_ANY_STACK: usize = 127;
+/// Ample for DEPTH_MAX levels of a value under a schema that refers to itself.
+const DEEP_STACK_BYTES: usize = 64 << 20;
+/// How many errors of a value, and how many of a schema, are told.
+const ERRORS_OF_VALUE_MAX: usize = 3;
+const ERRORS_OF_SCHEMA_MAX: usize = 10;
+/// How much of a value, or of anything as long as somebody else made it, a message shows.
+const EXCERPT_BYTES_MAX: usize = 200;
+/// Of a larger value only the first error is looked for: one for each of its elements would cost
+/// many times its size.
+const VALUE_BYTES_WITH_ALL_ERRORS: usize = 64 << 10;
+/// Steps back that one match of a regular expression may take; only lookaround and references to
+/// groups need any.
+const BACKTRACKING_STEPS_MAX: usize = 100_000;
+
+/// A schema that can be used, or what is wrong with it. Immutable: any thread may check.
+pub struct JsonSchema {
+    validator: Option<Validator>,
+    problems: Vec<SchemaProblem>,
+}
+
+/// The schema in `documents` whose name is `file`.
+pub(crate) fn compile_json_schema(
+    file: &str,
+    documents: &[SchemaDocument],
+    formats: FormatChecks,
+) -> Result<Box<JsonSchema>> {
+    guarded("compile_json_schema", || {
+        let folder = Folder::new(documents);
+        let Some(root) = folder.0.documents.iter().find(|d| d.name == file) else {
+            return Err(Fault::contract(format!("no document {file:?}")));
+        };
+        let schema = match &root.content {
+            Ok(schema) => schema.clone(),
+            Err(problem) => return Ok(broken(vec![problem.clone()])),
+        };
+        let mut problems = against_meta_schema(file, &schema);
+        if !problems.is_empty() {
+            return Ok(broken(problems));
+        }
+        let compiled = options(formats)
+            .with_base_uri(uri_of(file))
+            .with_retriever(folder.clone())
+            .build(&schema);
+        problems.extend(folder.faults_of_referenced());
+        match compiled {
+            _ if !problems.is_empty() => Ok(broken(problems)),
+            Ok(validator) => Ok(Box::new(JsonSchema {
+                validator: Some(validator),
+                problems,
+            })),
+            Err(error) => Ok(broken(vec![problem(file, &error)])),
+        }
+    })
+}
+
+fn options<'a>(formats: FormatChecks) -> ValidationOptions<'a> {
+    jsonschema::options()
+        .should_validate_formats(formats == FormatChecks::Check)
+        .should_ignore_unknown_formats(true)
+        .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(BACKTRACKING_STEPS_MAX))
+}
+
+fn broken(problems: Vec<SchemaProblem>) -> Box<JsonSchema> {
+    Box::new(JsonSchema {
+        validator: None,
+        problems,
+    })
+}
+
+impl JsonSchema {
+    /// Empty: values can be checked.
+    pub(crate) fn problems(&self) -> Result<Vec<SchemaProblem>> {
+        guarded("JsonSchema::problems", || Ok(self.problems.clone()))
+    }
+
+    pub(crate) fn check(&self, value: &[u8]) -> Result<SchemaVerdict> {
+        guarded("JsonSchema::check", || {
+            let Some(validator) = &self.validator else {
+                return Err(Fault::contract("the schema has problems"));
+            };
+            match serde_json::from_slice::<Value>(value) {
+                Ok(instance) => Ok(judge(validator, &instance, value.len())),
+                Err(error) => judge_unusual(validator, value, &error),
+            }
+        })
+    }
+}
+
+/// What serde_json does not read with its own limits.
+fn judge_unusual(
+    validator: &Validator,
+    value: &[u8],
+    error: &serde_json::Error,
+) -> Result<SchemaVerdict> {
+    let depth = depth(value);
+    if depth > DEPTH_MAX {
+        let message = format!("the value is nested deeper than {DEPTH_MAX} levels");
+        return Ok(refused(message));
+    }
+    if depth > DEPTH_ON_ANY_STACK {
+        return judge_deep(validator, value);
+    }
+    Ok(unreadable(error))
+}
+
+fn accepted() -> SchemaVerdict {
+    SchemaVerdict {
+        ok: true,
+        message: String::new(),
+    }
+}
+
+fn refused(message: String) -> SchemaVerdict {
+    SchemaVerdict { ok: false, message }
+}
+
+/// Well-formed JSON that has no meaning here: numbers beyond a double, halves of a character.
+fn unreadable(error: &serde_json::Error) -> SchemaVerdict {
+    refused(format!("the value cannot be read as JSON: {error}"))
+}
+
+fn judge(validator: &Validator, instance: &Value, bytes: usize) -> SchemaVerdict {
+    if validator.is_valid(instance) {
+        return accepted();
+    }
+    let errors: Vec<_> = if bytes > VALUE_BYTES_WITH_ALL_ERRORS {
+        validator.validate(instance).err().into_iter().collect()
+    } else {
+        validator.iter_errors(instance).collect()
+    };
+    let mut told: Vec<_> = errors
+        .iter()
+        .take(ERRORS_OF_VALUE_MAX)
+        .map(text_of)
+        .collect();
+    if errors.len() > told.len() {
+        told.push(format!("and {} more", errors.len() - told.len()));
+    }
+    refused(told.join("; "))
+}
+
+/// `judge` on a stack that is large enough whichever thread asks.
+fn judge_deep(validator: &Validator, value: &[u8]) -> Result<SchemaVerdict> {
+    thread::scope(|scope| {
+        let judge_all = || {
+            let mut deserializer = serde_json::Deserializer::from_slice(value);
+            deserializer.disable_recursion_limit();
+            match Value::deserialize(&mut deserializer).and_then(|v| deserializer.end().map(|()| v))
+            {
+                Ok(instance) => judge(validator, &instance, value.len()),
+                Err(error) => unreadable(&error),
+            }
+        };
+        thread::Builder::new()
+            .stack_size(DEEP_STACK_BYTES)
+            .spawn_scoped(scope, judge_all)
+            .map_err(|error| Fault::contract(format!("no thread for a deep value: {error}")))?
+            .join()
+            .map_err(|_| Fault::contract("panic in the check of a deep value"))
+    })
+}
+
+/// How many arrays and objects are open at once, at most. Of any bytes.
+fn depth(value: &[u8]) -> usize {
+    let mut open = 0_usize;
+    let mut deepest = 0;
+    let mut bytes = value.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            b'"' => skip_string(&mut bytes),
+            _ => {}
+        }
+        deepest = deepest.max(open);
+    }
+    deepest
+}
+
+fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return,
+            b'\\' => {
+                bytes.next();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Where in the value, what is wrong, and by which keyword of which document.
+fn text_of(error: &ValidationError<'_>) -> String {
+    let pointer = error.instance_path().as_str();
+    let place = if pointer.is_empty() {
+        "the value".to_owned()
+    } else {
+        excerpt(pointer)
+    };
+    let keyword = error.absolute_keyword_location().map_or_else(
+        || format!("#{}", error.schema_path()),
+        |uri| shown(uri.as_str()).to_owned(),
+    );
+    let what = error.masked_with(excerpt_of(error.instance())).to_string();
+    format!("{place}: {} ({})", excerpt(&what), excerpt(&keyword))
+}
+
+/// The text, or its beginning and a sign that there was more.
+fn excerpt(text: &str) -> String {
+    if text.len() <= EXCERPT_BYTES_MAX {
+        return text.to_owned();
+    }
+    let end = (0..=EXCERPT_BYTES_MAX)
+        .rev()
+        .find(|&i| text.is_char_boundary(i))
+        .unwrap_or(0);
+    format!("{}…", &text[..end])
+}
+
+/// `value` as JSON text as far as it is shown: of a large one, only the beginning is made.
+fn excerpt_of(value: &Value) -> String {
+    /// Refuses what is more than an excerpt.
+    struct Bounded(Vec<u8>);
+
+    impl io::Write for Bounded {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.0.len() > EXCERPT_BYTES_MAX {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            let room = EXCERPT_BYTES_MAX + 1 - self.0.len();
+            self.0.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut text = Bounded(Vec::new());
+    // Not all of it was wanted.
+    let _ = serde_json::to_writer(&mut text, value);
+    excerpt(&String::from_utf8_lossy(&text.0))
+}
+
+fn uri_of(name: &str) -> String {
+    let mut uri = Url::parse(FOLDER_URI).expect("a URI");
+    uri.path_segments_mut()
+        .expect("a hierarchical URI")
+        .pop_if_empty()
+        .push(name);
+    uri.into()
+}
+
+/// A URI for people: a document of the folder by its name.
+fn shown(uri: &str) -> &str {
+    uri.strip_prefix(FOLDER_URI).unwrap_or(uri)
+}
+
+fn against_meta_schema(file: &str, schema: &Value) -> Vec<SchemaProblem> {
+    // Of an unknown $schema the compiler tells more.
+    let Ok(meta) = jsonschema::meta::validator_for(schema) else {
+        return Vec::new();
+    };
+    meta.iter_errors(schema)
+        .take(ERRORS_OF_SCHEMA_MAX)
+        .map(|error| problem(file, &error))
+        .collect()
+}
+
+fn problem(file: &str, error: &ValidationError<'_>) -> SchemaProblem {
+    let message = match error.kind() {
+        ValidationErrorKind::Referencing(error) => without_prefix(&causes(error)),
+        _ => error.masked_with(excerpt_of(error.instance())).to_string(),
+    };
+    SchemaProblem {
+        file: file.to_owned(),
+        place: format!("#{}", excerpt(error.instance_path().as_str())),
+        message: excerpt(&message),
+    }
+}
+
+/// The error and what caused it, as far as it does not say so itself.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let told = inner.to_string();
+        if !text.contains(&told) {
+            text = format!("{text}: {told}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+fn without_prefix(text: &str) -> String {
+    text.replace(FOLDER_URI, "")
+}
+
+/// A document, or why it is none.
+struct Document {
+    name: String,
+    content: Result<Value, SchemaProblem>,
+}
+
+impl Document {
+    fn new(source: &SchemaDocument) -> Self {
+        let content = serde_json::from_slice(&source.text).map_err(|error| SchemaProblem {
+            file: source.name.clone(),
+            place: format!("{}:{}", error.line(), error.column()),
+            message: format!("not JSON: {}", without_place(&error)),
+        });
+        Self {
+            name: source.name.clone(),
+            content,
+        }
+    }
+
+    /// By its name, or by the absolute URI that it gives itself.
+    fn is_at(&self, uri: &str) -> bool {
+        let id = |keyword| match &self.content {
+            Ok(content) => content.get(keyword).and_then(Value::as_str),
+            Err(_) => None,
+        };
+        let named = |id: &str| id.trim_end_matches('#') == uri;
+        uri_of(&self.name) == uri || id("$id").or_else(|| id("id")).is_some_and(named)
+    }
+}
+
+/// serde_json appends the place to what it tells.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).unwrap_or(&text).to_owned()
+}
+
+/// Gives the compiler the documents that a schema refers to, and remembers which.
+#[derive(Clone)]
+struct Folder(Arc<FolderContent>);
+
+struct FolderContent {
+    documents: Vec<Document>,
+    referenced: Mutex<BTreeSet<usize>>,
+}
+
+impl Folder {
+    fn new(documents: &[SchemaDocument]) -> Self {
+        Self(Arc::new(FolderContent {
+            documents: documents.iter().map(Document::new).collect(),
+            referenced: Mutex::default(),
+        }))
+    }
+
+    /// The compiler checks a document that is referred to less strictly than the schema itself.
+    fn faults_of_referenced(&self) -> Vec<SchemaProblem> {
+        let referenced = self.0.referenced.lock();
+        referenced
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .map(|&index| &self.0.documents[index])
+            .flat_map(|document| match &document.content {
+                Ok(content) => against_meta_schema(&document.name, content),
+                Err(problem) => vec![problem.clone()],
+            })
+            .take(ERRORS_OF_SCHEMA_MAX)
+            .collect()
+    }
+}
+
+/// What a reference leads to when it leads out of the folder.
+#[derive(Debug)]
+struct Unresolved(String);
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unresolved {}
+
+impl Retrieve for Folder {
+    fn retrieve(
+        &self,
+        uri: &Uri<String>,
+    ) -> std::result::Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        let wanted = uri.as_str();
+        let mut documents = self.0.documents.iter().enumerate();
+        let Some((index, document)) = documents.find(|(_, document)| document.is_at(wanted)) else {
+            let what = "no file of the folder of schemas has this name or $id";
+            return Err(Unresolved(format!("{}: {what}", shown(wanted))).into());
+        };
+        let mut referenced = self.0.referenced.lock();
+        referenced
+            .as_mut()
+            .map(|indices| indices.insert(index))
+            .map_err(|_| Unresolved("a panic went before".to_owned()))?;
+        match &document.content {
+            Ok(content) => Ok(content.clone()),
+            Err(problem) => Err(Unresolved(problem.message.clone()).into()),
+        }
+    }
+}

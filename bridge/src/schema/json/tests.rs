@@ -1,0 +1,303 @@
+use super::*;
+
+fn document(name: &str, text: &str) -> SchemaDocument {
+    SchemaDocument {
+        name: name.to_owned(),
+        text: text.as_bytes().to_vec(),
+    }
+}
+
+fn compile(documents: &[(&str, &str)]) -> Box<JsonSchema> {
+    compile_with(documents, FormatChecks::Ignore)
+}
+
+/// The first document's schema.
+fn compile_with(documents: &[(&str, &str)], formats: FormatChecks) -> Box<JsonSchema> {
+    let all: Vec<_> = documents.iter().map(|(n, t)| document(n, t)).collect();
+    compile_json_schema(documents[0].0, &all, formats).unwrap()
+}
+
+fn problems(documents: &[(&str, &str)]) -> Vec<String> {
+    let problems = compile(documents).problems().unwrap();
+    let text = |p: SchemaProblem| format!("{} {} {}", p.file, p.place, p.message);
+    problems.into_iter().map(text).collect()
+}
+
+/// What is wrong with the value; empty = nothing.
+fn verdict(schema: &JsonSchema, value: &str) -> String {
+    let verdict = schema.check(value.as_bytes()).unwrap();
+    assert_eq!(verdict.ok, verdict.message.is_empty());
+    verdict.message
+}
+
+fn nested(levels: usize) -> String {
+    "[".repeat(levels) + &"]".repeat(levels)
+}
+
+#[test]
+fn a_verdict_names_place_rule_and_what_is_there() {
+    let schema = compile(&[(
+        "gps.json",
+        r#"{"type": "object", "required": ["id"], "properties": {
+            "id": {"type": "string", "pattern": "^[a-f]+$"},
+            "at": {"items": {"maximum": 90}}}}"#,
+    )]);
+    assert_eq!(verdict(&schema, r#"{"id": "abc", "at": [1, 90]}"#), "");
+    assert_eq!(
+        verdict(&schema, r#"{"id": "abc", "at": [1, 91.5]}"#),
+        "/at/1: 91.5 is greater than the maximum of 90 (gps.json#/properties/at/items/maximum)"
+    );
+    assert_eq!(
+        verdict(&schema, "{}"),
+        "the value: \"id\" is a required property (gps.json#/required)"
+    );
+    assert_eq!(
+        verdict(&schema, r#"{"id": "x"}"#),
+        "/id: \"x\" does not match \"^[a-f]+$\" (gps.json#/properties/id/pattern)"
+    );
+}
+
+#[test]
+fn a_few_errors_are_told_and_the_others_counted() {
+    let schema = compile(&[("t.json", r#"{"items": {"type": "string"}}"#)]);
+    let message = verdict(&schema, "[1, 2, 3, 4, 5]");
+    assert!(message.starts_with("/0: 1 is not of type \"string\" (t.json#/items/type); /1: "));
+    assert!(message.ends_with("; and 2 more"), "{message}");
+}
+
+#[test]
+fn messages_stay_short_whatever_the_value() {
+    let schema = compile(&[(
+        "t.json",
+        r#"{"properties": {"a": {"type": "integer"}}, "additionalProperties": {"maxLength": 3}}"#,
+    )]);
+    let long = "ä".repeat(100_000);
+    for value in [
+        format!(r#"{{"a": "{long}"}}"#),
+        format!(r#"{{"{long}": "abcd"}}"#),
+        format!(r#"{{"x": "{long}", "y": "{long}", "z": "{long}", "w": "{long}"}}"#),
+        format!(r#"{{"a": [{}1]}}"#, "1,".repeat(100_000)),
+    ] {
+        let message = verdict(&schema, &value);
+        assert!(!message.is_empty());
+        assert!(message.len() < 2_000, "{} bytes", message.len());
+    }
+}
+
+#[test]
+fn the_last_of_members_with_one_name_counts() {
+    let schema = compile(&[("t.json", r#"{"properties": {"a": {"const": 2}}}"#)]);
+    assert_eq!(verdict(&schema, r#"{"a": 1, "a": 2}"#), "");
+    assert_ne!(verdict(&schema, r#"{"a": 2, "a": 1}"#), "");
+}
+
+#[test]
+fn formats_are_checked_when_wanted_in_every_draft() {
+    for draft in [
+        "https://json-schema.org/draft/2020-12/schema",
+        "http://json-schema.org/draft-07/schema#",
+    ] {
+        let text = format!(r#"{{"$schema": "{draft}", "format": "date-time"}}"#);
+        let check = |formats| verdict(&compile_with(&[("t.json", &text)], formats), r#""noon""#);
+        assert_eq!(check(FormatChecks::Ignore), "");
+        assert_eq!(
+            check(FormatChecks::Check),
+            "the value: \"noon\" is not a \"date-time\" (t.json#/format)"
+        );
+    }
+    let unknown = [("t.json", r#"{"format": "licence-plate"}"#)];
+    assert_eq!(
+        verdict(&compile_with(&unknown, FormatChecks::Check), "1"),
+        ""
+    );
+}
+
+#[test]
+fn the_draft_is_2020_12_unless_the_schema_names_another() {
+    let items = r#""items": [{"type": "string"}]"#;
+    let old = format!(r#"{{"$schema": "http://json-schema.org/draft-07/schema#", {items}}}"#);
+    assert_ne!(verdict(&compile(&[("t.json", &old)]), "[1]"), "");
+    let told = problems(&[("t.json", &format!("{{{items}}}"))]);
+    assert!(told[0].starts_with("t.json #/items "), "{told:?}");
+    let prefix = r#"{"prefixItems": [{"type": "string"}]}"#;
+    assert_ne!(verdict(&compile(&[("t.json", prefix)]), "[1]"), "");
+}
+
+#[test]
+fn a_schema_may_name_a_meta_schema_of_the_folder_and_no_other() {
+    let root = r#"{"$schema": "https://example.com/meta", "type": "string"}"#;
+    let told = problems(&[("t.json", root)]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("https://example.com/meta"), "{told:?}");
+    let meta = r#"{"$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://example.com/meta",
+        "$vocabulary": {"https://json-schema.org/draft/2020-12/vocab/core": true},
+        "allOf": [{"$ref": "https://json-schema.org/draft/2020-12/meta/core"}]}"#;
+    let schema = compile(&[("t.json", root), ("meta.json", meta)]);
+    assert_eq!(schema.problems().unwrap().len(), 0);
+    assert_eq!(verdict(&schema, "1"), "", "type is not in its vocabulary");
+}
+
+#[test]
+fn references_resolve_by_file_name_and_by_id() {
+    let schema = compile(&[
+        (
+            "a b.json",
+            r#"{"properties": {"p": {"$ref": "common.json#/$defs/id"},
+                "q": {"$ref": "https://example.com/money.json"}}}"#,
+        ),
+        ("common.json", r#"{"$defs": {"id": {"type": "string"}}}"#),
+        (
+            "other.json",
+            r#"{"$id": "https://example.com/money.json", "type": "number"}"#,
+        ),
+        ("unrelated.json", "no JSON"),
+    ]);
+    assert_eq!(schema.problems().unwrap().len(), 0);
+    assert_eq!(verdict(&schema, r#"{"p": "x", "q": 1}"#), "");
+    assert_eq!(
+        verdict(&schema, r#"{"p": 1}"#),
+        "/p: 1 is not of type \"string\" (common.json#/$defs/id/type)"
+    );
+    assert_ne!(verdict(&schema, r#"{"q": "1"}"#), "");
+}
+
+#[test]
+fn references_to_anything_else_are_refused() {
+    for reference in [
+        "missing.json",
+        "../t.json",
+        "https://example.com/x",
+        "/etc/passwd",
+        "#/no",
+    ] {
+        let told = problems(&[("t.json", &format!(r#"{{"$ref": "{reference}"}}"#))]);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with("t.json #"), "{told:?}");
+    }
+    let told = problems(&[("t.json", r#"{"$ref": "missing.json"}"#)]);
+    assert!(
+        told[0].contains("missing.json: no file of the folder of schemas has"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_broken_schema_is_told_with_file_and_place() {
+    let told = problems(&[("t.json", "{\n  \"type\": object\n}")]);
+    assert_eq!(told, ["t.json 2:11 not JSON: expected value"]);
+    let told = problems(&[(
+        "t.json",
+        r#"{"properties": {"a": {"type": "text"}, "b": {"minimum": "1"}}}"#,
+    )]);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told.iter()
+            .any(|t| t.starts_with("t.json #/properties/a/type \"text\" ")),
+        "{told:?}"
+    );
+    assert!(
+        told.iter()
+            .any(|t| t.starts_with("t.json #/properties/b/minimum ")),
+        "{told:?}"
+    );
+    let told = problems(&[("t.json", r#"{"pattern": "(["}"#)]);
+    assert!(told[0].starts_with("t.json #/pattern "), "{told:?}");
+    let told = problems(&[("t.json", "[]")]);
+    assert!(told[0].starts_with("t.json # "), "{told:?}");
+}
+
+#[test]
+fn a_broken_document_that_is_referred_to_is_told_by_its_own_name() {
+    let root = r#"{"$ref": "common.json"}"#;
+    let told = problems(&[("t.json", root), ("common.json", "{\"type\": }")]);
+    assert_eq!(told, ["common.json 1:10 not JSON: expected value"]);
+    let told = problems(&[("t.json", root), ("common.json", r#"{"type": "text"}"#)]);
+    assert!(
+        told[0].starts_with("common.json #/type \"text\" "),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_broken_schema_checks_nothing() {
+    assert!(compile(&[("t.json", "{")]).check(b"1").is_err());
+    assert!(compile_json_schema("x", &[], FormatChecks::Ignore).is_err());
+}
+
+#[test]
+fn values_are_checked_down_to_the_depth_that_is_allowed() {
+    let recursive = compile(&[("t.json", r##"{"type": "array", "items": {"$ref": "#"}}"##)]);
+    for levels in [1, 127, 128, 1_024] {
+        assert_eq!(verdict(&recursive, &nested(levels)), "", "{levels}");
+        let wrong = "[".repeat(levels) + "1" + &"]".repeat(levels);
+        assert_ne!(verdict(&recursive, &wrong), "", "{levels}");
+    }
+    for levels in [1_025, 1_000_000] {
+        assert_eq!(
+            verdict(&recursive, &nested(levels)),
+            "the value is nested deeper than 1024 levels"
+        );
+    }
+}
+
+#[test]
+fn brackets_in_strings_are_not_depth() {
+    assert_eq!(depth(br#"{"a\"[[": "[[\\", "b": [[]]}"#), 3);
+    assert_eq!(depth(b"\"[["), 0);
+    assert_eq!(depth(b"]]]["), 1);
+}
+
+#[test]
+fn a_small_stack_is_enough() {
+    let check = || {
+        let schema = compile(&[("t.json", r##"{"items": {"allOf": [{"$ref": "#"}]}}"##)]);
+        [127, 1_024].map(|levels| verdict(&schema, &nested(levels)))
+    };
+    let stack = thread::Builder::new().stack_size(1 << 20);
+    let verdicts = stack.spawn(check).unwrap().join().unwrap();
+    assert_eq!(verdicts, ["", ""]);
+}
+
+#[test]
+fn what_json_allows_but_no_double_holds_is_refused_with_its_place() {
+    let schema = compile(&[("t.json", "true")]);
+    for value in ["1e400", r#""\ud800""#] {
+        let message = verdict(&schema, value);
+        assert!(
+            message.starts_with("the value cannot be read as JSON: "),
+            "{message}"
+        );
+        assert!(message.contains(" at line 1 column "), "{message}");
+    }
+}
+
+#[test]
+fn numbers_are_judged_as_decimals_and_integers_exactly_up_to_64_bits() {
+    let valid =
+        |schema: &str, value: &str| verdict(&compile(&[("t.json", schema)]), value).is_empty();
+    assert!(valid(r#"{"multipleOf": 0.01}"#, "19.99"));
+    assert!(valid(r#"{"multipleOf": 0.1}"#, "0.3"));
+    assert!(!valid(r#"{"multipleOf": 0.01}"#, "19.995"));
+    assert!(valid(
+        r#"{"maximum": 18446744073709551615}"#,
+        "18446744073709551615"
+    ));
+    assert!(!valid(
+        r#"{"maximum": 18446744073709551614}"#,
+        "18446744073709551615"
+    ));
+    assert!(!valid(r#"{"const": 9007199254740993}"#, "9007199254740992"));
+    assert!(valid(r#"{"type": "integer"}"#, "1.0"));
+    assert!(valid(
+        r#"{"type": "integer"}"#,
+        "123456789012345678901234567890"
+    ));
+}
+
+#[test]
+fn a_pattern_that_explodes_ends() {
+    let schema = compile(&[("t.json", r#"{"pattern": "^(?=x)(x+x+)+y\\1$"}"#)]);
+    let value = format!("\"{}\"", "x".repeat(64));
+    assert_ne!(verdict(&schema, &value), "");
+}
