@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "commands/store_inspector.h"
+#include "commands/table_names.h"
 #include "commands/topic_match.h"
 #include "commands/verify_judgement.h"
 
@@ -15,12 +15,6 @@ namespace bronze::commands {
 namespace {
 
 using TroubleKind = kafka::Trouble::Kind;
-
-std::string dead_letter_directory(const std::string& topic) {
-  std::string directory = "dlq_bronze_" + topic;
-  std::replace(directory.begin(), directory.end(), '-', '_');
-  return directory;
-}
 
 class Verification {
  public:
