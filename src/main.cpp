@@ -11,6 +11,7 @@
 #include <fstream>
 #include <functional>
 #include <iostream>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -326,7 +327,7 @@ void add_replay_options(CLI::App& command, bronze::ReplayOptions& options) {
       ->type_name("TIME");
   command.add_option("--partition", arguments.partition, "Those of one partition")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber.description(""));
+      ->check(CLI::Range(0, std::numeric_limits<std::int32_t>::max()).description(""));
   command
       .add_option("--offsets", arguments.offsets,
                   "Those from offset FIRST to before NEXT, e.g. 100-200")

@@ -89,10 +89,11 @@ TopicReplay::Next TopicReplay::take_scope() {
     return fail(fmt::format("{} holds rows of {} topics of this name that cannot be told apart",
                             report_.table, facts.merged_identities.size() + 1));
   }
-  scope_ = {};
+  const std::string before = std::exchange(scope_, {}).identity;
   replayed_counts_ = {};
   if (!facts.registered) return Next::kGoOn;
   const EpochFacts& current = facts.current();
+  if (current.identity != before) committed_.clear();
   scope_.identity = current.identity;
   scope_.since = current.since;
   replayed_counts_.prefix = ingest::group_prefix(settings_.group) + current.identity + "/";
@@ -174,6 +175,9 @@ TopicReplay::Next TopicReplay::take(const delta::DeadLetter& letter) {
     report_.count(letter.error_type, std::move(fate), 1, sample);
     return Next::kGoOn;
   };
+  // Letters of an older topic repeat offsets of this one.
+  const auto fate = fate_of(letter, scope_);
+  if (fate && *fate != Fate::kAlreadyThere) return count({*fate, ""});
   if (contains(accepted_, letter.partition, letter.offset)) {
     return count({Fate::kAlreadyThere, ""});
   }
@@ -181,7 +185,7 @@ TopicReplay::Next TopicReplay::take(const delta::DeadLetter& letter) {
     insert(accepted_, letter.partition, letter.offset);
     return count({Fate::kReplayed, ""});
   }
-  if (const auto fate = fate_of(letter, scope_)) return count({*fate, ""});
+  if (fate) return count({*fate, ""});
   const auto original = original_value(letter, columns_);
   const auto* value = std::get_if<std::optional<std::string_view>>(&original);
   if (value == nullptr) return count({Fate::kBytesNotKept, ""});

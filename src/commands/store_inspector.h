@@ -30,7 +30,7 @@ struct TableLook {
   /// may have written since our last commit. Below our progress it may be lower or absent.
   OffsetMap last_offsets;
   /// Of the dead-letter table; nullopt = it was not looked at.
-  std::optional<delta::TableTotals> dead_letters;
+  std::optional<delta::TableTotals> dead_letters = {};
 };
 
 struct StoreLook {

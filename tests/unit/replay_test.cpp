@@ -275,6 +275,15 @@ TEST_F(ReplayTest, LettersThatAreNotToBeReplayedAreCountedByWhy) {
   EXPECT_EQ(report.letters(Fate::kBytesNotKept), 1U);
 }
 
+TEST_F(ReplayTest, AnOlderTopicsLetterIsNotTakenForTheOneAtTheSameOffset) {
+  store_["bronze_trips"].commits[1].txns[k_registry + "/" + k_topic.text + "/since"] = 1'010;
+  dead_.letters = {letter(k_p0, 30), letter(k_p0, 30)};
+  dead_.letters[1].ingested_at = 1'000;
+  const auto report = replay();
+  EXPECT_EQ(report.letters(Fate::kReplayed), 1U);
+  EXPECT_EQ(report.letters(Fate::kOtherTopic), 1U);
+}
+
 TEST_F(ReplayTest, ADryRunWritesNothingAndCountsTheSame) {
   dead_.letters = {letter(k_p0, 4), letter(k_p0, 5, "bad"), letter(k_p0, 4)};
   const auto dry = replay(ReplayMode::kDryRun);
