@@ -16,7 +16,14 @@ import pytest
 from harness.dead_letters import FIRST_TEN, DeadLetters, now_us, pass_over
 from harness.payloads import Stream, json_values
 from harness.processes import free_port
-from harness.service import BINARY, FAULTY_BINARY, KAFKA_TIMING, Finished, run_command
+from harness.service import (
+    BINARY,
+    FAULTY_BINARY,
+    KAFKA_TIMING,
+    Finished,
+    plain_environment,
+    run_command,
+)
 from harness.tables import Table, assert_files_are_as_stated, assert_log_is_contiguous
 
 KILLED = 128 + 9
@@ -346,7 +353,7 @@ def peak_memory(environment: dict[str, str]) -> tuple[int, int]:
     )
     done = subprocess.run(
         [sys.executable, "-c", measure, str(BINARY), "replay"],
-        env={**os.environ, **KAFKA_TIMING, **environment},
+        env={**plain_environment(), **KAFKA_TIMING, **environment},
         capture_output=True,
         text=True,
         timeout=120,
