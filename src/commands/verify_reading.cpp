@@ -191,7 +191,8 @@ void read_txns(const delta::TxnMap& txns, TopicFacts& facts) {
     epoch.since = epoch_start(txns, registry, identity).value_or(0);
     for (const auto& [partition, next] : offsets) epoch.partitions[partition].progress = next;
     for (const auto& [partition, rows] : replayed[identity]) {
-      epoch.partitions[partition].replayed = static_cast<std::uint64_t>(std::max<std::int64_t>(rows, 0));
+      epoch.partitions[partition].replayed =
+          static_cast<std::uint64_t>(std::max<std::int64_t>(rows, 0));
     }
     facts.epochs.push_back(std::move(epoch));
   }
