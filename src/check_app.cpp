@@ -19,7 +19,8 @@ namespace {
 
 commands::StoreAccess access_to(const delta::DeltaStore& store) {
   return {.probe = [&store] { return store.probe(); },
-          .table = [&store](const std::string& directory) { return store.table(directory); }};
+          .table = [&store](const std::string& directory) { return store.table(directory); },
+          .totals = [&store](const std::string& directory) { return store.totals(directory); }};
 }
 
 /// For a store whose settings the store library refuses.

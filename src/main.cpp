@@ -11,6 +11,7 @@
 #include <fstream>
 #include <functional>
 #include <iostream>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -25,11 +26,14 @@
 #include "check_app.h"
 #include "commands/check_output.h"
 #include "commands/healthcheck.h"
+#include "commands/replay.h"
+#include "commands/replay_output.h"
 #include "commands/verify_output.h"
 #include "config/config.h"
 #include "demo_app.h"
 #include "kafka/rd_kafka_source.h"
 #include "observe/log.h"
+#include "replay_app.h"
 #include "verify_app.h"
 #include "version.h"
 
@@ -270,6 +274,81 @@ void add_verify_options(CLI::App& command, bronze::VerifyOptions& options) {
       "verify does not read. With both, 1 wins.");
 }
 
+int replay(const bronze::ReplayOptions& options) {
+  const bool json = options.format == bronze::ReplayFormat::kJson;
+  const auto refuse = [&](const std::vector<bronze::config::ConfigError>& errors) {
+    say(errors);
+    if (json) bronze::commands::print_replay_json(errors, std::cout);
+    return k_bad_usage;
+  };
+  using Errors = std::vector<bronze::config::ConfigError>;
+  const auto loaded = load_configuration();
+  const auto settings = bronze::commands::replay_settings(options.arguments);
+  Errors errors;
+  if (const auto* wrong = std::get_if<Errors>(&settings)) errors = *wrong;
+  if (const auto* wrong = std::get_if<Errors>(&loaded)) {
+    errors.insert(errors.end(), wrong->begin(), wrong->end());
+  }
+  if (!errors.empty()) return refuse(errors);
+  bronze::observe::set_up_quiet_log();
+  const WallClock clock;
+  std::optional<bronze::ReplayApp> app;
+  try {
+    app.emplace(std::get<Config>(loaded), std::get<bronze::commands::ReplaySettings>(settings),
+                options.format, clock);
+  } catch (const std::exception& refused) {
+    return refuse({{"configuration", refused.what()}});
+  }
+  const int code = app->run(std::cout, std::cerr);
+  // As in run: a call that got no answer in time is not waited for.
+  std::_Exit(code);
+}
+
+void add_replay_options(CLI::App& command, bronze::ReplayOptions& options) {
+  auto& arguments = options.arguments;
+  command
+      .add_option("--topic", arguments.topics,
+                  "A topic, or a regular expression that begins with ^; may be repeated [all of "
+                  "KAFKA_TOPICS]")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
+  command
+      .add_option("--error-type", arguments.error_types,
+                  "ENCODING_ERROR, JSON_PARSE_ERROR or SCHEMA_VALIDATION_ERROR; may be repeated "
+                  "[all]")
+      ->type_name("TYPE")
+      ->allow_extra_args(false);
+  command
+      .add_option("--since", arguments.since,
+                  "Dead letters written (_ingested_at) at or after this time, as "
+                  "2026-01-31T10:30:00Z")
+      ->type_name("TIME");
+  command.add_option("--until", arguments.until, "Those written before this time")
+      ->type_name("TIME");
+  command.add_option("--partition", arguments.partition, "Those of one partition")
+      ->type_name("N")
+      ->check(CLI::Range(0, std::numeric_limits<std::int32_t>::max()).description(""));
+  command
+      .add_option("--offsets", arguments.offsets,
+                  "Those from offset FIRST to before NEXT, e.g. 100-200")
+      ->type_name("FIRST-NEXT");
+  command.add_flag_callback(
+      "--dry-run", [&arguments] { arguments.mode = bronze::commands::ReplayMode::kDryRun; },
+      "Write nothing; say what would be replayed");
+  command.add_flag_callback(
+      "--json", [&options] { options.format = bronze::ReplayFormat::kJson; },
+      "Write one JSON object instead of text; see docs/replay.md");
+  command.footer(
+      "Validates dead letters anew, under the present DLQ_* settings and schemas, and writes those "
+      "that are valid\nnow into the main table, each once: what was replayed before is not written "
+      "again. Dead letters stay where\nthey are. May run beside the service, and be stopped and "
+      "run "
+      "again at any time. Kafka is asked only for\nregular expressions. Progress goes to standard "
+      "error.\n\n"
+      "Exit codes: 0 done (some may still be bad), 1 failed, 2 bad configuration or usage, 3 the "
+      "store, or Kafka for\nregular expressions, did not answer.");
+}
+
 int demo(const bronze::DemoOptions& options) {
   const bronze::SystemClock clock;
   SignalWatch signals;
@@ -334,6 +413,10 @@ int command_line(int argc, char** argv) {
       "verify", "Compare tables with their topics, offset by offset; changes nothing");
   bronze::VerifyOptions verify_options;
   add_verify_options(*verify_command, verify_options);
+  auto* replay_command = cli.add_subcommand(
+      "replay", "Put dead letters that are valid now into their tables, each once");
+  bronze::ReplayOptions replay_options;
+  add_replay_options(*replay_command, replay_options);
   auto* demo_command =
       cli.add_subcommand("demo", "Show the service at work, with a Kafka of its own, for 30 s");
   bronze::DemoOptions demo_options;
@@ -346,6 +429,7 @@ int command_line(int argc, char** argv) {
   if (healthcheck_command->parsed()) return healthcheck();
   if (check_command->parsed()) return check(check_options);
   if (verify_command->parsed()) return verify(verify_options);
+  if (replay_command->parsed()) return replay(replay_options);
   if (demo_command->parsed()) return demo(demo_options);
   return run(once ? bronze::ingest::RunMode::kOnce : bronze::ingest::RunMode::kUntilStopped);
 }

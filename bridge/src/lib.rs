@@ -19,6 +19,7 @@ mod table;
 use data_file::{new_file_set, DataFile, FileSet};
 use schema::json::{compile_json_schema, JsonSchema};
 use store::{open_store, Store};
+use table::dead_letters::LetterScan;
 use table::scan::RowScan;
 use table::Table;
 
@@ -218,6 +219,68 @@ pub mod ffi {
         files: Vec<FileFacts>,
     }
 
+    /// The offsets `[first, next)` of one Kafka partition.
+    #[derive(Debug, Clone, Copy)]
+    struct PartitionRange {
+        partition: i32,
+        first: i64,
+        next: i64,
+    }
+
+    /// Which rows of a dead-letter table are wanted. Ranges are half-open.
+    #[derive(Debug, Clone)]
+    struct LetterQuery {
+        /// Rows that name another `kafka_topic` are left out.
+        topic: String,
+        /// Empty = all.
+        error_types: Vec<String>,
+        /// -1 = all.
+        partition: i32,
+        first: i64,
+        next: i64,
+        /// By `_ingested_at`, microseconds since 1970. A row without it counts as of 1970.
+        since_us: i64,
+        until_us: i64,
+    }
+
+    #[derive(Debug, Clone, PartialEq)]
+    struct LetterHeader {
+        key: String,
+        has_value: bool,
+        value: Vec<u8>,
+    }
+
+    /// A row of a dead-letter table. What a file has no column for is NULL.
+    #[derive(Debug, Clone, PartialEq)]
+    struct DeadLetter {
+        partition: i32,
+        offset: i64,
+        ingested_us: i64,
+        error_type: String,
+        /// Whether `_original_bytes` is not NULL.
+        has_bytes: bool,
+        bytes: Vec<u8>,
+        /// `original_payload`; empty where there are bytes.
+        text: String,
+        has_timestamp: bool,
+        timestamp_us: i64,
+        has_key: bool,
+        key: Vec<u8>,
+        /// None = NULL.
+        headers: Vec<LetterHeader>,
+    }
+
+    /// Some of the rows that are wanted.
+    struct LetterPart {
+        /// Not Ok ends the scan.
+        outcome: Outcome,
+        /// Nothing more will come.
+        done: bool,
+        /// How many rows were read for this part, wanted or not.
+        rows_read: u64,
+        letters: Vec<DeadLetter>,
+    }
+
     /// Half-open.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     struct VersionRange {
@@ -323,6 +386,7 @@ pub mod ffi {
         type FileSet;
         type RowScan;
         type JsonSchema;
+        type LetterScan;
 
         /// No I/O. Err: an option or URI that the store library refuses.
         fn open_store(options: &StoreOptions) -> Result<Box<Store>>;
@@ -388,11 +452,24 @@ pub mod ffi {
         /// Begins to read the Kafka columns of all live files of the cached snapshot. Rows that
         /// were ingested at or after a time of `epochs_us` (ascending; microseconds since 1970)
         /// belong to that epoch; without any, all belong to epoch 0. Rows whose `kafka_topic` names
-        /// another topic than `topic` are only counted; empty = rows of all topics are told.
-        fn scan_rows(self: &Table, epochs_us: &[i64], topic: &str) -> Result<Box<RowScan>>;
+        /// another topic than `topic` are only counted; empty = rows of all topics are told. Files
+        /// that cannot have a row `within` one of these ranges are passed over; empty = none are.
+        fn scan_rows(
+            self: &Table,
+            epochs_us: &[i64],
+            topic: &str,
+            within: &[PartitionRange],
+        ) -> Result<Box<RowScan>>;
 
         /// Files and rows come in any order; the runs of a file before or with its facts.
         fn advance(self: &mut RowScan) -> Result<RowPart>;
+
+        /// Begins to read whole rows of a dead-letter table: those of the live files of the cached
+        /// snapshot that the query wants. Rows without a partition or an offset are left out.
+        fn scan_letters(self: &Table, query: &LetterQuery) -> Result<Box<LetterScan>>;
+
+        /// Reads on the caller's thread: at most 8 MiB of rows, or one that is larger.
+        fn advance(self: &mut LetterScan) -> Result<LetterPart>;
 
         fn log_versions(self: &Table) -> Result<LogVersions>;
 

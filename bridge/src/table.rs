@@ -1,6 +1,8 @@
 //! One Delta table: the cached snapshot, what it says, and what changes it.
 
 mod checkpoint;
+mod chunks;
+pub(crate) mod dead_letters;
 mod diagnosis;
 mod entries;
 mod follow;

@@ -249,4 +249,12 @@ std::optional<OffsetRange> first_gap(std::span<const OffsetSet* const> sets, Off
   return OffsetRange{first, next};
 }
 
+void add_common(OffsetRange range, const OffsetSet& of, OffsetSet& into) {
+  for (auto first = of.first_present(range.first); first && *first < range.next;) {
+    const Offset next = std::min(of.first_absent(*first), range.next);
+    into.add({*first, next});
+    first = of.first_present(next);
+  }
+}
+
 }  // namespace bronze

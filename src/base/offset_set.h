@@ -57,4 +57,7 @@ class OffsetSet {
 [[nodiscard]] std::optional<OffsetRange> first_gap(std::span<const OffsetSet* const> sets,
                                                    Offset from, Offset end);
 
+/// Adds to `into` what of the range is in `of`.
+void add_common(OffsetRange range, const OffsetSet& of, OffsetSet& into);
+
 }  // namespace bronze

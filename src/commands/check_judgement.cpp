@@ -504,6 +504,20 @@ void add_up_lag(TopicReport& report) {
   if (all_known) report.lag = sum;
 }
 
+/// The table's totals say how many dead letters wait; that they cannot be told is not a finding.
+void take_dead_letters(const TopicFacts& facts, TopicReport& report) {
+  DeadLetterReport& dead = report.dead_letters;
+  dead.directory = dead_letter_directory(report.topic);
+  if (!facts.table.dead_letters) return;
+  const auto& totals = *facts.table.dead_letters;
+  if (totals.outcome.status == StoreStatus::kMissing) dead.state = TableReport::State::kAbsent;
+  if (!totals.outcome.ok()) return;
+  dead.state = TableReport::State::kPresent;
+  dead.rows = totals.rows;
+  report.findings.push_back(
+      {Level::kOk, "dead letters", fmt::format("{} holds {}", dead.directory, totals.rows), ""});
+}
+
 TopicReport judge(const TopicFacts& facts) {
   const TopicLook& look = facts.kafka;
   TopicReport report{.topic = look.topic,
@@ -525,6 +539,7 @@ TopicReport judge(const TopicFacts& facts) {
   report.findings.push_back(judge_topic(facts));
   report.findings.push_back(judge_table(facts, report.table));
   judge_start(facts, report);
+  take_dead_letters(facts, report);
   add_up_lag(report);
   return report;
 }

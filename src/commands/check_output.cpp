@@ -214,6 +214,10 @@ Json json_of(const TopicReport& topic) {
             {"registry", name_of(topic.table.registry)},
             {"version", json_of(topic.table.version)},
             {"id", topic.table.id}}},
+          {"dead_letters",
+           {{"directory", topic.dead_letters.directory},
+            {"state", name_of(topic.dead_letters.state)},
+            {"rows", json_of(topic.dead_letters.rows)}}},
           {"lag", json_of(topic.lag)},
           {"partitions", std::move(partitions)},
           {"findings", json_of(topic.findings)}};

@@ -59,6 +59,13 @@ struct TableReport {
   std::string id;
 };
 
+struct DeadLetterReport {
+  std::string directory;
+  TableReport::State state = TableReport::State::kNotKnown;
+  /// nullopt = not known.
+  std::optional<std::uint64_t> rows;
+};
+
 struct TopicReport {
   std::string topic;
   /// nullopt = not known.
@@ -66,6 +73,7 @@ struct TopicReport {
   /// Empty = not known.
   std::string id;
   TableReport table;
+  DeadLetterReport dead_letters = {};
   std::vector<PartitionReport> partitions;
   /// The sum over the partitions, when all are known.
   std::optional<std::int64_t> lag;

@@ -36,8 +36,6 @@ OffsetMap progress_in(const delta::TxnMap& txns, const std::string& prefix) {
 
 }  // namespace
 
-std::string table_directory(const std::string& topic) { return "bronze_" + topic; }
-
 StoreInspector::StoreInspector(StoreAccess access, std::string group)
     : access_(std::move(access)), group_(std::move(group)) {
   for (std::size_t i = 0; i < k_threads; ++i) {
@@ -79,8 +77,14 @@ void StoreInspector::work(const std::stop_token& stop) {
       ++done_;
     } else {
       auto table = table_of(topic);
+      const bool is_there = table.loaded->ok();
+      {
+        const std::lock_guard lock(mutex_);
+        look_.tables[job - 1] = std::move(table);
+      }
+      auto dead_letters = is_there ? dead_letters_of(topic) : std::nullopt;
       const std::lock_guard lock(mutex_);
-      look_.tables[job - 1] = std::move(table);
+      look_.tables[job - 1].dead_letters = std::move(dead_letters);
       ++done_;
     }
     done_changed_.notify_all();
@@ -127,6 +131,15 @@ TableLook StoreInspector::table_of(const std::string& topic) const {
     look.loaded = failed(error);
   }
   return look;
+}
+
+std::optional<delta::TableTotals> StoreInspector::dead_letters_of(const std::string& topic) const {
+  if (!access_.totals) return std::nullopt;
+  try {
+    return access_.totals(dead_letter_directory(topic));
+  } catch (const std::exception& error) {
+    return delta::TableTotals{.outcome = failed(error)};
+  }
 }
 
 }  // namespace bronze::commands

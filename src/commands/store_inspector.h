@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "commands/table_names.h"
 #include "delta/table_sink.h"
+#include "delta/table_totals.h"
 
 namespace bronze::commands {
 
@@ -27,6 +29,8 @@ struct TableLook {
   /// The greatest offset of each partition; looked up only while `has_data_files`, or when others
   /// may have written since our last commit. Below our progress it may be lower or absent.
   OffsetMap last_offsets;
+  /// Of the dead-letter table; nullopt = it was not looked at.
+  std::optional<delta::TableTotals> dead_letters = {};
 };
 
 struct StoreLook {
@@ -40,10 +44,9 @@ struct StoreLook {
 struct StoreAccess {
   std::function<delta::StoreOutcome()> probe;
   std::function<std::unique_ptr<delta::TableSink>(const std::string& directory)> table;
+  /// Adds a table up by its log; null = dead letters are not looked at.
+  std::function<delta::TableTotals(const std::string& directory)> totals = {};
 };
-
-/// `bronze_{topic}`
-[[nodiscard]] std::string table_directory(const std::string& topic);
 
 /// Probes a store and reads the tables of topics, several at the same time, on threads of its
 /// own. Writes nothing but the object of the probe. Used by one thread. The destructor waits for
@@ -69,6 +72,7 @@ class StoreInspector {
   void work(const std::stop_token& stop);
   [[nodiscard]] delta::StoreOutcome probe() const;
   [[nodiscard]] TableLook table_of(const std::string& topic) const;
+  [[nodiscard]] std::optional<delta::TableTotals> dead_letters_of(const std::string& topic) const;
 
   const StoreAccess access_;
   const std::string group_;

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <utility>
 
-#include "commands/store_inspector.h"
+#include "commands/table_names.h"
 #include "commands/topic_match.h"
 #include "commands/verify_judgement.h"
 #include "config/topic_tables.h"

@@ -22,12 +22,22 @@ struct PartitionFacts {
   OffsetSet rows;
   /// Offsets of the dead-letter table's rows.
   OffsetSet dead;
-  /// Offsets of more than one row, in one table or over both.
+  /// Offsets of more than one row of the table.
   OffsetSet repeated;
+  /// Offsets of more than one row of the dead-letter table.
+  OffsetSet repeated_dead;
+  /// Offsets that both have: replayed, or wrong.
+  OffsetSet both;
   std::uint64_t row_count = 0;
   std::uint64_t dead_count = 0;
   /// The next offset, by the table's txn.
   std::optional<Offset> progress;
+  /// The next offset of the dead letters, by the txn of their table.
+  std::optional<Offset> dead_progress;
+  /// How many dead letters were replayed, by the table's txn.
+  std::uint64_t replayed = 0;
+  /// Offsets that commits of the log say they replayed.
+  OffsetSet stated_replays;
   /// Where the service began, by the entry that registered the topic.
   std::optional<Offset> begin;
   /// Offsets that commits of the log say they wrote.

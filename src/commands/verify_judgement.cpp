@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "commands/verify_dead_letters.h"
 #include "ingest/app_id.h"
 #include "ingest/resolve.h"
 
@@ -110,6 +111,8 @@ class PartitionJudge {
   VerifiedPartition judge() {
     report_.rows = facts_.row_count;
     report_.dead_letters = facts_.dead_count;
+    report_.dead_letter_progress = facts_.dead_progress;
+    report_.replayed = facts_.both.size();
     report_.begin = begin_of(epoch_, facts_);
     report_.progress = facts_.progress;
     if (is_current_ && is_same_topic(all_)) {
@@ -170,47 +173,61 @@ class PartitionJudge {
   }
 
   void judge_duplicates() {
-    std::uint64_t of_ours = 0;
-    std::uint64_t of_others = 0;
-    std::uint64_t of_nobody = 0;
+    report_.duplicates = facts_.row_count - facts_.rows.size() + facts_.dead_count -
+                         facts_.dead.size() + both_without_replay(facts_);
+    judge_repeated(facts_.repeated, "offsets are there more than once");
+    judge_repeated(facts_.repeated_dead, "dead letters are there more than once");
+    judge_both();
+  }
+
+  struct Owned {
+    std::uint64_t ours = 0;
+    std::uint64_t others = 0;
+    std::uint64_t nobodys = 0;
+    /// Those that are not another program's.
     std::vector<OffsetRange> samples;
-    for (auto first = facts_.repeated.first_present(Offset{0}); first;
-         first = facts_.repeated.first_present(facts_.repeated.first_absent(*first))) {
-      const OffsetRange range{*first, facts_.repeated.first_absent(*first)};
-      of_others += others(range);
-      of_ours += ours(range);
-      of_nobody += length(range) - others(range) - ours(range);
-      if (samples.size() < k_ranges_told_max && others(range) < length(range)) {
-        samples.push_back(range);
+  };
+  [[nodiscard]] Owned owners_of(const OffsetSet& offsets) const {
+    Owned owned;
+    for (auto first = offsets.first_present(Offset{0}); first;) {
+      const OffsetRange range{*first, offsets.first_absent(*first)};
+      owned.others += others(range);
+      owned.ours += ours(range);
+      owned.nobodys += length(range) - others(range) - ours(range);
+      if (owned.samples.size() < k_ranges_told_max && others(range) < length(range)) {
+        owned.samples.push_back(range);
       }
+      first = offsets.first_present(range.next);
     }
-    const std::uint64_t distinct = facts_.rows.size() + facts_.dead.size() - in_both();
-    report_.duplicates = facts_.row_count + facts_.dead_count - distinct;
-    report_.duplicates_of_others = of_others;
-    if (of_ours > 0) {
+    return owned;
+  }
+
+  void judge_repeated(const OffsetSet& repeated, const char* what) {
+    const Owned owned = owners_of(repeated);
+    report_.duplicates_of_others += owned.others;
+    if (owned.ours > 0) {
       say(Level::kProblem, "duplicate_rows",
-          fmt::format("{} offsets are there more than once: {}", of_ours + of_nobody,
-                      text(samples)));
-    } else if (of_nobody > 0) {
+          fmt::format("{} {}: {}", owned.ours + owned.nobodys, what, text(owned.samples)));
+    } else if (owned.nobodys > 0) {
       say(all_.registered ? Level::kUnknown : Level::kWarning, "duplicate_rows",
-          fmt::format("{} offsets are there more than once: {}. The log no longer tells who wrote "
-                      "them: this service, or another program before it",
-                      of_nobody, text(samples)));
+          fmt::format("{} {}: {}. The log no longer tells who wrote them: this service, or another "
+                      "program before it",
+                      owned.nobodys, what, text(owned.samples)));
     }
-    if (of_others > 0) {
+    if (owned.others > 0) {
       say(Level::kWarning, "duplicates_before_take_over",
-          fmt::format("{} offsets are there more than once that another program wrote", of_others));
+          fmt::format("{} {} that another program wrote", owned.others, what));
     }
   }
 
-  [[nodiscard]] std::uint64_t in_both() const {
-    std::uint64_t both = 0;
-    for (auto first = facts_.dead.first_present(Offset{0}); first;) {
-      const OffsetRange range{*first, facts_.dead.first_absent(*first)};
-      both += facts_.rows.count(range);
-      first = facts_.dead.first_present(range.next);
-    }
-    return both;
+  void judge_both() {
+    const Owned both = owners_of(facts_.both);
+    report_.duplicates_of_others += std::min(both.others, both_without_replay(facts_));
+    auto findings = judge_dead_letters(facts_, {.registered = all_.registered,
+                                                .rows_are_known = rows_are_known(all_),
+                                                .both_of_others = both.others,
+                                                .both_of_ours = both.ours});
+    for (auto& finding : findings) say(finding.level, finding.code, std::move(finding.message));
   }
 
   void judge_progress() {

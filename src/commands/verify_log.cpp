@@ -16,6 +16,7 @@ namespace bronze::commands {
 namespace {
 
 constexpr std::uint64_t k_entries_together = 256;
+constexpr const char* k_replayed = "bronzeReplayed";
 
 /// The number that `text` is; nullopt = it is none.
 template <typename Number>
@@ -24,6 +25,18 @@ std::optional<Number> number_in(std::string_view text) {
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
   if (parsed.ec != std::errc{} || parsed.ptr != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+/// `[10,20]`; nullopt = no range of offsets.
+std::optional<OffsetRange> range_in(const nlohmann::json& range) {
+  if (!range.is_array() || range.size() != 2 || !range[0].is_number_integer() ||
+      !range[1].is_number_integer()) {
+    return std::nullopt;
+  }
+  const OffsetRange stated{Offset{range[0].get<std::int64_t>()},
+                           Offset{range[1].get<std::int64_t>()}};
+  const bool is_one = Offset{0} <= stated.first && stated.first <= stated.next;
+  return is_one ? std::optional(stated) : std::nullopt;
 }
 
 /// `{"0":[10,20]}`: the ranges that a commit states; empty = none, or not understood.
@@ -35,15 +48,8 @@ RangeMap ranges_in(const delta::LogEntry& entry, const std::string& parameter) {
   if (!json.is_object()) return ranges;
   for (const auto& [key, range] : json.items()) {
     const auto partition = number_in<std::int32_t>(key);
-    if (!partition || !range.is_array() || range.size() != 2 || !range[0].is_number_integer() ||
-        !range[1].is_number_integer()) {
-      continue;
-    }
-    const OffsetRange stated{Offset{range[0].get<std::int64_t>()},
-                             Offset{range[1].get<std::int64_t>()}};
-    if (Offset{0} <= stated.first && stated.first <= stated.next) {
-      ranges[Partition{*partition}] = stated;
-    }
+    const auto stated = range_in(range);
+    if (partition && stated) ranges[Partition{*partition}] = *stated;
   }
   return ranges;
 }
@@ -99,31 +105,75 @@ void take_registration(const delta::LogEntry& entry, TopicFacts& facts, EpochFac
   }
 }
 
+std::optional<std::uint64_t> stated_rows(const delta::LogEntry& entry) {
+  const auto found = entry.parameters.find("bronzeRows");
+  return found == entry.parameters.end() ? std::nullopt : number_in<std::uint64_t>(found->second);
+}
+
+std::string describe(const delta::LogEntry& entry, std::uint64_t stated, std::uint64_t there,
+                     const char* ranges) {
+  return fmt::format("version {}: {} rows written, {} there (offsets {})", entry.version, stated,
+                     there, entry.parameters.at(ranges));
+}
+
 void compare_rows(const delta::LogEntry& entry, const RangeMap& ranges, const EpochFacts& epoch,
                   TopicFacts& facts) {
-  const auto found = entry.parameters.find("bronzeRows");
-  const auto stated =
-      found == entry.parameters.end() ? std::nullopt : number_in<std::uint64_t>(found->second);
+  const auto stated = stated_rows(entry);
   if (!stated || ranges.empty()) return;
   std::uint64_t there = 0;
   std::uint64_t dead = 0;
   for (const auto& [partition, range] : ranges) {
     const auto known = epoch.partitions.find(partition);
     if (known == epoch.partitions.end()) continue;
-    there += known->second.rows.count(range);
-    dead += known->second.dead.count(range);
+    const PartitionFacts& of = known->second;
+    // Rows that are dead letters too were written by a replay.
+    there += of.rows.count(range) - of.both.count(range);
+    // Where the service keeps dead letters, its commits count without them.
+    if (!of.dead_progress) dead += of.dead.count(range);
   }
-  const auto describe = [&](std::uint64_t found_there) {
-    return fmt::format("version {}: {} rows written, {} there (offsets {})", entry.version, *stated,
-                       found_there, entry.parameters.at("bronzeOffsets"));
-  };
   if (there + dead < *stated) {
     facts.log.short_rows += *stated - there - dead;
-    facts.log.short_commits.add(describe(there + dead));
+    facts.log.short_commits.add(describe(entry, *stated, there + dead, "bronzeOffsets"));
   } else if (there > *stated) {
     facts.log.extra_rows += there - *stated;
-    facts.log.extra_commits.add(describe(there));
+    facts.log.extra_commits.add(describe(entry, *stated, there, "bronzeOffsets"));
   }
+}
+
+/// `{"0":[[10,12],[15,16]]}`: the ranges that a commit says it replayed.
+std::map<Partition, std::vector<OffsetRange>> replays_in(const delta::LogEntry& entry) {
+  std::map<Partition, std::vector<OffsetRange>> replays;
+  const auto json = nlohmann::json::parse(entry.parameters.at(k_replayed), nullptr, false);
+  if (!json.is_object()) return replays;
+  for (const auto& [key, ranges] : json.items()) {
+    const auto partition = number_in<std::int32_t>(key);
+    if (!partition || !ranges.is_array()) continue;
+    for (const auto& range : ranges) {
+      const auto stated = range_in(range);
+      if (stated) replays[Partition{*partition}].push_back(*stated);
+    }
+  }
+  return replays;
+}
+
+void take_replay(const delta::LogEntry& entry, EpochFacts& epoch, TopicFacts& facts) {
+  std::uint64_t there = 0;
+  std::uint64_t without_letter = 0;
+  for (const auto& [partition, ranges] : replays_in(entry)) {
+    PartitionFacts& of = epoch.partitions[partition];
+    for (const auto& range : ranges) {
+      add(range, of.stated_replays, facts);
+      const std::uint64_t rows = of.rows.count(range);
+      there += rows;
+      without_letter += rows - of.both.count(range);
+    }
+  }
+  // They were taken for rows too many of the commit that passed over them.
+  facts.log.extra_rows -= std::min(facts.log.extra_rows, without_letter);
+  const auto stated = stated_rows(entry);
+  if (!stated || there >= *stated) return;
+  facts.log.short_rows += *stated - there;
+  facts.log.short_commits.add(describe(entry, *stated, there, k_replayed));
 }
 
 void take_unreadable(const delta::LogEntry& entry, LogFacts& log) {
@@ -153,6 +203,7 @@ void take_log_entry(const delta::LogEntry& entry, TopicFacts& facts) {
   EpochFacts* epoch = epoch_of(entry, facts);
   if (epoch == nullptr) return;
   if (entry.parameters.contains("bronzeRegisters")) return take_registration(entry, facts, *epoch);
+  if (entry.parameters.contains(k_replayed)) return take_replay(entry, *epoch, facts);
   const RangeMap ranges = ranges_in(entry, "bronzeOffsets");
   for (const auto& [partition, range] : ranges) {
     add(range, epoch->partitions[partition].stated, facts);

@@ -56,13 +56,13 @@ void print(const VerifiedEpoch& epoch, bool is_only_one, std::ostream& out) {
                        epoch.is_current ? "" : " (a later topic took its place)");
   }
   constexpr const char* k_row =
-      "  {:<8} {:>9} {:>12} {:>8} {:>10} {:>12} {:>12} {:>8} {:>10} {:>10} {:>8} {:>10}\n";
-  out << fmt::format(k_row, "", "partition", "rows", "dead", "duplicate", "progress", "latest",
-                     "lag", "explained", "retention", "missing", "unknown");
+      "  {:<8} {:>9} {:>12} {:>8} {:>8} {:>10} {:>12} {:>12} {:>8} {:>10} {:>10} {:>8} {:>10}\n";
+  out << fmt::format(k_row, "", "partition", "rows", "dead", "replayed", "duplicate", "progress",
+                     "latest", "lag", "explained", "retention", "missing", "unknown");
   for (const auto& row : epoch.partitions) {
     out << fmt::format(k_row, row.level == Level::kOk ? "ok" : name_of(row.level),
-                       number(row.partition), row.rows, row.dead_letters, row.duplicates,
-                       text_of(row.progress), text_of(row.latest),
+                       number(row.partition), row.rows, row.dead_letters, row.replayed,
+                       row.duplicates, text_of(row.progress), text_of(row.latest),
                        row.lag ? std::to_string(*row.lag) : "-", row.gaps.explained,
                        row.gaps.retention, row.gaps.missing, row.gaps.unknown);
   }
@@ -117,12 +117,14 @@ Json json_of(const VerifiedPartition& of) {
           {"level", of.level == Level::kOk ? "ok" : name_of(of.level)},
           {"rows", of.rows},
           {"dead_letters", of.dead_letters},
+          {"replayed", of.replayed},
           {"duplicates", of.duplicates},
           {"duplicates_of_others", of.duplicates_of_others},
           {"ranges", ranges},
           {"range_count", of.range_count},
           {"begin", json_of(of.begin)},
           {"progress", json_of(of.progress)},
+          {"dead_letter_progress", json_of(of.dead_letter_progress)},
           {"earliest", json_of(of.earliest)},
           {"latest", json_of(of.latest)},
           {"high_watermark", json_of(of.high_watermark)},

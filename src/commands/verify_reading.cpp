@@ -21,17 +21,23 @@ using delta::StoreStatus;
 struct PartitionTxn {
   std::string identity;
   Partition partition{};
+  enum class Of { kProgress, kReplayed } of = Of::kProgress;
 };
 
-/// `{identity}/{partition}`
+/// `{identity}/{partition}`, or that with `/replayed`.
 std::optional<PartitionTxn> partition_txn(std::string_view rest) {
+  auto of = PartitionTxn::Of::kProgress;
+  if (rest.ends_with(ingest::k_replayed_suffix)) {
+    of = PartitionTxn::Of::kReplayed;
+    rest.remove_suffix(ingest::k_replayed_suffix.size());
+  }
   const auto slash = rest.find('/');
   if (slash == std::string_view::npos) return std::nullopt;
   std::int32_t partition = 0;
   const char* end = rest.data() + rest.size();
   const auto parsed = std::from_chars(rest.data() + slash + 1, end, partition);
   if (parsed.ec != std::errc{} || parsed.ptr != end) return std::nullopt;
-  return PartitionTxn{std::string(rest.substr(0, slash)), Partition{partition}};
+  return PartitionTxn{std::string(rest.substr(0, slash)), Partition{partition}, of};
 }
 
 /// When a topic identity took the place of another one; nullopt = it did not.
@@ -55,27 +61,6 @@ std::vector<std::string> other_groups(const delta::TxnMap& txns, const TopicFact
     if (group.find('/') == std::string::npos) groups.push_back(group);
   }
   return groups;
-}
-
-/// Why the two Kafka columns of such a table cannot be read; empty = they can.
-std::string unreadable(const delta::TableShape& shape) {
-  const auto mapping = shape.configuration.find("delta.columnMapping.mode");
-  if (mapping != shape.configuration.end() && mapping->second != "none") {
-    return "it uses column mapping, which verify does not read";
-  }
-  const auto schema = nlohmann::json::parse(shape.schema_json, nullptr, false);
-  for (const char* column : {"_kafka_partition", "_kafka_offset"}) {
-    const auto& parts = shape.partition_columns;
-    if (std::find(parts.begin(), parts.end(), column) != parts.end()) {
-      return fmt::format("it is partitioned by {}, which verify does not read", column);
-    }
-    bool found = false;
-    if (schema.is_object() && schema.contains("fields") && schema["fields"].is_array()) {
-      for (const auto& field : schema["fields"]) found = found || field.value("name", "") == column;
-    }
-    if (!found) return fmt::format("it has no column {}", column);
-  }
-  return "";
 }
 
 void take_file(const delta::FileFacts& file, TableFacts& table) {
@@ -115,7 +100,7 @@ class RowReader {
     TableFacts& about = kind == Kind::kRows ? facts_.table : facts_.dead_letters;
     about.version = table.snapshot().version;
     about.id = table.snapshot().shape.id;
-    about.unreadable = unreadable(table.snapshot().shape);
+    about.unreadable = why_unreadable(table.snapshot().shape);
     if (!about.unreadable.empty()) return;
     delta::RowQuery query;
     for (std::size_t i = 1; i < facts_.epochs.size(); ++i) {
@@ -139,19 +124,21 @@ class RowReader {
     auto& epoch = facts_.epochs[std::min<std::size_t>(run.epoch, facts_.epochs.size() - 1)];
     auto& facts = epoch.partitions[run.partition];
     const auto count = static_cast<std::uint64_t>(run.range.next.value - run.range.first.value);
-    OffsetSet& set = kind == Kind::kRows ? facts.rows : facts.dead;
-    const OffsetSet& other = kind == Kind::kRows ? facts.dead : facts.rows;
-    (kind == Kind::kRows ? facts.row_count : facts.dead_count) += count;
-    const std::uint64_t before = set.bytes() + facts.repeated.bytes();
-    set.add(run.range, &facts.repeated);
-    for (Offset at = run.range.first;;) {
-      const auto first = other.first_present(at);
-      if (!first || *first >= run.range.next) break;
-      const Offset next = std::min(other.first_absent(*first), run.range.next);
-      facts.repeated.add({*first, next});
-      at = next;
+    const auto bytes = [&facts] {
+      return facts.rows.bytes() + facts.dead.bytes() + facts.repeated.bytes() +
+             facts.repeated_dead.bytes() + facts.both.bytes();
+    };
+    const std::uint64_t before = bytes();
+    if (kind == Kind::kRows) {
+      facts.row_count += count;
+      facts.rows.add(run.range, &facts.repeated);
+      add_common(run.range, facts.dead, facts.both);
+    } else {
+      facts.dead_count += count;
+      facts.dead.add(run.range, &facts.repeated_dead);
+      add_common(run.range, facts.rows, facts.both);
     }
-    facts_.offsets_bytes += set.bytes() + facts.repeated.bytes() - before;
+    facts_.offsets_bytes += bytes() - before;
   }
 
   const TellProgress& tell_;
@@ -160,14 +147,40 @@ class RowReader {
 
 }  // namespace
 
+std::string why_unreadable(const delta::TableShape& shape) {
+  const auto mapping = shape.configuration.find("delta.columnMapping.mode");
+  if (mapping != shape.configuration.end() && mapping->second != "none") {
+    return "it uses column mapping, which is not read here";
+  }
+  const auto schema = nlohmann::json::parse(shape.schema_json, nullptr, false);
+  for (const char* column : {"_kafka_partition", "_kafka_offset"}) {
+    const auto& parts = shape.partition_columns;
+    if (std::find(parts.begin(), parts.end(), column) != parts.end()) {
+      return fmt::format("it is partitioned by {}, which is not read here", column);
+    }
+    bool found = false;
+    if (schema.is_object() && schema.contains("fields") && schema["fields"].is_array()) {
+      for (const auto& field : schema["fields"]) found = found || field.value("name", "") == column;
+    }
+    if (!found) return fmt::format("it has no column {}", column);
+  }
+  return "";
+}
+
 void read_txns(const delta::TxnMap& txns, TopicFacts& facts) {
   const std::string prefix = ingest::group_prefix(facts.group);
   const std::string registry = ingest::registry_app_id(facts.group, facts.topic);
   std::map<std::string, std::map<Partition, Offset>> progress;
+  std::map<std::string, std::map<Partition, std::int64_t>> replayed;
   for (auto txn = txns.lower_bound(prefix); txn != txns.end() && txn->first.starts_with(prefix);
        ++txn) {
     const auto parsed = partition_txn(std::string_view(txn->first).substr(prefix.size()));
-    if (parsed) progress[parsed->identity][parsed->partition] = Offset{txn->second};
+    if (!parsed) continue;
+    if (parsed->of == PartitionTxn::Of::kReplayed) {
+      replayed[parsed->identity][parsed->partition] = txn->second;
+    } else {
+      progress[parsed->identity][parsed->partition] = Offset{txn->second};
+    }
   }
   facts.registered = txns.contains(registry);
   facts.other_groups = other_groups(txns, facts);
@@ -177,6 +190,10 @@ void read_txns(const delta::TxnMap& txns, TopicFacts& facts) {
     epoch.identity = identity;
     epoch.since = epoch_start(txns, registry, identity).value_or(0);
     for (const auto& [partition, next] : offsets) epoch.partitions[partition].progress = next;
+    for (const auto& [partition, rows] : replayed[identity]) {
+      epoch.partitions[partition].replayed =
+          static_cast<std::uint64_t>(std::max<std::int64_t>(rows, 0));
+    }
     facts.epochs.push_back(std::move(epoch));
   }
   if (facts.epochs.empty()) facts.epochs.emplace_back();
@@ -186,6 +203,16 @@ void read_txns(const delta::TxnMap& txns, TopicFacts& facts) {
   while (facts.epochs.size() > 1 && facts.epochs[1].since == 0) {
     facts.merged_identities.push_back(facts.epochs[1].identity);
     facts.epochs.erase(facts.epochs.begin() + 1);
+  }
+}
+
+void read_dead_letter_txns(const delta::TxnMap& txns, TopicFacts& facts) {
+  const std::string prefix = ingest::group_prefix(facts.group);
+  for (EpochFacts& epoch : facts.epochs) {
+    for (auto& [partition, of] : epoch.partitions) {
+      const auto txn = txns.find(prefix + epoch.identity + "/" + std::to_string(number(partition)));
+      if (txn != txns.end()) of.dead_progress = Offset{txn->second};
+    }
   }
 }
 
@@ -199,7 +226,10 @@ void read_tables(delta::TableReader& table, delta::TableReader& dead_letters,
   facts.offsets_bytes_max = limits.offsets_bytes_max;
   RowReader rows(tell, facts);
   rows.read(table, Kind::kRows);
-  if (facts.dead_letters.loaded.ok()) rows.read(dead_letters, Kind::kDeadLetters);
+  if (facts.dead_letters.loaded.ok()) {
+    read_dead_letter_txns(dead_letters.snapshot().txns, facts);
+    rows.read(dead_letters, Kind::kDeadLetters);
+  }
   read_log(table, tell, facts);
 }
 

@@ -21,6 +21,12 @@ struct ReadingLimits {
 /// progress, epochs. Pure.
 void read_txns(const delta::TxnMap& txns, TopicFacts& facts);
 
+/// Fills in how far the dead letters are, from the txns of their table. Pure.
+void read_dead_letter_txns(const delta::TxnMap& txns, TopicFacts& facts);
+
+/// Why the two Kafka columns of such a table cannot be read; empty = they can.
+[[nodiscard]] std::string why_unreadable(const delta::TableShape& shape);
+
 /// Reads the table, its dead letters and its log into `facts`, whose `topic` and `group` are set.
 /// Blocks for as long as that takes.
 void read_tables(delta::TableReader& table, delta::TableReader& dead_letters,

@@ -41,6 +41,8 @@ struct VerifiedPartition {
   Level level = Level::kOk;
   std::uint64_t rows = 0;
   std::uint64_t dead_letters = 0;
+  /// Dead letters that are rows of the table, too.
+  std::uint64_t replayed = 0;
   /// Rows that are there once too often.
   std::uint64_t duplicates = 0;
   /// Those of them in offsets that another program wrote.
@@ -52,6 +54,8 @@ struct VerifiedPartition {
   std::optional<Offset> begin;
   /// The next offset, by the table's txn.
   std::optional<Offset> progress;
+  /// The same of the dead letters, by the txn of their table.
+  std::optional<Offset> dead_letter_progress;
   std::optional<Offset> earliest;
   /// What a read_committed consumer can reach.
   std::optional<Offset> latest;

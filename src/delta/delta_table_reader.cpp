@@ -37,7 +37,41 @@ LogEntry entry_of(const bridge::LogEntry& bridged) {
   return entry;
 }
 
+std::string bytes_of(const rust::Vec<std::uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
+
+DeadLetter letter_of(const bridge::DeadLetter& bridged) {
+  DeadLetter letter{.partition = Partition{bridged.partition},
+                    .offset = Offset{bridged.offset},
+                    .ingested_at = bridged.ingested_us,
+                    .error_type = std::string(bridged.error_type),
+                    .bytes = std::nullopt,
+                    .text = std::string(bridged.text),
+                    .kafka_timestamp = std::nullopt,
+                    .key = std::nullopt,
+                    .headers = {}};
+  if (bridged.has_bytes) letter.bytes = bytes_of(bridged.bytes);
+  if (bridged.has_timestamp) letter.kafka_timestamp = bridged.timestamp_us;
+  if (bridged.has_key) letter.key = bytes_of(bridged.key);
+  for (const auto& header : bridged.headers) {
+    auto& added = letter.headers.emplace_back();
+    added.key = std::string(header.key);
+    if (header.has_value) added.value = bytes_of(header.value);
+  }
+  return letter;
+}
+
 }  // namespace
+
+LetterPart DeltaLetterScan::advance() {
+  const auto bridged = scan_->advance();
+  LetterPart part{.outcome = from_bridge(bridged.outcome),
+                  .done = bridged.done,
+                  .rows_read = bridged.rows_read,
+                  .letters = {}};
+  part.letters.reserve(bridged.letters.size());
+  for (const auto& letter : bridged.letters) part.letters.push_back(letter_of(letter));
+  return part;
+}
 
 RowPart DeltaRowScan::advance() {
   const auto bridged = scan_->advance();
@@ -59,8 +93,24 @@ StoreOutcome DeltaTableReader::load() {
 }
 
 std::unique_ptr<RowScan> DeltaTableReader::scan_rows(const RowQuery& query) {
-  return std::make_unique<DeltaRowScan>(
-      table_->scan_rows({query.epochs.data(), query.epochs.size()}, query.topic));
+  std::vector<bridge::PartitionRange> within;
+  for (const auto& [partition, range] : query.within) {
+    within.push_back({number(partition), range.first.value, range.next.value});
+  }
+  return std::make_unique<DeltaRowScan>(table_->scan_rows(
+      {query.epochs.data(), query.epochs.size()}, query.topic, {within.data(), within.size()}));
+}
+
+std::unique_ptr<LetterScan> DeltaTableReader::scan_letters(const LetterQuery& query) {
+  bridge::LetterQuery bridged;
+  bridged.topic = query.topic;
+  for (const auto& type : query.error_types) bridged.error_types.push_back(type);
+  bridged.partition = query.partition ? number(*query.partition) : -1;
+  bridged.first = query.offsets.first.value;
+  bridged.next = query.offsets.next.value;
+  bridged.since_us = query.since;
+  bridged.until_us = query.until;
+  return std::make_unique<DeltaLetterScan>(table_->scan_letters(bridged));
 }
 
 LogVersions DeltaTableReader::log_versions() {

@@ -20,6 +20,17 @@ class DeltaRowScan final : public RowScan {
   rust::Box<bridge::RowScan> scan_;
 };
 
+/// The LetterScan over the bridge.
+class DeltaLetterScan final : public LetterScan {
+ public:
+  explicit DeltaLetterScan(rust::Box<bridge::LetterScan> scan) : scan_(std::move(scan)) {}
+
+  [[nodiscard]] LetterPart advance() override;
+
+ private:
+  rust::Box<bridge::LetterScan> scan_;
+};
+
 /// The TableReader over the Delta kernel.
 class DeltaTableReader final : public TableReader {
  public:
@@ -28,6 +39,7 @@ class DeltaTableReader final : public TableReader {
   StoreOutcome load() override;
   [[nodiscard]] const SnapshotView& snapshot() const override { return snapshot_; }
   [[nodiscard]] std::unique_ptr<RowScan> scan_rows(const RowQuery& query) override;
+  [[nodiscard]] std::unique_ptr<LetterScan> scan_letters(const LetterQuery& query) override;
   [[nodiscard]] LogVersions log_versions() override;
   [[nodiscard]] std::vector<LogEntry> log_entries(VersionRange versions) override;
 

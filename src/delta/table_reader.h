@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "delta/letter_scan.h"
 #include "delta/table_sink.h"
 
 namespace bronze::delta {
@@ -84,6 +85,8 @@ struct RowQuery {
   std::vector<UnixMicros> epochs;
   /// Rows that name another one as their `kafka_topic` are left out; empty = none are.
   std::string topic;
+  /// Files that cannot have a row in one of these ranges are passed over; empty = none are.
+  RangeMap within = {};
 };
 
 /// Reads the rows of one snapshot, a part at a time. One caller. Calls block.
@@ -104,6 +107,8 @@ class TableReader {
   [[nodiscard]] virtual const SnapshotView& snapshot() const = 0;
   /// Begins to read `_kafka_partition` and `_kafka_offset` of all live files of the snapshot.
   [[nodiscard]] virtual std::unique_ptr<RowScan> scan_rows(const RowQuery& query) = 0;
+  /// Begins to read whole rows of the snapshot, which is one of a dead-letter table.
+  [[nodiscard]] virtual std::unique_ptr<LetterScan> scan_letters(const LetterQuery& query) = 0;
   [[nodiscard]] virtual LogVersions log_versions() = 0;
   /// In order.
   [[nodiscard]] virtual std::vector<LogEntry> log_entries(VersionRange versions) = 0;

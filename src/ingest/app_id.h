@@ -14,6 +14,11 @@ namespace bronze::ingest {
 [[nodiscard]] std::string partition_app_id(std::string_view group, const TopicIdentity& identity,
                                            Partition partition);
 
+/// What follows the name of a partition's progress in that of the txn whose version is how many of
+/// the partition's dead letters were replayed:
+/// `bronze/{group}/{topic-identity}/{partition}/replayed`.
+inline constexpr std::string_view k_replayed_suffix = "/replayed";
+
 /// `bronze/{group}/{topic}`: the table knows this topic; its version is the identity's number.
 [[nodiscard]] std::string registry_app_id(std::string_view group, std::string_view topic);
 

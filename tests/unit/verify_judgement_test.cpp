@@ -117,6 +117,131 @@ TEST(VerifyJudgementTest, ACompleteTableIsClean) {
   EXPECT_EQ(row(report).ranges[0], range(0, 150));
 }
 
+/// `clean()` with these offsets as dead letters instead of rows, by a service that keeps them.
+TopicFacts with_dead_letters(std::vector<std::int64_t> offsets) {
+  TopicFacts facts = facts_at_150();
+  facts.dead_letters.loaded = {};
+  PartitionFacts& of = partition(facts);
+  of.dead_progress = Offset{150};
+  std::int64_t from = 0;
+  for (const std::int64_t offset : offsets) {
+    add_rows(facts, from, offset);
+    of.dead.add(range(offset, offset + 1), &of.repeated_dead);
+    ++of.dead_count;
+    from = offset + 1;
+  }
+  add_rows(facts, from, 150);
+  take_log_entry(registration(0), facts);
+  return facts;
+}
+
+/// The row of a dead letter, or another one.
+void add_replayed_row(TopicFacts& facts, std::int64_t offset) {
+  add_rows(facts, offset, offset + 1);
+  add_common(range(offset, offset + 1), partition(facts).dead, partition(facts).both);
+}
+
+void add_commits(TopicFacts& facts, std::int64_t rows, const std::string& replayed = "",
+                 std::int64_t replayed_rows = 0) {
+  take_log_entry(commit(2, 0, 150, rows), facts);
+  if (replayed.empty()) return;
+  take_log_entry(entry(3,
+                       {{"bronzeReplayed", "{\"0\":" + replayed + "}"},
+                        {"bronzeRows", std::to_string(replayed_rows)}},
+                       {{txn_of() + "/replayed", replayed_rows}}),
+                 facts);
+}
+
+TEST(VerifyJudgementTest, ReplayedLettersAreRowsAsWell) {
+  TopicFacts facts = with_dead_letters({10, 11, 40});
+  partition(facts).replayed = 2;
+  add_replayed_row(facts, 10);
+  add_replayed_row(facts, 40);
+  add_commits(facts, 147, "[[10,11],[40,41]]", 2);
+  const auto report = judge(facts);
+  EXPECT_TRUE(report.findings.empty()) << report.findings.at(0).message;
+  EXPECT_EQ(row(report).dead_letters, 3U);
+  EXPECT_EQ(row(report).replayed, 2U);
+  EXPECT_EQ(row(report).duplicates, 0U);
+}
+
+TEST(VerifyJudgementTest, RowsOfDeadLettersThatNobodyReplayedAreDoubles) {
+  TopicFacts facts = with_dead_letters({10, 11});
+  partition(facts).replayed = 1;
+  add_replayed_row(facts, 10);
+  add_replayed_row(facts, 11);
+  add_commits(facts, 148, "[[10,11]]", 1);
+  const auto report = judge(facts);
+  EXPECT_EQ(codes(report, Level::kProblem), Codes{"duplicate_rows"});
+  EXPECT_EQ(row(report).duplicates, 1U);
+}
+
+TEST(VerifyJudgementTest, ALetterThatWasReplayedTwiceIsADouble) {
+  TopicFacts facts = with_dead_letters({10});
+  partition(facts).replayed = 2;
+  add_replayed_row(facts, 10);
+  add_replayed_row(facts, 10);
+  add_commits(facts, 149, "[[10,11]]", 1);
+  EXPECT_TRUE(codes(judge(facts), Level::kProblem).contains("duplicate_rows"));
+}
+
+TEST(VerifyJudgementTest, DeadLettersThatAreThereTwiceAreFound) {
+  TopicFacts facts = with_dead_letters({10});
+  PartitionFacts& of = partition(facts);
+  of.dead.add(range(10, 11), &of.repeated_dead);
+  ++of.dead_count;
+  add_commits(facts, 149);
+  const auto report = judge(facts);
+  EXPECT_EQ(codes(report, Level::kProblem), Codes{"duplicate_rows"});
+  EXPECT_EQ(row(report).duplicates, 1U);
+}
+
+TEST(VerifyJudgementTest, WhatWasReplayedMustStillBeThere) {
+  TopicFacts facts = with_dead_letters({10, 11});
+  partition(facts).replayed = 2;
+  add_replayed_row(facts, 10);
+  add_commits(facts, 148, "[[10,12]]", 2);
+  EXPECT_EQ(codes(judge(facts), Level::kProblem), Codes{"rows_lost"});
+}
+
+TEST(VerifyJudgementTest, DeadLettersMayBeRemovedAfterTheirReplay) {
+  TopicFacts facts = with_dead_letters({});
+  partition(facts).replayed = 2;
+  add_commits(facts, 148, "[[10,12]]", 2);
+  const auto report = judge(facts);
+  EXPECT_EQ(exit_code_of(report), 0);
+  EXPECT_EQ(codes(report, Level::kWarning), Codes{"dead_letters_removed"});
+}
+
+TEST(VerifyJudgementTest, ACountThatDoesNotGoWithTheLogIsFound) {
+  TopicFacts facts = with_dead_letters({10});
+  add_replayed_row(facts, 10);
+  add_commits(facts, 149, "[[10,11]]", 1);
+  EXPECT_EQ(codes(judge(facts), Level::kProblem), (Codes{"duplicate_rows", "replayed_count"}));
+  partition(facts).replayed = 3;
+  EXPECT_EQ(codes(judge(facts), Level::kUnknown), Codes{"replayed_count"})
+      << "the log entries of two may be gone";
+}
+
+TEST(VerifyJudgementTest, DeadLettersAreAheadOfTheTableAndNotOfTheirOwnProgress) {
+  TopicFacts facts = with_dead_letters({10});
+  add_commits(facts, 149);
+  PartitionFacts& of = partition(facts);
+  of.dead_progress = Offset{170};
+  of.dead.add(range(160, 162));
+  of.dead_count += 2;
+  EXPECT_EQ(exit_code_of(judge(facts)), 0);
+  EXPECT_EQ(codes(judge(facts), Level::kOk), Codes{"dead_letters_ahead"});
+  of.dead_progress = Offset{161};
+  EXPECT_EQ(codes(judge(facts), Level::kProblem), Codes{"dead_letters_beyond_progress"});
+}
+
+TEST(VerifyJudgementTest, ALostRowIsNoDeadLetter) {
+  TopicFacts facts = with_dead_letters({10});
+  add_commits(facts, 150);
+  EXPECT_EQ(codes(judge(facts), Level::kProblem), Codes{"rows_lost"});
+}
+
 TEST(VerifyJudgementTest, KafkaIsAskedOnlyAboutWhatItHasAndTheTableShouldHave) {
   TopicFacts facts = facts_at_150();
   add_rows(facts, 20, 110);

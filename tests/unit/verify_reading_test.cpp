@@ -51,6 +51,9 @@ class FakeReader final : public delta::TableReader {
     asked = query;
     return std::make_unique<FakeScan>(parts);
   }
+  std::unique_ptr<delta::LetterScan> scan_letters(const delta::LetterQuery& /*query*/) override {
+    return nullptr;
+  }
   delta::LogVersions log_versions() override { return versions; }
   std::vector<delta::LogEntry> log_entries(delta::VersionRange range_asked) override {
     std::vector<delta::LogEntry> entries;
@@ -83,6 +86,9 @@ class Forward final : public delta::TableReader {
   [[nodiscard]] const delta::SnapshotView& snapshot() const override { return reader_.snapshot(); }
   std::unique_ptr<delta::RowScan> scan_rows(const delta::RowQuery& query) override {
     return reader_.scan_rows(query);
+  }
+  std::unique_ptr<delta::LetterScan> scan_letters(const delta::LetterQuery& query) override {
+    return reader_.scan_letters(query);
   }
   delta::LogVersions log_versions() override { return reader_.log_versions(); }
   std::vector<delta::LogEntry> log_entries(delta::VersionRange versions) override {
@@ -135,7 +141,21 @@ TEST_F(VerifyReadingTest, RunsOfAllFilesMeetInOneSet) {
   EXPECT_TRUE(of(k_p1).repeated.empty());
 }
 
-TEST_F(VerifyReadingTest, AnOffsetInBothTablesIsRepeated) {
+TEST_F(VerifyReadingTest, TheTxnsTellHowManyWereReplayedAndHowFarDeadLettersAre) {
+  const std::string txn = ingest::partition_app_id("group", k_topic, k_p0);
+  table_.view.txns[txn + "/replayed"] = 7;
+  dead_.loaded = {};
+  dead_.view.txns[txn] = 120;
+  read();
+  ASSERT_EQ(facts_.epochs.size(), 1U);
+  EXPECT_EQ(of(k_p0).replayed, 7U);
+  EXPECT_EQ(of(k_p0).progress, Offset{100});
+  EXPECT_EQ(of(k_p0).dead_progress, Offset{120});
+  EXPECT_EQ(of(k_p1).replayed, 0U);
+  EXPECT_EQ(of(k_p1).dead_progress, std::nullopt);
+}
+
+TEST_F(VerifyReadingTest, AnOffsetInBothTablesIsNoRepetition) {
   dead_.loaded = {};
   table_.add(k_p0, range(0, 10));
   table_.add(k_p0, range(12, 20));
@@ -144,9 +164,10 @@ TEST_F(VerifyReadingTest, AnOffsetInBothTablesIsRepeated) {
   EXPECT_EQ(table_.asked.topic, "");
   EXPECT_EQ(dead_.asked.topic, "trips");
   EXPECT_EQ(of(k_p0).dead_count, 4U);
-  EXPECT_EQ(of(k_p0).repeated.size(), 2U);
-  EXPECT_EQ(of(k_p0).repeated.count(range(9, 10)), 1U);
-  EXPECT_EQ(of(k_p0).repeated.count(range(12, 13)), 1U);
+  EXPECT_TRUE(of(k_p0).repeated.empty());
+  EXPECT_EQ(of(k_p0).both.size(), 2U);
+  EXPECT_EQ(of(k_p0).both.count(range(9, 10)), 1U);
+  EXPECT_EQ(of(k_p0).both.count(range(12, 13)), 1U);
 }
 
 TEST_F(VerifyReadingTest, FilesAreComparedWithWhatTheLogStates) {

@@ -20,7 +20,7 @@ use delta_kernel::{FileMeta, KernelError, KernelResult, SnapshotRef};
 use serde_json::Value;
 use url::Url;
 
-use crate::ffi::PartitionOffset;
+use crate::ffi::{PartitionOffset, PartitionRange};
 use crate::store::StoreInner;
 
 const PARTITION: &str = "_kafka_partition";
@@ -61,10 +61,40 @@ pub(super) fn last_offsets(
 }
 
 pub(super) struct LiveFile {
+    /// As the log has it.
+    pub(super) path: String,
     pub(super) meta: FileMeta,
     pub(super) stats: Option<Value>,
     /// With one, the statistics are bounds only.
-    deletion_vector: Option<DvInfo>,
+    pub(super) deletion_vector: Option<DvInfo>,
+}
+
+impl LiveFile {
+    /// Which rows the file's deletion vector leaves; rows past the end are left.
+    pub(super) fn left(&self, store: &StoreInner, root: &Url) -> KernelResult<Vec<bool>> {
+        let Some(vector) = &self.deletion_vector else {
+            return Ok(Vec::new());
+        };
+        let left = vector.get_selection_vector(store.engine.as_ref(), root)?;
+        Ok(left.unwrap_or_default())
+    }
+
+    /// Whether the statistics allow of a row in one of the ranges.
+    pub(super) fn may_hold(&self, ranges: &[PartitionRange]) -> bool {
+        let Some(stats) = &self.stats else {
+            return true;
+        };
+        let bound = |which: &str, column: &str| stats[which][column].as_i64();
+        let outside = |column: &str, first: i64, next: i64| {
+            bound("minValues", column).is_some_and(|least| least >= next)
+                || bound("maxValues", column).is_some_and(|greatest| greatest < first)
+        };
+        ranges.iter().any(|range| {
+            let partition = i64::from(range.partition);
+            !outside(PARTITION, partition, partition + 1)
+                && !outside(OFFSET, range.first, range.next)
+        })
+    }
 }
 
 /// What the statistics of a file say about the Kafka columns of its rows.
@@ -133,7 +163,7 @@ impl Search<'_> {
             let whole: Vec<FileMeta> = whole.into_iter().map(|file| file.meta).collect();
             self.read(&whole, |_| true)?;
             for file in cut {
-                let left = self.left_in(&file)?;
+                let left = file.left(self.store, self.root)?;
                 // Rows past the end of the selection are left.
                 self.read(&[file.meta], |row| left.get(row).copied().unwrap_or(true))?;
             }
@@ -153,15 +183,6 @@ impl Search<'_> {
             let found = self.greatest.get(&partition).copied();
             file.greatest_offset >= wanted && found.is_none_or(|f| f < file.greatest_offset)
         })
-    }
-
-    /// Which rows the file's deletion vector leaves.
-    fn left_in(&self, file: &LiveFile) -> KernelResult<Vec<bool>> {
-        let Some(vector) = &file.deletion_vector else {
-            return Ok(Vec::new());
-        };
-        let left = vector.get_selection_vector(self.store.engine.as_ref(), self.root)?;
-        Ok(left.unwrap_or_default())
     }
 
     /// `keep` is asked for rows by their number, counted over all `files`.
@@ -265,6 +286,7 @@ pub(super) fn live_files(root: &Url, scanned: ScanMetadata) -> KernelResult<Vec<
             .join(paths.value(row))
             .map_err(|e| KernelError::generic(format!("data file {}: {e}", paths.value(row))))?;
         files.push(LiveFile {
+            path: paths.value(row).to_owned(),
             deletion_vector: vectors.remove(paths.value(row)),
             meta: FileMeta {
                 location,

@@ -20,15 +20,15 @@ use delta_kernel::object_store::{DynObjectStore, ObjectStoreExt};
 #[allow(deprecated)]
 use delta_kernel::parquet::arrow::async_reader::ParquetObjectReader;
 use delta_kernel::parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
-use delta_kernel::scan::state::ScanFile;
 use delta_kernel::{KernelResult, SnapshotRef};
 use futures::StreamExt;
 use tokio::sync::mpsc;
 use url::Url;
 
+use super::offsets::{live_files, LiveFile};
 use super::Table;
 use crate::errors::{guarded, ok, Fault, Result};
-use crate::ffi::{FileFacts, OffsetRun, RowPart, Status};
+use crate::ffi::{FileFacts, OffsetRun, PartitionRange, RowPart, Status};
 use crate::store::{object_path, StoreInner};
 
 const PARTITION: &str = "_kafka_partition";
@@ -61,11 +61,16 @@ struct Listed {
     bytes: i64,
     rows: Option<u64>,
     /// Which rows the deletion vector leaves; rows past its end are left.
-    left: Result<Option<Vec<bool>>>,
+    left: Result<Vec<bool>>,
 }
 
 impl Table {
-    pub fn scan_rows(&self, epochs_us: &[i64], topic: &str) -> Result<Box<RowScan>> {
+    pub fn scan_rows(
+        &self,
+        epochs_us: &[i64],
+        topic: &str,
+        within: &[PartitionRange],
+    ) -> Result<Box<RowScan>> {
         guarded("scan_rows", || {
             let snapshot = self.snapshot()?;
             let (messages, received) = mpsc::channel(MESSAGES_WAITING_MAX);
@@ -77,12 +82,17 @@ impl Table {
                 messages: messages.clone(),
             };
             self.store.spawn(read_files(reader, to_read));
-            let (store, root) = (self.store.clone(), self.root.clone());
+            let listing = Listing {
+                store: self.store.clone(),
+                root: self.root.clone(),
+                within: within.to_vec(),
+            };
             std::thread::Builder::new()
                 .name("bronze-scan".into())
                 .spawn(move || {
-                    let listed = list_files(&store, &root, &snapshot, &files)
-                        .map_err(|error| Fault::from(error).while_doing(&root));
+                    let listed = listing
+                        .send_files(&snapshot, &files)
+                        .map_err(|error| Fault::from(error).while_doing(&listing.root));
                     let _ = messages.blocking_send(Message::Listed(listed));
                 })
                 .map_err(|e| Fault::contract(format!("cannot start a thread: {e}")))?;
@@ -131,44 +141,48 @@ impl RowScan {
     }
 }
 
-/// Returns how many there are.
-fn list_files(
-    store: &StoreInner,
-    root: &Url,
-    snapshot: &SnapshotRef,
-    files: &mpsc::Sender<Listed>,
-) -> KernelResult<u64> {
-    let mut count = 0;
-    let scan = snapshot.clone().scan_builder().build()?;
-    for scanned in scan.scan_metadata(store.engine.as_ref())? {
-        let found = scanned?.visit_scan_files(Vec::new(), |list: &mut Vec<ScanFile>, file| {
-            list.push(file);
-        })?;
-        for file in found {
-            count += 1;
-            if files.blocking_send(listed(store, root, file)).is_err() {
-                return Ok(count);
-            }
-        }
-    }
-    Ok(count)
+/// Finds the files that are to be read.
+struct Listing {
+    store: Arc<StoreInner>,
+    root: Url,
+    /// Empty = all.
+    within: Vec<PartitionRange>,
 }
 
-fn listed(store: &StoreInner, root: &Url, file: ScanFile) -> Listed {
-    let left = file
-        .dv_info
-        .get_selection_vector(store.engine.as_ref(), root)
-        .map_err(Fault::from);
-    let location = root
-        .join(&file.path)
-        .map_err(|e| Fault::new(Status::Corrupt, e.to_string()))
-        .and_then(|url| object_path(&url));
-    Listed {
-        path: file.path,
-        location,
-        bytes: file.size,
-        rows: file.stats.map(|stats| stats.num_records),
-        left,
+impl Listing {
+    /// Returns how many there are.
+    fn send_files(
+        &self,
+        snapshot: &SnapshotRef,
+        files: &mpsc::Sender<Listed>,
+    ) -> KernelResult<u64> {
+        let mut count = 0;
+        let scan = snapshot.clone().scan_builder().build()?;
+        for scanned in scan.scan_metadata(self.store.engine.as_ref())? {
+            for file in live_files(&self.root, scanned?)? {
+                if !self.within.is_empty() && !file.may_hold(&self.within) {
+                    continue;
+                }
+                count += 1;
+                if files.blocking_send(self.listed(file)).is_err() {
+                    return Ok(count);
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    fn listed(&self, file: LiveFile) -> Listed {
+        Listed {
+            left: file.left(&self.store, &self.root).map_err(Fault::from),
+            location: object_path(&file.meta.location),
+            bytes: file.meta.size as i64,
+            rows: file
+                .stats
+                .as_ref()
+                .and_then(|stats| stats["numRecords"].as_u64()),
+            path: file.path,
+        }
     }
 }
 
@@ -262,11 +276,7 @@ impl FileReader {
                 }
             }
             let columns = Columns::of(&batch, &self.epochs_us, &self.topic)?;
-            let keep = |row: usize| {
-                let left = left.as_ref();
-                left.and_then(|left| left.get(first_row + row).copied())
-                    .unwrap_or(true)
-            };
+            let keep = |row: usize| left.get(first_row + row).copied().unwrap_or(true);
             runs = columns.runs(batch.num_rows(), keep, facts);
             first_row += batch.num_rows();
         }

@@ -111,7 +111,7 @@ class Table:
         return {
             int(app_id.removeprefix(prefix)): version
             for app_id, version in self.txns().items()
-            if app_id.startswith(prefix)
+            if app_id.startswith(prefix) and app_id.removeprefix(prefix).isdecimal()
         }
 
     def live_files(self) -> dict[str, dict]:

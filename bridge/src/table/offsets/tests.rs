@@ -173,6 +173,7 @@ fn what_may_wait_is_bounded() {
         .unwrap();
     for _ in 0..2 * PENDING_MAX {
         let file = LiveFile {
+            path: "f".into(),
             meta: meta.clone(),
             stats: serde_json::from_str(
                 r#"{"numRecords":14,"minValues":{"_kafka_partition":0},"maxValues":{"_kafka_partition":1,"_kafka_offset":8},"nullCount":{"_kafka_partition":0}}"#,

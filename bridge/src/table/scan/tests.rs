@@ -12,7 +12,7 @@ struct Found {
 }
 
 fn scan(table: &Table, epochs_us: &[i64]) -> Found {
-    let mut scan = table.scan_rows(epochs_us, "").unwrap();
+    let mut scan = table.scan_rows(epochs_us, "", &[]).unwrap();
     let mut found = Found::default();
     loop {
         let part = scan.advance().unwrap();
@@ -172,7 +172,7 @@ fn a_scan_that_is_dropped_early_does_no_harm() {
     for file in 0..40 {
         add_file(&table, &[(0, file, 1)]);
     }
-    let mut begun = table.scan_rows(&[], "").unwrap();
+    let mut begun = table.scan_rows(&[], "", &[]).unwrap();
     expect(begun.advance().unwrap().outcome, Status::Ok);
     drop(begun);
     assert_eq!(scan(&table, &[]).files.len(), 40);
@@ -198,4 +198,35 @@ fn rows_that_a_deletion_vector_removes_are_not_told() {
             (0, 0, 119, 129)
         ]
     );
+}
+
+#[test]
+fn files_that_statistics_put_outside_the_ranges_are_passed_over() {
+    let (_directory, store) = local();
+    let table = created(&store, "bronze_a");
+    add_file(&table, &[(0, 0, 10)]);
+    add_file(&table, &[(0, 10, 10)]);
+    add_file(&table, &[(1, 10, 10), (4, 90, 10)]);
+    let files = |within: &[PartitionRange]| {
+        let mut scan = table.scan_rows(&[], "", within).unwrap();
+        let mut files = 0;
+        loop {
+            let part = scan.advance().unwrap();
+            expect(part.outcome, Status::Ok);
+            files += part.files.len();
+            if part.done {
+                return files;
+            }
+        }
+    };
+    let range = |partition, first, next| PartitionRange {
+        partition,
+        first,
+        next,
+    };
+    assert_eq!(files(&[]), 3);
+    assert_eq!(files(&[range(0, 10, 11)]), 1);
+    assert_eq!(files(&[range(0, 9, 11)]), 2);
+    assert_eq!(files(&[range(2, 0, 50)]), 1);
+    assert_eq!(files(&[range(2, 200, 250), range(5, 0, 100)]), 0);
 }

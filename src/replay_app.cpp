@@ -1,0 +1,65 @@
+#include "replay_app.h"
+
+#include <unistd.h>
+
+#include <ostream>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "app.h"
+#include "commands/replay_output.h"
+#include "commands/verify_progress.h"
+#include "delta/delta_store.h"
+#include "kafka/cluster_inspector.h"
+
+namespace bronze {
+
+struct ReplayApp::Parts {
+  const config::Config& config;
+  const commands::ReplaySettings settings;
+  const ReplayFormat format;
+  const Clock& clock;
+  delta::DeltaStore store;
+};
+
+ReplayApp::ReplayApp(const config::Config& config, commands::ReplaySettings settings,
+                     ReplayFormat format, const Clock& clock)
+    : parts_(new Parts{config, std::move(settings), format, clock,
+                       delta::DeltaStore(store_settings(config))}) {}
+
+ReplayApp::~ReplayApp() = default;
+
+int ReplayApp::run(std::ostream& out, std::ostream& err) {
+  Parts& parts = *parts_;
+  const bool is_terminal = isatty(STDERR_FILENO) == 1;
+  commands::VerifyProgress progress(err,
+                                    is_terminal ? commands::VerifyProgress::Where::kTerminal
+                                                : commands::VerifyProgress::Where::kFile,
+                                    parts.clock);
+  const commands::ReplayAccess access{
+      .reader = [&parts](const std::string& directory) { return parts.store.reader(directory); },
+      .table = [&parts](const std::string& directory) { return parts.store.table(directory); },
+      .look =
+          [&parts](const kafka::LookRequest& request) {
+            return kafka::ClusterInspector(source_settings(parts.config)).look(request);
+          },
+      .validation =
+          [](const std::string& /*topic*/) {
+            return std::make_unique<commands::DecodeValidation>();
+          },
+      .clock = parts.clock,
+      .sleep = [](Duration time) { std::this_thread::sleep_for(time); }};
+  const auto report = commands::replay(parts.config, parts.settings, access,
+                                       [&](const std::string& what) { progress.tell(what); });
+  progress.clear();
+  if (parts.format == ReplayFormat::kJson) {
+    commands::print_json(report, out);
+  } else {
+    commands::print_text(report, out);
+  }
+  out.flush();
+  return commands::exit_code(report);
+}
+
+}  // namespace bronze
