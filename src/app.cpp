@@ -1,7 +1,6 @@
 #include "app.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <string>
@@ -15,7 +14,7 @@
 #include "ingest/worker_pool.h"
 #include "observe/health.h"
 #include "observe/http_server.h"
-#include "schema/validators.h"
+#include "value_checks.h"
 #include "version.h"
 
 namespace bronze {
@@ -96,40 +95,11 @@ ingest::IngestSettings ingest_settings(const config::Config& config, ingest::Run
           .store_name = config.store.base_uri};
 }
 
-schema::Settings schema_settings(const config::Config& config) {
-  return {.folder = config.dead_letters.schema_dir, .formats = config.schema_formats};
-}
-
 ingest::DeadLetterPolicy dead_letter_policy(const config::DeadLetterConfig& config) {
   using ingest::DeadLetterPolicy;
   if (config.table == config::DeadLetterConfig::Table::kOff) return DeadLetterPolicy::kNever;
   return config.validation == config::Validation::kUtf8 ? DeadLetterPolicy::kWhenAny
                                                         : DeadLetterPolicy::kAlways;
-}
-
-/// How the values of a topic are looked at.
-struct ValueChecks {
-  decode::DecoderSettings decoder;
-  /// nullptr = the topic has no schema.
-  std::unique_ptr<decode::Validator> validator;
-};
-
-std::variant<ValueChecks, ingest::TopicRefused> value_checks(const config::Config& config,
-                                                             const std::string& topic) {
-  ValueChecks checks;
-  const config::Validation validation = config.dead_letters.validation;
-  if (validation != config::Validation::kUtf8) checks.decoder.form = decode::TextForm::kJson;
-  if (validation != config::Validation::kSchema) return checks;
-  auto made = schema::make_validator(topic, schema_settings(config));
-  if (const auto* faults = std::get_if<std::vector<schema::SchemaFault>>(&made)) {
-    return ingest::TopicRefused{"its schema cannot be used: " + faults->front().text()};
-  }
-  checks.validator = std::get<std::unique_ptr<decode::Validator>>(std::move(made));
-  if (!checks.validator) {
-    spdlog::info("{}: {} has no schema of this topic: its values must only be JSON", topic,
-                 config.dead_letters.schema_dir);
-  }
-  return checks;
 }
 
 ingest::LaneSettings lane_settings(const config::Config& config, const std::string& topic,
@@ -165,7 +135,7 @@ ingest::LaneFactory lane_factory(const config::Config& config, ingest::RunMode m
              const std::string& topic, std::size_t lane) mutable -> Made {
     if (const auto why_not = tables.claim(topic)) return ingest::TopicRefused{*why_not};
     auto made = value_checks(config, topic);
-    if (auto* refused = std::get_if<ingest::TopicRefused>(&made)) return std::move(*refused);
+    if (auto* fault = std::get_if<std::string>(&made)) return ingest::TopicRefused{*fault};
     auto& checks = std::get<ValueChecks>(made);
     auto settings = lane_settings(config, topic, lane, mode);
     settings.decoder = checks.decoder;
@@ -175,7 +145,7 @@ ingest::LaneFactory lane_factory(const config::Config& config, ingest::RunMode m
                           .executor = parts.executor,
                           .clock = parts.clock,
                           .watch = parts.watch,
-                          .table = store.table("bronze_" + topic),
+                          .table = store.table(config::table_directory(topic)),
                           .dead_letters = store.table(config::dead_letter_directory(topic)),
                           .validator = std::move(checks.validator)});
   };
@@ -239,9 +209,8 @@ std::vector<config::ConfigError> refused_settings(const config::Config& config) 
   for (const auto& [name, reason] : kafka::refused_properties(source_settings(config))) {
     errors.push_back({"KAFKA_PROPERTIES", fmt::format("librdkafka refuses {}: {}", name, reason)});
   }
-  if (config.dead_letters.validation != config::Validation::kSchema) return errors;
-  for (const auto& fault : schema::schema_faults(config.kafka.topics, schema_settings(config))) {
-    errors.push_back({"DLQ_SCHEMA_DIR", fault.text()});
+  for (const std::string& fault : schema_faults(config)) {
+    errors.push_back({"DLQ_SCHEMA_DIR", fault});
   }
   return errors;
 }

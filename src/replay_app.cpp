@@ -3,17 +3,31 @@
 #include <unistd.h>
 
 #include <ostream>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
+#include <variant>
 
 #include "app.h"
 #include "commands/replay_output.h"
 #include "commands/verify_progress.h"
 #include "delta/delta_store.h"
 #include "kafka/cluster_inspector.h"
+#include "value_checks.h"
 
 namespace bronze {
+namespace {
+
+std::unique_ptr<decode::Decoder> decoder_of(const config::Config& config,
+                                            const std::string& topic) {
+  auto made = value_checks(config, topic);
+  if (const auto* fault = std::get_if<std::string>(&made)) throw std::runtime_error(*fault);
+  auto& checks = std::get<ValueChecks>(made);
+  return std::make_unique<decode::Decoder>(checks.decoder, std::move(checks.validator));
+}
+
+}  // namespace
 
 struct ReplayApp::Parts {
   const config::Config& config;
@@ -44,10 +58,7 @@ int ReplayApp::run(std::ostream& out, std::ostream& err) {
           [&parts](const kafka::LookRequest& request) {
             return kafka::ClusterInspector(source_settings(parts.config)).look(request);
           },
-      .validation =
-          [](const std::string& /*topic*/) {
-            return std::make_unique<commands::DecodeValidation>();
-          },
+      .decoder = [&parts](const std::string& topic) { return decoder_of(parts.config, topic); },
       .clock = parts.clock,
       .sleep = [](Duration time) { std::this_thread::sleep_for(time); }};
   const auto report = commands::replay(parts.config, parts.settings, access,

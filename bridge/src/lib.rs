@@ -219,14 +219,6 @@ pub mod ffi {
         files: Vec<FileFacts>,
     }
 
-    /// The offsets `[first, next)` of one Kafka partition.
-    #[derive(Debug, Clone, Copy)]
-    struct PartitionRange {
-        partition: i32,
-        first: i64,
-        next: i64,
-    }
-
     /// Which rows of a dead-letter table are wanted. Ranges are half-open.
     #[derive(Debug, Clone)]
     struct LetterQuery {

@@ -283,7 +283,7 @@ Finding judge_table(const TopicFacts& facts, const TableReport& report) {
 TableReport describe_table(const TopicFacts& facts) {
   using Registry = TableReport::Registry;
   TableReport report;
-  report.directory = table_directory(facts.kafka.topic);
+  report.directory = config::table_directory(facts.kafka.topic);
   if (facts.table_is_absent()) {
     report.state = TableReport::State::kAbsent;
     report.registry = Registry::kAbsent;
@@ -507,7 +507,7 @@ void add_up_lag(TopicReport& report) {
 /// The table's totals say how many dead letters wait; that they cannot be told is not a finding.
 void take_dead_letters(const TopicFacts& facts, TopicReport& report) {
   DeadLetterReport& dead = report.dead_letters;
-  dead.directory = dead_letter_directory(report.topic);
+  dead.directory = config::dead_letter_directory(report.topic);
   if (!facts.table.dead_letters) return;
   const auto& totals = *facts.table.dead_letters;
   if (totals.outcome.status == StoreStatus::kMissing) dead.state = TableReport::State::kAbsent;

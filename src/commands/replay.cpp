@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-#include "commands/table_names.h"
+#include "config/topic_tables.h"
 #include "commands/topic_match.h"
 #include "commands/verify.h"
 #include "config/rfc3339.h"
@@ -159,25 +159,25 @@ ReplayReport replay(const config::Config& config, const ReplaySettings& settings
   const auto add = [&](const std::string& topic) {
     ReplayedTopic replayed;
     try {
-      const auto dead_letters = access.reader(dead_letter_directory(topic));
-      const auto rows = access.reader(table_directory(topic));
-      const auto table = access.table(table_directory(topic));
-      const auto validation = access.validation(topic);
+      const auto dead_letters = access.reader(config::dead_letter_directory(topic));
+      const auto rows = access.reader(config::table_directory(topic));
+      const auto table = access.table(config::table_directory(topic));
+      const auto decoder = access.decoder(topic);
       delta::LetterQuery query = settings.query;
       query.topic = topic;
       replayed = TopicReplay(of_topic,
                              {.dead_letters = *dead_letters,
                               .rows = *rows,
                               .table = *table,
-                              .validation = *validation,
+                              .decoder = *decoder,
                               .clock = access.clock,
                               .sleep = access.sleep},
                              std::move(query), tell)
                      .run();
     } catch (const std::exception& error) {
       replayed.topic = topic;
-      replayed.table = table_directory(topic);
-      replayed.dead_letter_table = dead_letter_directory(topic);
+      replayed.table = config::table_directory(topic);
+      replayed.dead_letter_table = config::dead_letter_directory(topic);
       replayed.status = ReplayStatus::kFailed;
       replayed.message = error.what();
     }

@@ -9,9 +9,9 @@
 
 #include "commands/replay_report.h"
 #include "commands/replay_topic.h"
-#include "commands/replay_validation.h"
 #include "config/config.h"
 #include "delta/letter_scan.h"
+#include "decode/decoder.h"
 #include "delta/table_reader.h"
 #include "delta/table_sink.h"
 #include "kafka/cluster_look.h"
@@ -51,7 +51,8 @@ struct ReplayAccess {
   std::function<std::unique_ptr<delta::TableSink>(const std::string& directory)> table;
   /// Called only for regular expressions.
   std::function<kafka::ClusterLook(const kafka::LookRequest&)> look;
-  std::function<std::unique_ptr<Validation>(const std::string& topic)> validation;
+  /// Throws when the topic's schema cannot be used.
+  std::function<std::unique_ptr<decode::Decoder>(const std::string& topic)> decoder;
   const Clock& clock;
   std::function<void(Duration)> sleep;
 };

@@ -8,7 +8,7 @@
 #include <variant>
 
 #include "base/kill_point.h"
-#include "commands/table_names.h"
+#include "config/topic_tables.h"
 #include "ingest/app_id.h"
 #include "ingest/resolve.h"
 
@@ -28,8 +28,8 @@ TopicReplay::TopicReplay(TopicReplaySettings settings, TopicReplayParts parts,
       tell_(tell),
       backoff_(static_cast<std::uint32_t>(std::hash<std::string>{}(query_.topic))) {
   report_.topic = query_.topic;
-  report_.table = table_directory(query_.topic);
-  report_.dead_letter_table = dead_letter_directory(query_.topic);
+  report_.table = config::table_directory(query_.topic);
+  report_.dead_letter_table = config::dead_letter_directory(query_.topic);
 }
 
 ReplayedTopic TopicReplay::run() {
@@ -194,7 +194,7 @@ TopicReplay::Next TopicReplay::take(const delta::DeadLetter& letter) {
                       .offset = letter.offset,
                       .timestamp_ms = std::nullopt,
                       .value = *value};
-  const auto validity = parts_.validation.judge(record, 0);
+  const auto validity = judge(parts_.decoder, record, 0);
   if (const auto* later = std::get_if<NotToldYet>(&validity)) return try_later(later->message);
   if (const auto* error = std::get_if<decode::RecordError>(&validity)) {
     return count({Fate::kStillBad, error->type}, error->message);

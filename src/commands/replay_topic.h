@@ -33,7 +33,7 @@ struct TopicReplayParts {
   /// The main table, to look at and to write to.
   delta::TableReader& rows;
   delta::TableSink& table;
-  Validation& validation;
+  decode::Decoder& decoder;
   const Clock& clock;
   const std::function<void(Duration)>& sleep;
 };

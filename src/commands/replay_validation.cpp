@@ -4,10 +4,14 @@
 
 namespace bronze::commands {
 
-Validity DecodeValidation::judge(const Record& record, UnixMicros ingested_at) {
-  auto decoded = decode::decode(record, ingested_at);
-  if (auto* error = std::get_if<decode::RecordError>(&decoded)) return std::move(*error);
-  return std::get<batch::Row>(decoded);
+Validity judge(decode::Decoder& decoder, const Record& record, UnixMicros ingested_at) {
+  for (;;) {
+    auto decoded = decoder.decode(record, ingested_at, {});
+    if (auto* error = std::get_if<decode::RecordError>(&decoded)) return std::move(*error);
+    if (const auto* row = std::get_if<batch::Row>(&decoded)) return *row;
+    const auto fetched = decoder.validator()->fetch(std::get<decode::NeedsSchema>(decoded).id);
+    if (fetched.status == decode::FetchStatus::kUnavailable) return NotToldYet{fetched.message};
+  }
 }
 
 }  // namespace bronze::commands

@@ -17,19 +17,10 @@ struct NotToldYet {
 
 using Validity = std::variant<batch::Row, decode::RecordError, NotToldYet>;
 
-/// What the present settings and schemas say of records of one topic: what the service would do
-/// with them if they came now. One caller.
-class Validation {
- public:
-  virtual ~Validation() = default;
-  /// May block. The views of the row are valid until the next call, and as long as the record's.
-  [[nodiscard]] virtual Validity judge(const Record& record, UnixMicros ingested_at) = 0;
-};
-
-/// The tiers of decode::decode.
-class DecodeValidation final : public Validation {
- public:
-  [[nodiscard]] Validity judge(const Record& record, UnixMicros ingested_at) override;
-};
+/// What the present settings and schemas say of a record: what the service would do with it if it
+/// came now. May block while a schema is fetched. The views of the row are valid until the next
+/// call, and as long as the record's.
+[[nodiscard]] Validity judge(decode::Decoder& decoder, const Record& record,
+                             UnixMicros ingested_at);
 
 }  // namespace bronze::commands

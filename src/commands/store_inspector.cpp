@@ -102,7 +102,7 @@ delta::StoreOutcome StoreInspector::probe() const {
 TableLook StoreInspector::table_of(const std::string& topic) const {
   TableLook look;
   try {
-    const auto table = access_.table(table_directory(topic));
+    const auto table = access_.table(config::table_directory(topic));
     look.loaded = table->load();
     if (!look.loaded->ok()) return look;
     look.view = table->snapshot();
@@ -136,7 +136,7 @@ TableLook StoreInspector::table_of(const std::string& topic) const {
 std::optional<delta::TableTotals> StoreInspector::dead_letters_of(const std::string& topic) const {
   if (!access_.totals) return std::nullopt;
   try {
-    return access_.totals(dead_letter_directory(topic));
+    return access_.totals(config::dead_letter_directory(topic));
   } catch (const std::exception& error) {
     return delta::TableTotals{.outcome = failed(error)};
   }

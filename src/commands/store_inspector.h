@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "commands/table_names.h"
+#include "config/topic_tables.h"
 #include "delta/table_sink.h"
 #include "delta/table_totals.h"
 

@@ -7,10 +7,9 @@
 #include <string_view>
 #include <utility>
 
-#include "commands/table_names.h"
+#include "config/topic_tables.h"
 #include "commands/topic_match.h"
 #include "commands/verify_judgement.h"
-#include "config/topic_tables.h"
 
 namespace bronze::commands {
 namespace {
@@ -62,7 +61,7 @@ class Verification {
     TopicFacts facts;
     facts.topic = topic;
     facts.group = config_.kafka.consumer_group;
-    facts.table.directory = table_directory(topic);
+    facts.table.directory = config::table_directory(topic);
     facts.dead_letters.directory = config::dead_letter_directory(topic);
     facts.dead_letters.loaded.status = delta::StoreStatus::kMissing;
     try {

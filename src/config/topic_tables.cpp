@@ -19,6 +19,8 @@ std::size_t topic_bytes_max(const StoreConfig& store) {
   return store.base_uri.starts_with("file://") ? k_local_topic_bytes_max : k_topic_bytes_max;
 }
 
+std::string table_directory(const std::string& topic) { return "bronze_" + topic; }
+
 std::string dead_letter_directory(const std::string& topic) {
   std::string directory = "dlq_bronze_" + topic;
   std::ranges::replace(directory, '-', '_');

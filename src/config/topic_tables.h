@@ -12,6 +12,9 @@ namespace bronze::config {
 /// How long a topic's name may be for its tables to have a place in the store.
 [[nodiscard]] std::size_t topic_bytes_max(const StoreConfig& store);
 
+/// `bronze_{topic}`
+[[nodiscard]] std::string table_directory(const std::string& topic);
+
 /// `dlq_bronze_{topic}`, hyphens become underscores.
 [[nodiscard]] std::string dead_letter_directory(const std::string& topic);
 
