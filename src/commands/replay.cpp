@@ -10,11 +10,11 @@
 #include <system_error>
 #include <utility>
 
-#include "config/topic_tables.h"
 #include "commands/topic_match.h"
 #include "commands/verify.h"
 #include "config/rfc3339.h"
 #include "config/topic_pattern.h"
+#include "config/topic_tables.h"
 
 namespace bronze::commands {
 namespace {

@@ -7,9 +7,9 @@
 #include <string_view>
 #include <utility>
 
-#include "config/topic_tables.h"
 #include "commands/topic_match.h"
 #include "commands/verify_judgement.h"
+#include "config/topic_tables.h"
 
 namespace bronze::commands {
 namespace {

@@ -151,20 +151,20 @@ class RowReader final : public FakeReader {
   fakes::StoredTable seen_;
 };
 
-class FakeValidation final : public Validation {
+class FakeValidator final : public decode::Validator {
  public:
-  Validity judge(const Record& record, UnixMicros ingested_at) override {
-    before();
-    if (record.value && record.value->find("bad") != std::string_view::npos) {
-      return decode::RecordError{"SCHEMA_VALIDATION_ERROR", "no good"};
-    }
-    return batch::Row{.raw_value = record.value,
-                      .partition = record.partition,
-                      .offset = record.offset,
-                      .kafka_timestamp = std::nullopt,
-                      .ingested_at = ingested_at};
+  explicit FakeValidator(const std::function<void()>& before) : before_(before) {}
+  decode::Verdict check(std::string_view value) override {
+    before_();
+    if (value.find("bad") == std::string_view::npos) return decode::Accepted{};
+    return decode::RecordError{decode::k_schema_validation_error, "no good"};
   }
-  std::function<void()> before = [] {};
+  decode::FetchOutcome fetch(std::int32_t /*id*/) override {
+    return {decode::FetchStatus::kFetched, ""};
+  }
+
+ private:
+  const std::function<void()>& before_;
 };
 
 class ReplayTest : public ::testing::Test {
@@ -193,7 +193,7 @@ class ReplayTest : public ::testing::Test {
                        {.dead_letters = dead_,
                         .rows = rows,
                         .table = table,
-                        .validation = validation_,
+                        .decoder = decoder_,
                         .clock = clock_,
                         .sleep = sleep_},
                        query, tell_)
@@ -213,9 +213,10 @@ class ReplayTest : public ::testing::Test {
 
   std::map<std::string, fakes::StoredTable> store_;
   fakes::StoreHooks hooks_;
+  std::function<void()> before_check_ = [] {};
+  decode::Decoder decoder_{{}, std::make_unique<FakeValidator>(before_check_)};
   LetterReader dead_;
   delta::StoreOutcome broken_file_;
-  FakeValidation validation_;
   fakes::FakeClock clock_;
   ReplayBatch::Limits limits_{.held_bytes = 1'000'000, .age = std::chrono::seconds(60)};
   const std::function<void(Duration)> sleep_ = [this](Duration time) { clock_.advance(time); };
@@ -346,7 +347,7 @@ TEST_F(ReplayTest, LostAnswersDoubleNothing) {
 
 TEST_F(ReplayTest, TwoReplaysAtOnceDoubleNothing) {
   dead_.letters = {letter(k_p0, 4), letter(k_p0, 5)};
-  validation_.before = [this, first = true]() mutable {
+  before_check_ = [this, first = true]() mutable {
     if (std::exchange(first, false)) {
       EXPECT_EQ(replay().letters(Fate::kReplayed), 2U);
     }
@@ -359,7 +360,7 @@ TEST_F(ReplayTest, TwoReplaysAtOnceDoubleNothing) {
 
 TEST_F(ReplayTest, CommitsOfTheServiceAreNoObstacle) {
   dead_.letters = {letter(k_p0, 4)};
-  validation_.before = [this] {
+  before_check_ = [this] {
     store_["bronze_trips"].commits.push_back(
         {.txns = {{txn_of(k_p0), 120}}, .token = "t", .rows = {}});
   };
@@ -370,7 +371,7 @@ TEST_F(ReplayTest, CommitsOfTheServiceAreNoObstacle) {
 TEST_F(ReplayTest, ATopicThatWasCreatedAgainMeanwhileGetsNoLetterOfTheOlderOne) {
   dead_.letters = {letter(k_p0, 4)};
   const TopicIdentity other{"topic-uuid-BBBBBBBBBBB", 4712};
-  validation_.before = [&, first = true]() mutable {
+  before_check_ = [&, first = true]() mutable {
     if (!std::exchange(first, false)) return;
     store_["bronze_trips"].commits.push_back(
         {.txns = {{k_registry, other.number},

@@ -184,7 +184,8 @@ fn checked_by_crc(builder: AmazonS3Builder) -> AmazonS3Builder {
 
 fn open_gcs(base: Url, options: &StoreOptions) -> Result<Backend> {
     let builder = GoogleCloudStorageBuilder::new().with_url(base.as_str());
-    let (data, parts, commits) = open_cloud!(builder, GoogleConfigKey, options, std::convert::identity);
+    let (data, parts, commits) =
+        open_cloud!(builder, GoogleConfigKey, options, std::convert::identity);
     Ok(Backend {
         data,
         parts: Some(parts),
@@ -195,7 +196,8 @@ fn open_gcs(base: Url, options: &StoreOptions) -> Result<Backend> {
 
 fn open_azure(base: Url, options: &StoreOptions) -> Result<Backend> {
     let builder = MicrosoftAzureBuilder::new().with_url(base.as_str());
-    let (data, parts, commits) = open_cloud!(builder, AzureConfigKey, options, std::convert::identity);
+    let (data, parts, commits) =
+        open_cloud!(builder, AzureConfigKey, options, std::convert::identity);
     Ok(Backend {
         data,
         parts: Some(parts),
