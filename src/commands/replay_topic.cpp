@@ -39,7 +39,7 @@ ReplayedTopic TopicReplay::run() {
     rows_read_ = 0;
     next = pass();
     batch_.reset();
-    if (next == Next::kTryLater) parts_.sleep(backoff_.next());
+    if (next == Next::kTryLater || next == Next::kStartOver) parts_.sleep(backoff_.next());
     if (next == Next::kGoOn) next = Next::kEnd;
   }
   return std::move(report_);

@@ -165,6 +165,8 @@ class Lane {
     std::optional<SteadyTime> suspect_since;
     /// What Kafka was last told.
     Offset kafka_offset;
+    /// The record that kFetchingSchema waits with. Behind `position` when Kafka no longer has that.
+    Offset read_on_at;
   };
 
   enum class TableState { kOpening, kWaitingToRetry, kOpen, kUnusable };
@@ -172,7 +174,7 @@ class Lane {
   void take_odd(const Record& record, PartitionState& state, const decode::Decoded& decoded,
                 UnixMicros ingested_at);
   void take_decided(const Record& record, PartitionState& state, UnixMicros ingested_at);
-  void await_schema(Partition partition, PartitionState& state, std::int32_t schema);
+  void await_schema(const Record& record, PartitionState& state, std::int32_t schema);
   void take_schema(const SchemaFetched& fetched);
   void cannot_be_written(const Record& record, const decode::RecordError& error,
                          const char* consequence);

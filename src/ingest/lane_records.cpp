@@ -30,7 +30,7 @@ void Lane::on_record(const Record& record, UnixMicros ingested_at) {
 void Lane::take_odd(const Record& record, PartitionState& state, const decode::Decoded& decoded,
                     UnixMicros ingested_at) {
   if (const auto* needed = std::get_if<decode::NeedsSchema>(&decoded)) {
-    return await_schema(record.partition, state, needed->id);
+    return await_schema(record, state, needed->id);
   }
   const auto& error = std::get<decode::RecordError>(decoded);
   if (settings_.writer.dead_letters == DeadLetterPolicy::kNever) {
@@ -70,10 +70,11 @@ void Lane::cannot_be_written(const Record& record, const decode::RecordError& er
                                      record.offset.value, error.type, error.message, consequence));
 }
 
-void Lane::await_schema(Partition partition, PartitionState& state, std::int32_t schema) {
-  parts_.source.stop({named(partition)});
+void Lane::await_schema(const Record& record, PartitionState& state, std::int32_t schema) {
+  state.read_on_at = record.offset;
+  parts_.source.stop({named(record.partition)});
   state.phase = Phase::kFetchingSchema;
-  schemas_.wait_for(schema, partition);
+  schemas_.wait_for(schema, record.partition);
 }
 
 void Lane::take_schema(const SchemaFetched& fetched) {
@@ -82,7 +83,7 @@ void Lane::take_schema(const SchemaFetched& fetched) {
     const auto found = partitions_.find(partition);
     if (found == partitions_.end() || found->second.phase != Phase::kFetchingSchema) continue;
     found->second.phase = Phase::kReading;
-    positions.push_back({named(partition), found->second.position});
+    positions.push_back({named(partition), found->second.read_on_at});
   }
   start(positions);
 }

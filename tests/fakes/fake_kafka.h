@@ -130,6 +130,8 @@ class FakeSource final : public kafka::MessageSource {
   }
   bool subscribed = false;
   std::vector<std::string> subscription;
+  /// In order, all that it was told to read.
+  std::vector<kafka::StartPosition> started;
 
   [[nodiscard]] kafka::Event poll(std::chrono::milliseconds /*max_wait*/) override {
     hooks_.step();
@@ -151,6 +153,7 @@ class FakeSource final : public kafka::MessageSource {
     hooks_.step();
     for (const auto& position : positions) {
       reading_[position.partition] = {position.offset.value, false};
+      started.push_back(position);
     }
   }
   void stop(const std::vector<TopicPartition>& partitions) override {

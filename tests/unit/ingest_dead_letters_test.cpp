@@ -47,6 +47,7 @@ class IngestDeadLetters : public testing::Test {
                                 .file_age_max = 30min,
                                 .dead_letters = policy},
                      .start = StartEarliest{},
+                     .policies = policies_,
                      .table_spec = {},
                      .dead_letter_spec = {.schema_json = batch::dead_letter_schema(),
                                           .partition_columns = {},
@@ -122,6 +123,7 @@ class IngestDeadLetters : public testing::Test {
   using Offsets = std::vector<std::int64_t>;
 
   batch::FlushPolicy flush_{.interval = 1s};
+  Policies policies_;
   fakes::StoreHooks hooks_;
   bool alive_ = true;
   fakes::FakeClock clock_;
@@ -338,6 +340,23 @@ TEST_F(IngestDeadLetters, APartitionWaitsForASchema) {
   EXPECT_EQ(std::set<std::int64_t>(all.begin(), all.end()).size(), 20U);
   EXPECT_EQ(all.size(), 20U);
   EXPECT_EQ(report().trouble, "");
+}
+
+TEST_F(IngestDeadLetters, BehindAGapReadingGoesOnWithTheRecordThatWaitedForItsSchema) {
+  policies_.data_loss = OnDataLoss::kSkip;
+  produce(std::vector<Kind>(3, Kind::kValue));
+  build(DeadLetterPolicy::kAlways, decode::TextForm::kJson);
+  pass(5s);
+  ASSERT_EQ(progress("t"), 3);
+  produce(std::vector<Kind>(20, Kind::kValue));
+  cluster_.delete_records("t", k_p0, 10);
+  source_.started.clear();
+  build(DeadLetterPolicy::kAlways, decode::TextForm::kJson,
+        std::make_unique<fakes::FakeValidator>(0, [] { return true; }));
+  pass(10s);
+  EXPECT_EQ(progress("t"), 23);
+  EXPECT_GT(source_.started.size(), 1U) << "a schema had to be waited for";
+  for (const auto& start : source_.started) EXPECT_GE(start.offset.value, 10);
 }
 
 }  // namespace

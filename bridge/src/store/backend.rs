@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use delta_kernel::object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, Checksum};
+use delta_kernel::object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use delta_kernel::object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use delta_kernel::object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use delta_kernel::object_store::local::LocalFileSystem;
@@ -124,10 +124,9 @@ fn without_retries() -> RetryConfig {
     }
 }
 
-/// The three cloud builders have the same methods but share no trait. `for_data` is applied to the
-/// one of everything but commits.
+/// The three cloud builders have the same methods but share no trait.
 macro_rules! open_cloud {
-    ($builder:expr, $key:ty, $options:expr, $for_data:expr) => {{
+    ($builder:expr, $key:ty, $options:expr) => {{
         let options: &StoreOptions = $options;
         let pairs = options
             .options
@@ -139,8 +138,7 @@ macro_rules! open_cloud {
             for (key, value) in &pairs {
                 builder = builder.with_config(*key, *value);
             }
-            let data = $for_data(builder.clone()).with_retry(with_retries());
-            let data = Arc::new(data.build()?);
+            let data = Arc::new(builder.clone().with_retry(with_retries()).build()?);
             let commits = builder
                 .with_retry(without_retries())
                 .with_http_connector(TracedConnector)
@@ -165,7 +163,7 @@ fn open_s3(mut base: Url, options: &StoreOptions) -> Result<Backend> {
     }
     let bucket = base.host_str().unwrap_or_default();
     let builder = AmazonS3Builder::new().with_bucket_name(bucket);
-    let (data, parts, commits) = open_cloud!(builder, AmazonS3ConfigKey, options, checked_by_crc);
+    let (data, parts, commits) = open_cloud!(builder, AmazonS3ConfigKey, options);
     Ok(Backend {
         data,
         parts: Some(parts),
@@ -174,18 +172,9 @@ fn open_s3(mut base: Url, options: &StoreOptions) -> Result<Backend> {
     })
 }
 
-/// The store compares each body with its CRC, which is signed with the headers. Signing the body
-/// itself takes a SHA-256 of it, 4 % of the CPU of a drain.
-fn checked_by_crc(builder: AmazonS3Builder) -> AmazonS3Builder {
-    builder
-        .with_unsigned_payload(true)
-        .with_checksum_algorithm(Checksum::CRC64NVME)
-}
-
 fn open_gcs(base: Url, options: &StoreOptions) -> Result<Backend> {
     let builder = GoogleCloudStorageBuilder::new().with_url(base.as_str());
-    let (data, parts, commits) =
-        open_cloud!(builder, GoogleConfigKey, options, std::convert::identity);
+    let (data, parts, commits) = open_cloud!(builder, GoogleConfigKey, options);
     Ok(Backend {
         data,
         parts: Some(parts),
@@ -196,8 +185,7 @@ fn open_gcs(base: Url, options: &StoreOptions) -> Result<Backend> {
 
 fn open_azure(base: Url, options: &StoreOptions) -> Result<Backend> {
     let builder = MicrosoftAzureBuilder::new().with_url(base.as_str());
-    let (data, parts, commits) =
-        open_cloud!(builder, AzureConfigKey, options, std::convert::identity);
+    let (data, parts, commits) = open_cloud!(builder, AzureConfigKey, options);
     Ok(Backend {
         data,
         parts: Some(parts),
