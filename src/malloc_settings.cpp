@@ -6,5 +6,5 @@
 extern "C" {
 const char* malloc_conf =
     "narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0,tcache_max:1024,tcache_nslots_small_min:4,"
-    "tcache_nslots_small_max:48";
+    "tcache_nslots_small_max:24";
 }

@@ -22,8 +22,7 @@ using EventHandle = Handle<rd_kafka_event_t, rd_kafka_event_destroy>;
 using ErrorHandle = Handle<rd_kafka_error_t, rd_kafka_error_destroy>;
 using PartitionListHandle =
     Handle<rd_kafka_topic_partition_list_t, rd_kafka_topic_partition_list_destroy>;
-using TopicPartitionHandle =
-    Handle<rd_kafka_topic_partition_t, rd_kafka_topic_partition_destroy>;
+using TopicPartitionHandle = Handle<rd_kafka_topic_partition_t, rd_kafka_topic_partition_destroy>;
 using AdminOptionsHandle = Handle<rd_kafka_AdminOptions_t, rd_kafka_AdminOptions_destroy>;
 using TopicCollectionHandle = Handle<rd_kafka_TopicCollection_t, rd_kafka_TopicCollection_destroy>;
 using MetadataHandle = Handle<const rd_kafka_metadata_t, rd_kafka_metadata_destroy>;

@@ -86,8 +86,9 @@ class RecordsInHand : public RdKafkaSourceTest {
   void take_one(std::int64_t first) {
     for (std::int64_t i = 0; i < k_records; ++i) produce();
     ASSERT_EQ(rd_kafka_flush(producer_.get(), 10'000), RD_KAFKA_RESP_ERR_NO_ERROR);
-    ASSERT_TRUE(poll_until([](const Event& event) { return std::holds_alternative<Assigned>(event); },
-                           milliseconds{15'000}));
+    ASSERT_TRUE(
+        poll_until([](const Event& event) { return std::holds_alternative<Assigned>(event); },
+                   milliseconds{15'000}));
     source_->start({{k_partition, Offset{first}}});
     ASSERT_EQ(next_offset(milliseconds{15'000}), first);
     std::this_thread::sleep_for(milliseconds{300});
@@ -97,14 +98,14 @@ class RecordsInHand : public RdKafkaSourceTest {
   void produce() {
     if (!producer_) {
       rd_kafka_conf_t* conf = rd_kafka_conf_new();
-      rd_kafka_conf_set(conf, "bootstrap.servers",
-                        rd_kafka_mock_cluster_bootstraps(cluster_.get()), nullptr, 0);
+      rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(cluster_.get()),
+                        nullptr, 0);
       producer_.reset(rd_kafka_new(RD_KAFKA_PRODUCER, conf, nullptr, 0));
     }
     std::string value = "value";
     rd_kafka_producev(producer_.get(), RD_KAFKA_V_TOPIC("trips"), RD_KAFKA_V_PARTITION(0),
-                      RD_KAFKA_V_VALUE(value.data(), value.size()), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                      RD_KAFKA_V_END);
+                      RD_KAFKA_V_VALUE(value.data(), value.size()),
+                      RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
   }
 
   /// Of the next record; nothing when none comes.
