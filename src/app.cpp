@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/resident_code.h"
 #include "batch/schema.h"
 #include "config/topic_tables.h"
 #include "ingest/worker_pool.h"
@@ -195,6 +196,7 @@ observe::HealthInputs health_inputs(const ingest::IngestReport& report, SteadyTi
 }  // namespace
 
 struct App::Parts {
+  ResidentCodeTrim code;
   ingest::ReportBoard board;
   std::unique_ptr<observe::HttpServer> http;
   std::unique_ptr<delta::DeltaStore> store;

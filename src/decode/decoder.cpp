@@ -23,12 +23,16 @@ std::optional<RecordError> add_headers(HeaderReader& reader, batch::RowExtras& e
   return std::nullopt;
 }
 
-batch::Row row_of(const Record& record, UnixMicros ingested_at) {
-  return {.raw_value = record.value,
-          .partition = record.partition,
-          .offset = record.offset,
-          .kafka_timestamp = to_micros(record.timestamp_ms),
-          .ingested_at = ingested_at};
+/// Made in place, since every record passes here.
+Decoded row_of(const Record& record, UnixMicros ingested_at) {
+  Decoded decoded(std::in_place_type<batch::Row>);
+  auto& row = std::get<batch::Row>(decoded);
+  row.raw_value = record.value;
+  row.partition = record.partition;
+  row.offset = record.offset;
+  row.kafka_timestamp = to_micros(record.timestamp_ms);
+  row.ingested_at = ingested_at;
+  return decoded;
 }
 
 }  // namespace
@@ -89,13 +93,13 @@ Verdict Decoder::check(std::string_view value) {
 }
 
 Decoded Decoder::accept(const Record& record, UnixMicros ingested_at, const ExtraColumns& columns) {
-  batch::Row row = row_of(record, ingested_at);
-  if (!columns.any()) return row;
+  if (!columns.any()) return row_of(record, ingested_at);
   auto extras = decode_extras(record, columns);
   if (auto* error = std::get_if<RecordError>(&extras)) return std::move(*error);
   extras_ = std::get<batch::RowExtras>(extras);
-  row.extras = &extras_;
-  return row;
+  Decoded accepted = row_of(record, ingested_at);
+  std::get<batch::Row>(accepted).extras = &extras_;
+  return accepted;
 }
 
 }  // namespace bronze::decode

@@ -43,6 +43,8 @@ log.dirs={directory}/data
 auto.create.topics.enable=false
 num.network.threads=2
 num.io.threads=2
+# Tests date records years back, which would be deleted soon.
+log.retention.ms=-1
 log.cleaner.dedupe.buffer.size=4194304
 log.cleaner.backoff.ms=500
 offsets.topic.replication.factor=1
