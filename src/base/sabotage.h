@@ -1,5 +1,9 @@
 #pragma once
 
+#ifdef BRONZE_WITHOUT_HOOKS
+#error "add the file that includes this to hooked_sources in CMakeLists.txt"
+#endif
+
 #include <string_view>
 
 namespace bronze {
