@@ -10,11 +10,12 @@ targets_release := bronze bronze_faulty unit_tests tidy_tests property_tests \
     bridge_tests
 targets_debug := unit_tests property_tests bridge_tests
 targets_tsan := unit_tests
+targets_fuzz := decode_fuzzer
 cargo := cargo
 bridge := --locked --manifest-path bridge/Cargo.toml --target-dir build/bridge
 cpp_files = $(shell git ls-files -co --exclude-standard -- 'src/*.cpp' 'src/*.h' 'tests/*.cpp' 'tests/*.h' 'bench/*.cpp' 'bench/*.h')
 shell_files := $(shell grep -lE '^\#!.*bash' scripts/* deploy/docker/* .ci/run) scripts/newer_suites.sh
-python_files := scripts/run_tests tests/integration tests/image tests/faults bench
+python_files := scripts/run_tests scripts/fuzz tests/integration tests/image tests/faults bench
 tools := .deps/venv/bin
 
 # $(call build,PRESET)
@@ -24,7 +25,7 @@ build = cmake --preset $(1) && cmake --build build/$(1) --target $(targets_$(1))
 faulty = scripts/bootstrap test && cmake --preset release \
     && cmake --build build/release --target bronze bronze_faulty feed
 
-.PHONY: help build demo test faults soak bench check-fast format lint coverage clean
+.PHONY: help build demo test faults soak fuzz bench check-fast format lint coverage clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -43,6 +44,7 @@ test: ## all tests: unit, property, bridge, integration with a real Kafka and Mi
 	$(call build,release)
 	$(call build,debug)
 	$(call build,tsan)
+	$(call build,fuzz)
 	scripts/run_tests
 
 faults: ## every fault on purpose, about an hour: fails when it injected too few; build/reports/faults.json
@@ -52,6 +54,11 @@ faults: ## every fault on purpose, about an hour: fails when it injected too few
 soak: ## all faults mixed at random, MINUTES=n of it (10)
 	$(faulty)
 	$(tools)/python -m pytest tests/faults --minutes $(or $(MINUTES),10) -k soak -sv --color=no
+
+fuzz: ## any bytes as values, for MINUTES=n (30); make test does it for two
+	scripts/bootstrap test
+	$(call build,fuzz)
+	scripts/fuzz --seconds $$(( 60 * $(or $(MINUTES),30) ))
 
 bench: ## a drain, also in half a core; small commits as a table ages; a trickle; single steps: 10 minutes
 	scripts/bootstrap test
