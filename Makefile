@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .NOTPARALLEL:
 
 targets_release := bronze bronze_faulty unit_tests tidy_tests property_tests \
-    bridge_tests
+    bridge_tests schema_probe
 targets_debug := unit_tests property_tests bridge_tests
 targets_tsan := unit_tests
 targets_fuzz := decode_fuzzer

@@ -6,7 +6,9 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,7 +22,7 @@
 #include "delta/delta_store.h"
 #include "events.h"
 #include "ingest/batch.h"
-#include "schema/json_schema_validator.h"
+#include "schema/file_validators.h"
 
 namespace {
 
@@ -85,7 +87,7 @@ void decode_events(benchmark::State& state) {
 BENCHMARK(decode_events);
 
 void check_json_of_events(benchmark::State& state) {
-  decode::Decoder decoder({.payload = decode::Payload::kText, .form = decode::TextForm::kJson});
+  decode::Decoder decoder({.raw_value = RawValue::kString, .form = decode::TextForm::kJson});
   for (auto _ : state) {
     for (const auto& event : events()) {
       benchmark::DoNotOptimize(decoder.decode({.topic = "t",
@@ -153,6 +155,34 @@ void json_schema(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(events().size()));
 }
 BENCHMARK(json_schema);
+
+std::string from_hex(const std::string& text) {
+  std::string bytes;
+  for (std::size_t i = 0; i < text.size(); i += 2) {
+    bytes += static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16));
+  }
+  return bytes;
+}
+
+/// One payload of the tests, again and again.
+void check_payload(benchmark::State& state, const std::string& name, std::size_t index) {
+  const auto fixtures = std::filesystem::path(BRONZE_SOURCE_DIR) / "tests/fixtures";
+  std::ifstream file(fixtures / "payloads.json");
+  const std::string payload = from_hex(nlohmann::json::parse(file)[name][index]);
+  const auto path = fixtures / "schemas" / name;
+  auto made = path.extension() == ".avsc" ? schema::make_avro_validator(path)
+                                          : schema::make_protobuf_validator(path, "");
+  auto* validator = std::get_if<std::unique_ptr<decode::Validator>>(&made);
+  if (validator == nullptr) return state.SkipWithError("the schema is refused");
+  if (!std::holds_alternative<decode::Accepted>((*validator)->check(payload))) {
+    return state.SkipWithError("the payload is not accepted");
+  }
+  for (auto _ : state) benchmark::DoNotOptimize((*validator)->check(payload));
+  told_in_bytes(state, static_cast<std::int64_t>(payload.size()));
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK_CAPTURE(check_payload, avro, "rides.avsc", 2);
+BENCHMARK_CAPTURE(check_payload, protobuf, "rides.proto", 1);
 
 void append_to_columns(benchmark::State& state) {
   const auto all = rows();

@@ -105,6 +105,8 @@ ingest::DeadLetterPolicy dead_letter_policy(const config::DeadLetterConfig& conf
 
 ingest::LaneSettings lane_settings(const config::Config& config, const std::string& topic,
                                    std::size_t lane, ingest::RunMode mode) {
+  auto properties = ingest::raw_value_properties(config.raw_value);
+  properties.emplace("delta.checkpointInterval", "100");
   return {.writer = {.topic = topic,
                      .lane = lane,
                      .group = config.kafka.consumer_group,
@@ -118,24 +120,25 @@ ingest::LaneSettings lane_settings(const config::Config& config, const std::stri
           .start_source = config.kafka.start_source,
           .policies = config.policies,
           .mode = mode,
-          .table_spec = {.schema_json = batch::table_schema(config.extra_columns),
+          .table_spec = {.schema_json = batch::table_schema(config.extra_columns, config.raw_value),
                          .partition_columns = {batch::k_partition_column},
-                         .configuration = {{"delta.checkpointInterval", "100"}}},
+                         .configuration = std::move(properties)},
           .dead_letter_spec = {.schema_json = batch::dead_letter_schema(),
                                .partition_columns = {},
                                .configuration = {{"delta.checkpointInterval", "100"}}},
           .extra_columns = config.extra_columns};
 }
 
-/// `parts` and `store` outlive what the factory makes.
+/// The references outlive what the factory makes.
 ingest::LaneFactory lane_factory(const config::Config& config, ingest::RunMode mode,
-                                 const ingest::IngestParts& parts, const delta::DeltaStore& store) {
+                                 const ingest::IngestParts& parts, const delta::DeltaStore& store,
+                                 const ValueRules& rules) {
   using Made = std::variant<std::unique_ptr<ingest::Lane>, ingest::TopicRefused>;
-  return [config, mode, parts, &store,
+  return [config, mode, parts, &store, &rules,
           tables = config::TopicTables(config::topic_bytes_max(config.store))](
              const std::string& topic, std::size_t lane) mutable -> Made {
     if (const auto why_not = tables.claim(topic)) return ingest::TopicRefused{*why_not};
-    auto made = value_checks(config, topic);
+    auto made = rules.checks_of(topic);
     if (auto* fault = std::get_if<std::string>(&made)) return ingest::TopicRefused{*fault};
     auto& checks = std::get<ValueChecks>(made);
     auto settings = lane_settings(config, topic, lane, mode);
@@ -200,6 +203,7 @@ struct App::Parts {
   ingest::ReportBoard board;
   std::unique_ptr<observe::HttpServer> http;
   std::unique_ptr<delta::DeltaStore> store;
+  std::unique_ptr<ValueRules> rules;
   std::unique_ptr<kafka::RdKafkaSource> source;
   std::unique_ptr<ingest::TopicWatch> watch;
   std::unique_ptr<ingest::WorkerPool> workers;
@@ -211,9 +215,7 @@ std::vector<config::ConfigError> refused_settings(const config::Config& config) 
   for (const auto& [name, reason] : kafka::refused_properties(source_settings(config))) {
     errors.push_back({"KAFKA_PROPERTIES", fmt::format("librdkafka refuses {}: {}", name, reason)});
   }
-  for (const std::string& fault : schema_faults(config)) {
-    errors.push_back({"DLQ_SCHEMA_DIR", fault});
-  }
+  for (auto& error : refused_schemas(config)) errors.push_back(std::move(error));
   return errors;
 }
 
@@ -231,6 +233,7 @@ App::App(const config::Config& config, ingest::RunMode mode, const Clock& clock)
         return observe::evaluate_health(health_inputs(parts.board.latest(), clock.now()), rules);
       });
   parts.store = std::make_unique<delta::DeltaStore>(store_settings(config));
+  parts.rules = std::make_unique<ValueRules>(config);
   parts.source = std::make_unique<kafka::RdKafkaSource>(source_settings(config));
   parts.watch = std::make_unique<ingest::TopicWatch>(
       *parts.source, clock,
@@ -245,7 +248,7 @@ App::App(const config::Config& config, ingest::RunMode mode, const Clock& clock)
                                          .clock = clock,
                                          .watch = *parts.watch,
                                          .board = parts.board};
-  auto make_lane = lane_factory(config, mode, ingest_parts, *parts.store);
+  auto make_lane = lane_factory(config, mode, ingest_parts, *parts.store, *parts.rules);
   std::vector<std::unique_ptr<ingest::Lane>> lanes;
   for (const auto& topic : config.kafka.topics) {
     // The configuration has refused names that are refused here.

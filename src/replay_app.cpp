@@ -19,9 +19,8 @@
 namespace bronze {
 namespace {
 
-std::unique_ptr<decode::Decoder> decoder_of(const config::Config& config,
-                                            const std::string& topic) {
-  auto made = value_checks(config, topic);
+std::unique_ptr<decode::Decoder> decoder_of(const ValueRules& rules, const std::string& topic) {
+  auto made = rules.checks_of(topic);
   if (const auto* fault = std::get_if<std::string>(&made)) throw std::runtime_error(*fault);
   auto& checks = std::get<ValueChecks>(made);
   return std::make_unique<decode::Decoder>(checks.decoder, std::move(checks.validator));
@@ -35,12 +34,13 @@ struct ReplayApp::Parts {
   const ReplayFormat format;
   const Clock& clock;
   delta::DeltaStore store;
+  ValueRules rules;
 };
 
 ReplayApp::ReplayApp(const config::Config& config, commands::ReplaySettings settings,
                      ReplayFormat format, const Clock& clock)
     : parts_(new Parts{config, std::move(settings), format, clock,
-                       delta::DeltaStore(store_settings(config))}) {}
+                       delta::DeltaStore(store_settings(config)), ValueRules(config)}) {}
 
 ReplayApp::~ReplayApp() = default;
 
@@ -58,7 +58,7 @@ int ReplayApp::run(std::ostream& out, std::ostream& err) {
           [&parts](const kafka::LookRequest& request) {
             return kafka::ClusterInspector(source_settings(parts.config)).look(request);
           },
-      .decoder = [&parts](const std::string& topic) { return decoder_of(parts.config, topic); },
+      .decoder = [&parts](const std::string& topic) { return decoder_of(parts.rules, topic); },
       .clock = parts.clock,
       .sleep = [](Duration time) { std::this_thread::sleep_for(time); }};
   const auto report = commands::replay(parts.config, parts.settings, access,

@@ -17,7 +17,9 @@ mod store;
 mod table;
 
 use data_file::{new_file_set, DataFile, FileSet};
-use schema::json::{compile_json_schema, JsonSchema};
+use schema::{
+    compile_json_schema, load_avro, load_protobuf, open_registry, PayloadSchema, Registry,
+};
 use store::{open_store, Store};
 use table::dead_letters::LetterScan;
 use table::scan::RowScan;
@@ -351,16 +353,51 @@ pub mod ffi {
     struct SchemaProblem {
         /// Whose fault it is: the schema's own file, or one that it refers to.
         file: String,
-        /// `line:column`, or `#` and a JSON pointer.
+        /// `line:column`, or `#` and a JSON pointer; empty = all of it.
         place: String,
         message: String,
     }
 
-    /// `message` says where in the value what breaks which rule, in some hundred characters;
-    /// empty when `ok`.
-    #[derive(Debug, Clone)]
-    struct SchemaVerdict {
-        ok: bool,
+    /// What a schema says of a value.
+    #[derive(Debug, Clone, Copy)]
+    enum Verdict {
+        Accepted,
+        /// Text that is not UTF-8.
+        NotText,
+        NotJson,
+        /// The schema does not allow it.
+        Refused,
+        /// Its schema has to be fetched first.
+        NeedsSchema,
+    }
+
+    struct CheckResult {
+        verdict: Verdict,
+        /// With NeedsSchema.
+        schema_id: i32,
+        /// Names the place and the rule, in some hundred characters; empty when accepted.
+        message: String,
+    }
+
+    struct RegistryOptions {
+        /// Tried in order; http or https, without user names.
+        urls: Vec<String>,
+        /// Empty = no authentication.
+        username: String,
+        password: String,
+        /// PEM; trusted besides what the system trusts. Empty = none.
+        ca_file: String,
+        connect_timeout_ms: u32,
+        /// For one HTTP request, the body included.
+        request_timeout_ms: u32,
+        /// Of JSON Schemas.
+        formats: FormatChecks,
+    }
+
+    struct FetchResult {
+        /// `check` needs the schema no longer, whether the registry has it or not.
+        fetched: bool,
+        /// Why not, and what to do about it.
         message: String,
     }
 
@@ -377,8 +414,9 @@ pub mod ffi {
         type DataFile;
         type FileSet;
         type RowScan;
-        type JsonSchema;
         type LetterScan;
+        type PayloadSchema;
+        type Registry;
 
         /// No I/O. Err: an option or URI that the store library refuses.
         fn open_store(options: &StoreOptions) -> Result<Box<Store>>;
@@ -521,18 +559,36 @@ pub mod ffi {
 
         /// The JSON Schema that is the one of `documents` with the name `file`, for the draft that
         /// its `$schema` names, otherwise 2020-12. References resolve to the other documents and
-        /// to the meta-schemas only. No I/O. Err: no such document.
+        /// to the meta-schemas only. No I/O.
         fn compile_json_schema(
             file: &str,
             documents: &[SchemaDocument],
             formats: FormatChecks,
-        ) -> Result<Box<JsonSchema>>;
+        ) -> Result<Box<PayloadSchema>>;
+
+        /// An Avro schema; what it names without defining it is read from `{full name}.avsc`
+        /// beside it.
+        fn load_avro(path: &str) -> Result<Box<PayloadSchema>>;
+
+        /// A `.proto` file with its imports, or a set of descriptors. Empty `message` = the first
+        /// of the file.
+        fn load_protobuf(path: &str, message: &str) -> Result<Box<PayloadSchema>>;
 
         /// What makes the schema useless; empty = it can be used.
-        fn problems(self: &JsonSchema) -> Result<Vec<SchemaProblem>>;
+        fn problems(self: &PayloadSchema) -> Result<Vec<SchemaProblem>>;
 
-        /// Whether the value, a JSON text of at most 1024 levels, fits the schema. Of the members
-        /// of an object that have one name, the last counts. Any thread. Err: it has problems.
-        fn check(self: &JsonSchema, value: &[u8]) -> Result<SchemaVerdict>;
+        /// Whether the value fits the schema: all of it must be one message, or a JSON text of at
+        /// most 1024 levels. Of the members of an object that have one name, the last counts. Any
+        /// thread, no I/O. Err: the schema has problems.
+        fn check(self: &PayloadSchema, value: &[u8]) -> Result<CheckResult>;
+
+        /// No I/O but reading `ca_file`. Err: an option that cannot be used.
+        fn open_registry(options: &RegistryOptions) -> Result<Box<Registry>>;
+
+        /// The same for a value that names its schema. Any thread, no I/O.
+        fn check(self: &Registry, value: &[u8]) -> Result<CheckResult>;
+
+        /// Asks the registry for a schema and all that it refers to. Any thread.
+        fn fetch(self: &Registry, id: i32) -> Result<FetchResult>;
     }
 }

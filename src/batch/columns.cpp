@@ -1,8 +1,11 @@
 #include "batch/columns.h"
 
+#include <openssl/evp.h>
+
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "batch/arrow_export.h"
@@ -14,15 +17,32 @@ bool is_valid(const std::vector<std::uint8_t>& bitmap, std::size_t index) {
   return ((bitmap[index / 8] >> (index % 8)) & 1U) != 0;
 }
 
+/// Formats of the Arrow C Data Interface.
+constexpr const char* k_text = "u";
+constexpr const char* k_binary = "z";
+
+std::size_t stored_size(RawValue raw_value, std::size_t size) {
+  return raw_value == RawValue::kBase64 ? (size + 2) / 3 * 4 : size;
+}
+
+void append_base64(std::vector<char>& bytes, std::string_view value) {
+  // With room for the zero that it ends the text with.
+  const std::size_t begin = bytes.size();
+  bytes.resize(begin + stored_size(RawValue::kBase64, value.size()) + 1);
+  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(bytes.data() + begin),
+                  reinterpret_cast<const unsigned char*>(value.data()),
+                  static_cast<int>(value.size()));
+  bytes.pop_back();
+}
+
 struct ColumnType {
   const char* name;
   const char* format;
 };
 
-/// Formats are those of the Arrow C Data Interface: u = utf8, i = int32, l = int64, tsu = timestamp
-/// in microseconds.
+/// i = int32, l = int64, tsu = timestamp in microseconds.
 constexpr std::array k_columns{
-    ColumnType{"_raw_value", "u"},         ColumnType{"_kafka_partition", "i"},
+    ColumnType{"_raw_value", k_text},      ColumnType{"_kafka_partition", "i"},
     ColumnType{"_kafka_offset", "l"},      ColumnType{"_kafka_timestamp", "tsu:UTC"},
     ColumnType{"_ingested_at", "tsu:UTC"},
 };
@@ -46,7 +66,7 @@ struct ExportedArray {
   const void* no_validity = nullptr;
 };
 
-void export_schema(ArrowSchema* schema, const ExtraColumns& extra) {
+void export_schema(ArrowSchema* schema, const TableColumns& columns) {
   auto exported = std::make_unique<ExportedSchema>();
   for (std::size_t i = 0; i < k_width; ++i) {
     ArrowSchema& child = exported->children[i];
@@ -55,7 +75,8 @@ void export_schema(ArrowSchema* schema, const ExtraColumns& extra) {
     child.flags = ARROW_FLAG_NULLABLE;
     child.release = release_child;
   }
-  const std::size_t width = k_width + export_schemas(extra, &exported->children[k_width],
+  if (columns.raw_value == RawValue::kBinary) exported->children[0].format = k_binary;
+  const std::size_t width = k_width + export_schemas(columns.extra, &exported->children[k_width],
                                                      &exported->headers, release_child);
   for (std::size_t i = 0; i < width; ++i) exported->pointers[i] = &exported->children[i];
   *schema = ArrowSchema{};
@@ -69,13 +90,13 @@ void export_schema(ArrowSchema* schema, const ExtraColumns& extra) {
 
 }  // namespace
 
-Columns::Columns(const ExtraColumns& extra) {
-  if (extra.any()) extra_.emplace(extra);
+Columns::Columns(const TableColumns& columns) : raw_value_(columns.raw_value) {
+  if (columns.extra.any()) extra_.emplace(columns.extra);
 }
 
 bool Columns::has_room_for(const Row& row) const {
-  return values_.size() + row.raw_value.value_or("").size() <= k_offset_max &&
-         (!extra_ || extra_->has_room_for(*row.extras));
+  const std::size_t size = stored_size(raw_value_, row.raw_value.value_or("").size());
+  return values_.size() + size <= k_offset_max && (!extra_ || extra_->has_room_for(*row.extras));
 }
 
 std::size_t Columns::width() const {
@@ -88,7 +109,11 @@ std::size_t Columns::width() const {
 void Columns::append(const Row& row) {
   const std::size_t index = rows();
   const std::string_view value = row.raw_value.value_or("");
-  values_.insert(values_.end(), value.begin(), value.end());
+  if (raw_value_ == RawValue::kBase64) {
+    append_base64(values_, value);
+  } else {
+    values_.insert(values_.end(), value.begin(), value.end());
+  }
   value_ends_.push_back(static_cast<std::int32_t>(values_.size()));
   set_validity(value_validity_, index, row.raw_value.has_value());
   if (!row.raw_value) ++value_nulls_;
@@ -125,7 +150,8 @@ Row Columns::row(std::size_t index) const {
 }
 
 void Columns::export_to(ArrowArray* array, ArrowSchema* schema) && {
-  export_schema(schema, extra_ ? extra_->columns() : ExtraColumns{});
+  export_schema(schema,
+                {.raw_value = raw_value_, .extra = extra_ ? extra_->columns() : ExtraColumns{}});
   const std::int64_t width = schema->n_children;
   auto exported = std::make_unique<ExportedArray>(std::move(*this));
   const Columns& rows = exported->columns;

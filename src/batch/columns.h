@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/table_columns.h"
 #include "batch/arrow_c_data.h"
 #include "batch/extra_buffers.h"
 #include "batch/row.h"
@@ -16,8 +17,9 @@ namespace bronze::batch {
 class Columns {
  public:
   Columns() = default;
+  explicit Columns(const TableColumns& columns);
   /// For a table that has these columns after the six.
-  explicit Columns(const ExtraColumns& extra);
+  explicit Columns(const ExtraColumns& extra) : Columns(TableColumns{.extra = extra}) {}
 
   /// Memory for values of so many bytes together, so that they are not moved while they gather.
   void reserve(std::size_t value_bytes) { values_.reserve(value_bytes); }
@@ -36,7 +38,7 @@ class Columns {
   [[nodiscard]] std::size_t bytes() const;
   /// Of it, what has no fixed size, each value with its length.
   [[nodiscard]] std::size_t variable_bytes() const;
-  /// Without what goes into extra columns.
+  /// As it is stored, without what goes into extra columns.
   [[nodiscard]] Row row(std::size_t index) const;
 
   /// Hands the buffers over by the Arrow C Data Interface, without a copy. The receiver calls
@@ -44,6 +46,7 @@ class Columns {
   void export_to(ArrowArray* array, ArrowSchema* schema) &&;
 
  private:
+  RawValue raw_value_ = RawValue::kString;
   std::vector<std::int32_t> value_ends_{0};
   std::vector<char> values_;
   std::vector<std::uint8_t> value_validity_;

@@ -33,7 +33,7 @@ struct RowExtras {
 
 /// One accepted record, as it goes into the table. Views are the caller's.
 struct Row {
-  /// nullopt = a tombstone; otherwise valid UTF-8.
+  /// nullopt = a tombstone. Valid UTF-8 where it goes into a string column as it is.
   std::optional<std::string_view> raw_value;
   Partition partition{};
   Offset offset;

@@ -29,18 +29,20 @@ std::string type_of(const ExtraColumn& column) {
   return type_of_headers();
 }
 
-std::string table_schema(const ExtraColumns& extra) {
+std::string_view type_of(RawValue raw_value) {
+  return raw_value == RawValue::kBinary ? "binary" : "string";
+}
+
+std::string table_schema(const ExtraColumns& extra, RawValue raw_value) {
   using Field = std::pair<const char*, const char*>;
   constexpr std::array k_fields{
-      Field{"_raw_value", R"("string")"},      Field{"_kafka_partition", R"("integer")"},
-      Field{"_kafka_offset", R"("long")"},     Field{"_kafka_timestamp", R"("timestamp")"},
-      Field{"_ingested_at", R"("timestamp")"}, Field{k_partition_column, R"("string")"},
+      Field{"_kafka_partition", R"("integer")"},   Field{"_kafka_offset", R"("long")"},
+      Field{"_kafka_timestamp", R"("timestamp")"}, Field{"_ingested_at", R"("timestamp")"},
+      Field{k_partition_column, R"("string")"},
   };
   std::string text = R"({"type":"struct","fields":[)";
-  for (const auto& [name, type] : k_fields) {
-    if (text.back() != '[') text += ',';
-    text += field(name, type);
-  }
+  text += field("_raw_value", '"' + std::string(type_of(raw_value)) + '"');
+  for (const auto& [name, type] : k_fields) text += ',' + field(name, type);
   for (const auto& column : k_extra_columns) {
     if (extra.*column.member) text += ',' + field(column.name, type_of(column));
   }

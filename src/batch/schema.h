@@ -2,8 +2,10 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "base/extra_columns.h"
+#include "base/raw_value.h"
 
 namespace bronze::batch {
 
@@ -11,7 +13,11 @@ namespace bronze::batch {
 inline constexpr const char* k_partition_column = "_ingestion_date";
 
 /// The Delta schemaString of a bronze table, byte for byte as Spark writes it.
-[[nodiscard]] std::string table_schema(const ExtraColumns& extra = {});
+[[nodiscard]] std::string table_schema(const ExtraColumns& extra = {},
+                                       RawValue raw_value = RawValue::kString);
+
+/// The type of `_raw_value`, as the table's schema has it.
+[[nodiscard]] std::string_view type_of(RawValue raw_value);
 
 /// The Delta schemaString of a dead-letter table.
 [[nodiscard]] std::string dead_letter_schema();

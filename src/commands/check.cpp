@@ -19,6 +19,7 @@ CheckReport check(const config::Config& config, std::chrono::milliseconds timeou
                    .start = config.kafka.start,
                    .start_source = config.kafka.start_source,
                    .policies = config.policies,
+                   .raw_value = config.raw_value,
                    .base_uri = config.store.base_uri,
                    .timeout = timeout,
                    .topics = config.kafka.topics,

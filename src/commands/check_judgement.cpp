@@ -261,6 +261,10 @@ Finding judge_table(const TopicFacts& facts, const TableReport& report) {
               "If it is not a table of bronze, move it away or point DELTA_BASE_PATH at another "
               "place"};
     }
+    if (const auto refusal =
+            ingest::raw_value_refusal(facts.table.view.shape, facts.all.raw_value)) {
+      return {Level::kProblem, "table", name + ": " + *refusal, ""};
+    }
     return {Level::kOk, "table", fmt::format("{}: version {}", name, *report.version), ""};
   }
   if (!store_answers(facts.all.store)) {
@@ -343,9 +347,11 @@ ingest::StartFacts start_facts(const TopicFacts& facts) {
   start.last_offsets = facts.table.last_offsets;
   start.start_source = facts.all.start_source;
   start.policies = facts.all.policies;
+  start.raw_value = facts.all.raw_value;
   if (facts.table_is_absent()) {
     start.table.shape.id = "not created yet";
-    start.table.shape.schema_json = batch::table_schema();
+    start.table.shape.schema_json = batch::table_schema({}, facts.all.raw_value);
+    start.table.shape.configuration = ingest::raw_value_properties(facts.all.raw_value);
     start.table.shape.partition_columns = {batch::k_partition_column};
   }
   return start;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/raw_value.h"
 #include "base/start_policy.h"
 #include "commands/check_report.h"
 #include "commands/store_inspector.h"
@@ -24,6 +25,7 @@ struct CheckFacts {
   StartPolicy start;
   StartSource start_source = StartSource::kDefault;
   Policies policies = {};
+  RawValue raw_value = RawValue::kString;
   std::string base_uri;
   std::chrono::milliseconds timeout{};
   /// Those listed, then those that only patterns match.

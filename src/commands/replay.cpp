@@ -154,6 +154,7 @@ ReplayReport replay(const config::Config& config, const ReplaySettings& settings
   const TopicReplaySettings of_topic{
       .group = config.kafka.consumer_group,
       .mode = settings.mode,
+      .raw_value = config.raw_value,
       .batch = {.held_bytes = config.memory_limit_bytes / k_batch_share, .age = k_batch_age_max},
       .write_retry = config.write_retry};
   const auto add = [&](const std::string& topic) {

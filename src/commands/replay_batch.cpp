@@ -25,7 +25,7 @@ std::string ReplayCounts::app_id(Partition partition) const {
   return prefix + std::to_string(number(partition)) + std::string(ingest::k_replayed_suffix);
 }
 
-ReplayBatch::ReplayBatch(delta::TableSink& table, const ExtraColumns& columns,
+ReplayBatch::ReplayBatch(delta::TableSink& table, const TableColumns& columns,
                          UnixMicros ingested_at, SteadyTime opened_at)
     : columns_(columns),
       ingested_at_(ingested_at),

@@ -7,9 +7,9 @@
 #include <string>
 
 #include "base/clock.h"
-#include "base/extra_columns.h"
 #include "base/ids.h"
 #include "base/offset_set.h"
+#include "base/table_columns.h"
 #include "batch/columns.h"
 #include "commands/replay_report.h"
 #include "commands/replay_selection.h"
@@ -39,7 +39,7 @@ class ReplayBatch {
   };
 
   /// `ingested_at`: of all its rows.
-  ReplayBatch(delta::TableSink& table, const ExtraColumns& columns, UnixMicros ingested_at,
+  ReplayBatch(delta::TableSink& table, const TableColumns& columns, UnixMicros ingested_at,
               SteadyTime opened_at);
   /// Deletes the files, unless a commit of them may have been sent.
   ~ReplayBatch();
@@ -67,7 +67,7 @@ class ReplayBatch {
   /// `{"0":[[10,12],[15,16]]}`
   [[nodiscard]] std::string ranges() const;
 
-  const ExtraColumns columns_;
+  const TableColumns columns_;
   const UnixMicros ingested_at_;
   const SteadyTime opened_at_;
   const std::string date_;

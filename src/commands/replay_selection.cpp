@@ -30,7 +30,7 @@ std::optional<Fate> fate_of(const delta::DeadLetter& letter, const ReplayScope& 
   return std::nullopt;
 }
 
-OriginalValue original_value(const delta::DeadLetter& letter, const ExtraColumns& columns) {
+OriginalValue original_value(const delta::DeadLetter& letter, const TableColumns& columns) {
   const bool is_encoding_error = letter.error_type == "ENCODING_ERROR";
   std::optional<std::string_view> value;
   if (letter.bytes) {
@@ -39,11 +39,12 @@ OriginalValue original_value(const delta::DeadLetter& letter, const ExtraColumns
     if (letter.text.find(k_replacement_character) != std::string_view::npos) return BytesNotKept{};
     value = letter.text;
   }
-  // Of a tombstone, or a value that is text, only the headers can have been wrong; they are kept
-  // with the wrong bytes replaced, or not at all.
-  const bool was_about_headers =
-      is_encoding_error && (!value || simdjson::validate_utf8(value->data(), value->size()));
-  if (columns.headers && was_about_headers) return BytesNotKept{};
+  // Of a tombstone, or a value that is text, only the headers can have been wrong, and of one that
+  // need not be text, they may; they are kept with the wrong bytes replaced, or not at all.
+  const bool may_be_about_headers =
+      is_encoding_error && (columns.raw_value != RawValue::kString || !value ||
+                            simdjson::validate_utf8(value->data(), value->size()));
+  if (columns.extra.headers && may_be_about_headers) return BytesNotKept{};
   return value;
 }
 

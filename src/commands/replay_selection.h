@@ -7,9 +7,9 @@
 #include <variant>
 
 #include "base/clock.h"
-#include "base/extra_columns.h"
 #include "base/ids.h"
 #include "base/offset_set.h"
+#include "base/table_columns.h"
 #include "commands/replay_report.h"
 #include "delta/letter_scan.h"
 
@@ -44,6 +44,6 @@ using OriginalValue = std::variant<std::optional<std::string_view>, BytesNotKept
 
 /// Pure. `columns`: those of the main table, for which all must have been kept as well.
 [[nodiscard]] OriginalValue original_value(const delta::DeadLetter& letter,
-                                           const ExtraColumns& columns);
+                                           const TableColumns& columns);
 
 }  // namespace bronze::commands

@@ -72,15 +72,15 @@ TopicReplay::Next TopicReplay::load(delta::TableReader& table, ReplayStatus when
 
 TopicReplay::Next TopicReplay::take_scope() {
   const auto& view = parts_.rows.snapshot();
-  if (const auto refusal = ingest::refusal_of(view.shape)) {
-    return fail(fmt::format("{} cannot be written: {}", report_.table, *refusal));
-  }
+  auto refusal = ingest::refusal_of(view.shape);
+  if (!refusal) refusal = ingest::raw_value_refusal(view.shape, settings_.raw_value);
+  if (refusal) return fail(fmt::format("{} cannot be written: {}", report_.table, *refusal));
   const auto unreadable = why_unreadable(parts_.dead_letters.snapshot().shape);
   if (!unreadable.empty()) {
     return fail(fmt::format("{} cannot be read: {}", report_.dead_letter_table, unreadable));
   }
   shape_ = view.shape;
-  columns_ = ingest::extra_columns_of(shape_);
+  columns_ = {.raw_value = settings_.raw_value, .extra = ingest::extra_columns_of(shape_)};
   TopicFacts facts;
   facts.topic = query_.topic;
   facts.group = settings_.group;

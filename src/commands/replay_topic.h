@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/table_columns.h"
 #include "commands/replay_batch.h"
 #include "commands/replay_report.h"
 #include "commands/replay_selection.h"
@@ -22,6 +23,8 @@ namespace bronze::commands {
 struct TopicReplaySettings {
   std::string group;
   ReplayMode mode = ReplayMode::kWrite;
+  /// What the main table must hold.
+  RawValue raw_value = RawValue::kString;
   ReplayBatch::Limits batch;
   /// How long transient faults are tried again.
   std::chrono::milliseconds write_retry{};
@@ -99,7 +102,7 @@ class TopicReplay {
   ReplayScope scope_;
   ReplayCounts replayed_counts_;
   delta::TableShape shape_;
-  ExtraColumns columns_;
+  TableColumns columns_;
   /// Letters that were accepted.
   OffsetSets accepted_;
   std::unique_ptr<ReplayBatch> batch_;

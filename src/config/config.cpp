@@ -8,6 +8,7 @@
 #include "config/extra_columns_config.h"
 #include "config/kafka_config.h"
 #include "config/reader.h"
+#include "config/schema_config.h"
 #include "config/store_config.h"
 #include "config/topic_tables.h"
 
@@ -180,9 +181,13 @@ LoadResult load_config(const EnvLookup& env, std::optional<std::uint64_t> cgroup
   config.batch = read_batch(reader);
   config.store = read_store_config(reader);
   config.extra_columns = read_extra_columns(reader);
+  config.raw_value = read_raw_value(reader);
+  config.registry = read_registry(reader);
+  config.protobuf_messages = read_protobuf_messages(reader);
   config.compression = read_compression(reader);
   config.policies = read_policies(reader);
   config.dead_letters = read_dead_letters(reader);
+  settle_registry(reader, config);
   config.schema_formats = read_schema_formats(reader);
   config.health = read_health(reader);
   config.http = read_http(reader);

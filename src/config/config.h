@@ -16,6 +16,7 @@
 #include "base/format_checks.h"
 #include "base/parquet_compression.h"
 #include "base/policies.h"
+#include "base/raw_value.h"
 #include "base/start_policy.h"
 
 namespace bronze::config {
@@ -79,8 +80,19 @@ struct DeadLetterConfig {
   /// Off: a value that is not what it must be stops its partition.
   enum class Table { kOff, kOn } table = Table::kOn;
   Validation validation = Validation::kUtf8;
-  /// Where the schemas are.
+  /// Where the files of schemas are; empty = nowhere.
   std::string schema_dir;
+};
+
+/// A Confluent-compatible schema registry.
+struct RegistryConfig {
+  /// `http(s)://host[:port][/path]`, tried in order. Empty = there is none.
+  std::vector<std::string> urls;
+  /// Empty = no authentication.
+  std::string username;
+  std::string password;
+  /// PEM; trusted besides what the system trusts. Empty = none.
+  std::string ca_file;
 };
 
 enum class IdleHealth { kHealthy, kUnhealthy };
@@ -109,6 +121,11 @@ struct Config {
   StoreConfig store;
   /// Of the tables that are created.
   ExtraColumns extra_columns;
+  /// What `_raw_value` holds.
+  RawValue raw_value = RawValue::kString;
+  RegistryConfig registry;
+  /// Full name of the message by topic, for `.proto` files whose first message is not meant.
+  std::map<std::string, std::string, std::less<>> protobuf_messages;
   ParquetCompression compression;
   Policies policies;
   DeadLetterConfig dead_letters;

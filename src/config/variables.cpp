@@ -8,6 +8,7 @@
 #include "config/properties.h"
 #include "config/reader.h"
 #include "config/rfc3339.h"
+#include "config/schema_config.h"
 #include "config/store_config.h"
 
 namespace bronze::config {
@@ -29,6 +30,12 @@ std::string start_text(const Config& config) {
   if (std::holds_alternative<StartEarliest>(config.kafka.start)) return "earliest";
   if (std::holds_alternative<StartLatest>(config.kafka.start)) return "latest";
   return format_rfc3339(std::get<StartAtTime>(config.kafka.start).unix_ms);
+}
+
+std::string registry_text(const Config& config) {
+  std::string text;
+  for (const auto& url : config.registry.urls) text += (text.empty() ? "" : ",") + url;
+  return text;
 }
 
 std::optional<std::string> if_any(std::string value) {
@@ -136,6 +143,10 @@ constexpr auto k_variables = std::to_array<Variable>({
      "more columns of new tables: all, or a comma list out of _kafka_topic, _kafka_key,"
      " _kafka_headers, _kafka_timestamp_type",
      k_public, [](const Config& c) -> Effective { return if_any(names_of(c.extra_columns)); }},
+    {"RAW_VALUE", "string",
+     "what _raw_value holds: string (text; values must be UTF-8), binary, or base64 (a string);"
+     " tables that exist must agree",
+     k_public, [](const Config& c) -> Effective { return std::string(name_of(c.raw_value)); }},
     {"PARQUET_COMPRESSION", "zstd",
      "how new data files are compressed: zstd, zstd:LEVEL (1 to 22; zstd alone is level 1), snappy,"
      " lz4 or none",
@@ -195,16 +206,34 @@ constexpr auto k_variables = std::to_array<Variable>({
      [](const Config& c) -> Effective {
        return boolean_text(c.dead_letters.validation == Validation::kSchema);
      }},
-    {"DLQ_SCHEMA_DIR", "/app/schemas", "where the schemas are, with DLQ_VALIDATE_SCHEMA", k_public,
+    {"DLQ_SCHEMA_DIR", "/app/schemas",
+     "where the files of schemas are, with DLQ_VALIDATE_SCHEMA; with SCHEMA_REGISTRY_URL the"
+     " default need not be there",
+     k_public,
      [](const Config& c) -> Effective {
        if (c.dead_letters.validation != Validation::kSchema) return std::nullopt;
-       return c.dead_letters.schema_dir;
+       return if_any(c.dead_letters.schema_dir);
      }},
     {"DLQ_SCHEMA_FORMATS", "ignore",
      "the keyword format of JSON Schemas: ignore, as the standard has it, or check", k_public,
      [](const Config& c) -> Effective {
        return c.schema_formats == FormatChecks::kCheck ? "check" : "ignore";
      }},
+    {"PROTOBUF_MESSAGES", "",
+     "topic=package.Message, several by commas: which message of a topic's .proto file the values"
+     " are; otherwise the first of the file",
+     k_public, [](const Config& c) -> Effective { return if_any(protobuf_messages_text(c)); }},
+    {"SCHEMA_REGISTRY_URL", "",
+     "Confluent-compatible schema registry, http(s)://host[:port][/path]; several by commas are"
+     " tried in order. Values of topics without a schema file then name their schema",
+     k_public, [](const Config& c) -> Effective { return if_any(registry_text(c)); }},
+    {"SCHEMA_REGISTRY_USERNAME", "", "basic authentication; needs SCHEMA_REGISTRY_PASSWORD",
+     k_public, [](const Config& c) -> Effective { return if_any(c.registry.username); }},
+    {"SCHEMA_REGISTRY_PASSWORD", "", "see SCHEMA_REGISTRY_USERNAME", k_secret,
+     [](const Config& c) -> Effective { return if_any(c.registry.password); }},
+    {"SCHEMA_REGISTRY_CA", "",
+     "file with certificates (PEM) that are trusted besides those of the system", k_public,
+     [](const Config& c) -> Effective { return if_any(c.registry.ca_file); }},
 });
 
 }  // namespace

@@ -72,7 +72,7 @@ Decoded Decoder::decode(const Record& record, UnixMicros ingested_at, const Extr
 
 Decoded Decoder::decode_unchecked(const Record& record, UnixMicros ingested_at,
                                   const ExtraColumns& columns) {
-  if (record.value && settings_.payload == Payload::kText && !is_utf8(*record.value)) {
+  if (record.value && !fits_column(*record.value)) {
     return *encoding_error("the value", *record.value);
   }
   return accept(record, ingested_at, columns);
@@ -80,16 +80,18 @@ Decoded Decoder::decode_unchecked(const Record& record, UnixMicros ingested_at,
 
 /// Which tier looks at which value.
 Verdict Decoder::check(std::string_view value) {
-  if (settings_.payload == Payload::kText) {
-    if (json_) {
-      // Sees to the encoding too.
-      if (auto error = json_->error_in(value)) return std::move(*error);
-    } else if (!is_utf8(value)) {
-      return *encoding_error("the value", value);
-    }
+  if (json_) {
+    // Sees to the encoding too.
+    if (auto error = json_->error_in(value)) return std::move(*error);
+  } else if (!fits_column(value)) {
+    return *encoding_error("the value", value);
   }
   if (validator_) return validator_->check(value);
   return Accepted{};
+}
+
+bool Decoder::fits_column(std::string_view value) const {
+  return settings_.raw_value != RawValue::kString || is_utf8(value);
 }
 
 Decoded Decoder::accept(const Record& record, UnixMicros ingested_at, const ExtraColumns& columns) {

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/extra_columns.h"
+#include "base/raw_value.h"
 #include "base/record.h"
 #include "batch/row.h"
 #include "decode/json_check.h"
@@ -26,18 +27,12 @@ using DecodedExtras = std::variant<batch::RowExtras, RecordError>;
 /// column for them. What is not wanted is not looked at. The views are those of the record.
 [[nodiscard]] DecodedExtras decode_extras(const Record& record, const ExtraColumns& columns);
 
-/// What the values of a topic are.
-enum class Payload {
-  kText,
-  /// Avro, Protobuf: only the validator understands it.
-  kBinary,
-};
-
-/// What a value of kText must be.
+/// What a value must be besides what its column can hold.
 enum class TextForm { kAny, kJson };
 
 struct DecoderSettings {
-  Payload payload = Payload::kText;
+  /// A column of text holds valid UTF-8 only.
+  RawValue raw_value = RawValue::kString;
   TextForm form = TextForm::kAny;
 };
 
@@ -60,6 +55,7 @@ class Decoder {
 
  private:
   [[nodiscard]] Verdict check(std::string_view value);
+  [[nodiscard]] bool fits_column(std::string_view value) const;
   [[nodiscard]] Decoded accept(const Record& record, UnixMicros ingested_at,
                                const ExtraColumns& columns);
 

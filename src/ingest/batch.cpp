@@ -20,7 +20,7 @@ std::int64_t day_of(UnixMicros time) {
 }  // namespace
 
 Batch::Batch(std::size_t lane, const LaneTables& tables, Executor& executor, SteadyTime opened_at,
-             const ExtraColumns& columns)
+             const TableColumns& columns)
     : lane_(lane),
       executor_(executor),
       id_(executor.new_strand()),

@@ -25,9 +25,8 @@ inline constexpr std::size_t k_chunk_bytes = std::size_t{992} * 1024;
 /// they come.
 class Batch {
  public:
-  /// `columns`: those that the table has after the six.
   Batch(std::size_t lane, const LaneTables& tables, Executor& executor, SteadyTime opened_at,
-        const ExtraColumns& columns = {});
+        const TableColumns& columns = {});
   ~Batch();
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
@@ -76,7 +75,7 @@ class Batch {
   const BatchId id_;
   const std::string token_;
   const SteadyTime opened_at_;
-  const ExtraColumns columns_;
+  const TableColumns columns_;
   /// Jobs hold a plain pointer; the last job of the strand takes the object over.
   std::unique_ptr<BatchFiles> files_;
   RangeMap ranges_;

@@ -24,6 +24,8 @@ using BatchId = std::uint64_t;
 /// Checkpoints of all lanes, one after the other: tables that began together reach them together,
 /// and would take all workers, and so many times the memory.
 inline constexpr BatchId k_checkpoint_strand = 0;
+/// A registry that does not answer holds up one worker at most.
+inline constexpr BatchId k_schema_strand = 1;
 
 struct StoreProbed {
   delta::StoreOutcome outcome;
@@ -119,7 +121,7 @@ class Executor {
   [[nodiscard]] BatchId new_strand() { return ++last_strand_; }
 
  private:
-  BatchId last_strand_ = 0;
+  BatchId last_strand_ = k_schema_strand;
 };
 
 }  // namespace bronze::ingest

@@ -41,6 +41,7 @@ struct LaneSettings {
   delta::TableSpec dead_letter_spec = {};
   /// Those that `table_spec` has after the six.
   ExtraColumns extra_columns{};
+  /// Its `raw_value` is that of `table_spec`; a table that holds something else is not written.
   decode::DecoderSettings decoder = {};
 };
 

@@ -37,7 +37,8 @@ void LaneWriter::begin(TopicIdentity identity, delta::TableShape shape,
   progress_.identity = std::move(identity);
   progress_.shape = std::move(shape);
   progress_.dead_letter_shape = std::move(dead_letters);
-  columns_ = extra_columns_of(progress_.shape);
+  columns_ = {.raw_value = raw_value_of(progress_.shape),
+              .extra = extra_columns_of(progress_.shape)};
   for (const LaneTable table : {LaneTable::kRows, LaneTable::kDeadLetters}) {
     fresh_at_[table] = parts_.clock.now();
   }

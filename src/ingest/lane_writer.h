@@ -109,7 +109,7 @@ class LaneWriter {
   }
   [[nodiscard]] const TopicIdentity& identity() const { return progress_.identity; }
   /// What rows must bring for that shape.
-  [[nodiscard]] const ExtraColumns& columns() const { return columns_; }
+  [[nodiscard]] const ExtraColumns& columns() const { return columns_.extra; }
   /// Whether the table has progress of this partition, before anything of it is added.
   void set_progress(Partition partition, PartitionStart::Progress progress);
   /// Before which the dead-letter table has decided; nullopt = it knows nothing of the partition.
@@ -183,7 +183,7 @@ class LaneWriter {
   WriterParts parts_;
   Backoff backoff_;
   LaneProgress progress_;
-  ExtraColumns columns_;
+  TableColumns columns_;
   std::unique_ptr<Batch> open_;
   std::optional<Sealed> sealed_;
   /// An answer for `sealed_` that `step` has not looked at.

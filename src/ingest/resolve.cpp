@@ -175,6 +175,9 @@ bool names_a_table(const std::string& metadata) { return metadata.starts_with(k_
 
 Resolution resolve(const StartFacts& facts, const std::set<Partition>& assigned) {
   if (const auto refusal = refusal_of(facts.table.shape)) return HaltTopic{*refusal};
+  if (const auto refusal = raw_value_refusal(facts.table.shape, facts.raw_value)) {
+    return HaltTopic{*refusal};
+  }
   if (auto refused = refuse_dead_letters(facts)) return std::move(*refused);
   if (facts.known_table_id && *facts.known_table_id != facts.table.shape.id) {
     return HaltTopic{"the table was replaced while in use: its id was " + *facts.known_table_id +

@@ -11,6 +11,7 @@
 #include "base/extra_columns.h"
 #include "base/ids.h"
 #include "base/policies.h"
+#include "base/raw_value.h"
 #include "base/start_policy.h"
 #include "delta/table_sink.h"
 #include "ingest/dead_letter_facts.h"
@@ -57,6 +58,8 @@ struct StartFacts {
   /// the topic may begin a new epoch; nullopt = there is no row.
   std::optional<UnixMicros> last_ingestion;
   Policies policies;
+  /// What `_raw_value` is to hold.
+  RawValue raw_value = RawValue::kString;
   /// The wall clock.
   UnixMicros now = 0;
   /// What the last registration of this process said.

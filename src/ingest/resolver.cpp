@@ -120,6 +120,7 @@ Resolver::Resolver(ResolverSettings settings, ResolverParts parts)
   facts_.start_source = settings_.start_source;
   facts_.policies = settings_.policies;
   facts_.dead_letter_policy = settings_.dead_letters;
+  facts_.raw_value = settings_.raw_value;
 }
 
 void Resolver::begin() {

@@ -26,6 +26,7 @@ struct ResolverSettings {
   StartSource start_source = StartSource::kDefault;
   Policies policies = {};
   DeadLetterPolicy dead_letters = DeadLetterPolicy::kNever;
+  RawValue raw_value = RawValue::kString;
 };
 
 /// What a resolver works with; all outlive it.

@@ -26,7 +26,7 @@ void SchemaFetches::step() {
   for (auto& [id, fetch] : fetches_) {
     if (fetch.runs || clock_.now() < fetch.not_before) continue;
     fetch.runs = true;
-    executor_.submit(lane_, executor_.new_strand(),
+    executor_.submit(lane_, k_schema_strand,
                      make_job([validator = validator_, wanted = id]() -> JobOutcome {
                        return SchemaFetched{wanted, validator->fetch(wanted)};
                      }));

@@ -16,6 +16,8 @@ namespace {
 /// What a table's schema lacks or has too much; otherwise its extra columns.
 using SchemaReading = std::variant<ExtraColumns, std::string>;
 
+constexpr const char* k_binary = "binary";
+
 /// Comments on nested fields do not matter.
 nlohmann::json plain_type(nlohmann::json type) {
   const auto fields = nlohmann::json::json_pointer("/elementType/fields");
@@ -96,8 +98,11 @@ SchemaReading read_schema(const std::string& schema_json) {
   for (std::size_t i = 0; i < want.size(); ++i) {
     const auto name = want[i]["name"].get<std::string>();
     const auto type = want[i]["type"].get<std::string>();
-    if (i >= have.size() || have[i]["name"] != name || have[i]["type"] != type) {
-      return fmt::format("column {} should be {} {}", i + 1, name, type);
+    const bool is_there = i < have.size() && have[i]["name"] == name &&
+                          (have[i]["type"] == type || (i == 0 && have[i]["type"] == k_binary));
+    if (!is_there) {
+      return fmt::format("column {} should be {} {}", i + 1, name,
+                         i == 0 ? "string or binary" : type);
     }
     if (const auto demand = demand_of(have[i])) return *demand;
   }
@@ -171,6 +176,36 @@ std::optional<std::string> refusal_of(const delta::TableShape& shape) {
     return std::string("the table must be partitioned by ") + batch::k_partition_column + " alone";
   }
   return refusal_beyond_schema(shape);
+}
+
+RawValue raw_value_of(const delta::TableShape& shape) {
+  if (fields_of(shape.schema_json)->front()["type"] == k_binary) return RawValue::kBinary;
+  const auto property = shape.configuration.find(std::string(k_raw_value_property));
+  const bool is_base64 =
+      property != shape.configuration.end() && property->second == name_of(RawValue::kBase64);
+  return is_base64 ? RawValue::kBase64 : RawValue::kString;
+}
+
+std::optional<std::string> raw_value_refusal(const delta::TableShape& shape, RawValue wanted) {
+  const RawValue found = raw_value_of(shape);
+  if (found == wanted) return std::nullopt;
+  const auto told = [](RawValue raw_value) {
+    return fmt::format(
+        "{} ({})", name_of(raw_value),
+        raw_value == RawValue::kBase64
+            ? fmt::format("a string column, table property {}=base64", k_raw_value_property)
+            : fmt::format("a {} column", batch::type_of(raw_value)));
+  };
+  return fmt::format(
+      "_raw_value of the table is {}, but RAW_VALUE asks for {}. To go on with this table set "
+      "RAW_VALUE={}; for the other form begin a new one: move this table away and use another "
+      "KAFKA_CONSUMER_GROUP, or set another DELTA_BASE_PATH",
+      told(found), told(wanted), name_of(found));
+}
+
+std::map<std::string, std::string> raw_value_properties(RawValue raw_value) {
+  if (raw_value != RawValue::kBase64) return {};
+  return {{std::string(k_raw_value_property), std::string(name_of(raw_value))}};
 }
 
 ExtraColumns extra_columns_of(const delta::TableShape& shape) {

@@ -1,15 +1,28 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
 #include "base/extra_columns.h"
+#include "base/raw_value.h"
 #include "delta/table_sink.h"
 
 namespace bronze::ingest {
 
 /// Why files of ours must not be written into such a table; nullopt = they may.
 [[nodiscard]] std::optional<std::string> refusal_of(const delta::TableShape& shape);
+
+/// What the table's `_raw_value` holds. REQUIRES: !refusal_of(shape).
+[[nodiscard]] RawValue raw_value_of(const delta::TableShape& shape);
+
+/// Why values of that form must not be written into such a table; nullopt = they may.
+/// REQUIRES: !refusal_of(shape).
+[[nodiscard]] std::optional<std::string> raw_value_refusal(const delta::TableShape& shape,
+                                                           RawValue wanted);
+
+/// The properties of a table that is created for such values.
+[[nodiscard]] std::map<std::string, std::string> raw_value_properties(RawValue raw_value);
 
 /// What the table has beyond the six columns: it decides what is written.
 /// REQUIRES: !refusal_of(shape).

@@ -21,7 +21,11 @@ struct Ending {
   SchemaLanguage language;
 };
 
-constexpr auto k_endings = std::to_array<Ending>({{".json", SchemaLanguage::kJsonSchema}});
+constexpr auto k_endings = std::to_array<Ending>({{".json", SchemaLanguage::kJsonSchema},
+                                                  {".avsc", SchemaLanguage::kAvro},
+                                                  {".proto", SchemaLanguage::kProtobuf},
+                                                  {".desc", SchemaLanguage::kProtobuf},
+                                                  {".binpb", SchemaLanguage::kProtobuf}});
 
 /// What the original service calls the schema files of its topics.
 constexpr auto k_original_names = std::to_array<std::pair<std::string_view, std::string_view>>({

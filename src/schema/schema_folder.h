@@ -15,6 +15,10 @@ namespace bronze::schema {
 enum class SchemaLanguage : std::uint8_t {
   /// `.json`
   kJsonSchema,
+  /// `.avsc`
+  kAvro,
+  /// `.proto`, or a set of descriptors: `.desc`, `.binpb`
+  kProtobuf,
 };
 
 struct NoSchema {};
@@ -38,8 +42,8 @@ class SchemaFolder {
   explicit SchemaFolder(std::filesystem::path path) : path_(std::move(path)) {}
 
   using Found = std::variant<NoSchema, SchemaFile, SchemaFault>;
-  /// `{topic}.json`, or what the file was called that the original service read. Two of them are a
-  /// fault, and so is a folder that cannot be read.
+  /// The file whose name is the topic's and one of the endings, or what it was called for the
+  /// original service. Two of them are a fault, and so is a folder that cannot be read.
   [[nodiscard]] Found find(const std::string& topic) const;
 
   using Documents = std::variant<std::vector<Document>, SchemaFault>;

@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -30,25 +32,30 @@ class SchemaValidators : public testing::Test {
   }
 
   [[nodiscard]] Settings settings(FormatChecks formats = FormatChecks::kIgnore) const {
-    return {.folder = folder_, .formats = formats};
+    return {.folder = folder_, .formats = formats, .protobuf_messages = {}};
   }
 
+  [[nodiscard]] static TopicSchema schema(const std::string& topic, const Settings& settings) {
+    auto found = find_schema(topic, settings);
+    if (auto* faults = std::get_if<std::vector<SchemaFault>>(&found)) {
+      for (const auto& fault : *faults) ADD_FAILURE() << fault.text();
+    }
+    auto* schema = std::get_if<TopicSchema>(&found);
+    return schema != nullptr ? std::move(*schema) : TopicSchema{};
+  }
+
+  /// nullptr = the topic has no schema.
   [[nodiscard]] std::unique_ptr<decode::Validator> validator(
       const std::string& topic, FormatChecks formats = FormatChecks::kIgnore) const {
-    auto made = make_validator(topic, settings(formats));
-    if (auto* faults = std::get_if<std::vector<SchemaFault>>(&made)) {
-      for (const auto& fault : *faults) ADD_FAILURE() << fault.text();
-      return nullptr;
-    }
-    return std::get<std::unique_ptr<decode::Validator>>(std::move(made));
+    return schema(topic, settings(formats)).validator;
   }
 
   /// Of the topic alone.
   [[nodiscard]] std::vector<std::string> faults(const std::string& topic) const {
     std::vector<std::string> texts;
-    auto made = make_validator(topic, settings());
-    if (auto* found = std::get_if<std::vector<SchemaFault>>(&made)) {
-      for (const auto& fault : *found) texts.push_back(fault.text());
+    auto found = find_schema(topic, settings());
+    if (auto* told = std::get_if<std::vector<SchemaFault>>(&found)) {
+      for (const auto& fault : *told) texts.push_back(fault.text());
     }
     return texts;
   }
@@ -168,10 +175,90 @@ TEST_F(SchemaValidators, AValueOfAnyBytesIsJudged) {
   const auto made = validator("a");
   ASSERT_NE(made, nullptr);
   EXPECT_EQ(verdict(*made, std::string(1'024, '[') + std::string(1'024, ']')), "");
-  EXPECT_NE(verdict(*made, std::string(1'000'000, '[')), "");
-  EXPECT_NE(verdict(*made, ""), "");
-  EXPECT_NE(verdict(*made, "\xff\xfe"), "");
-  EXPECT_NE(verdict(*made, std::string("\0", 1)), "");
+  const auto type = [&](const std::string& value) {
+    return std::get<decode::RecordError>(made->check(value)).type;
+  };
+  EXPECT_EQ(type(std::string(1'000'000, '[')), "JSON_PARSE_ERROR");
+  EXPECT_EQ(type(""), "JSON_PARSE_ERROR");
+  EXPECT_EQ(type("\xff\xfe"), "ENCODING_ERROR");
+  EXPECT_EQ(type(std::string("\0", 1)), "JSON_PARSE_ERROR");
+}
+
+TEST_F(SchemaValidators, TheEndOfTheNameTellsTheLanguage) {
+  write("a.avsc", R"("int")");
+  write("p.proto", "syntax = \"proto3\"; message A { int32 n = 1; }");
+  fs::copy_file(fs::path(BRONZE_SOURCE_DIR) / "tests/fixtures/schemas/rides.desc",
+                folder_ / "d.desc");
+  fs::copy_file(folder_ / "d.desc", folder_ / "b.binpb");
+  write("j.json", "{}");
+  for (const std::string topic : {"a", "p", "d", "b", "j"}) {
+    const auto found = schema(topic, settings());
+    ASSERT_NE(found.validator, nullptr) << topic;
+    EXPECT_EQ(found.payload, topic == "j" ? Payload::kJson : Payload::kBinary) << topic;
+  }
+  EXPECT_EQ(verdict(*validator("a"), "\x02"), "");
+  EXPECT_NE(verdict(*validator("a"), "\x02\x02"), "");
+}
+
+std::string from_hex(const std::string& text) {
+  std::string bytes;
+  for (std::size_t i = 0; i < text.size(); i += 2) {
+    bytes += static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16));
+  }
+  return bytes;
+}
+
+TEST_F(SchemaValidators, TakeWhatOtherEncodersWrote) {
+  const fs::path fixtures = fs::path(BRONZE_SOURCE_DIR) / "tests/fixtures";
+  std::ifstream file(fixtures / "payloads.json");
+  const auto payloads = nlohmann::json::parse(file);
+  fs::copy(fixtures / "schemas", folder_, fs::copy_options::recursive);
+  // A topic has one of them.
+  fs::rename(folder_ / "rides.proto", folder_ / "rides2.proto");
+  fs::remove(folder_ / "rides.desc");
+  for (const auto& [topic, name] :
+       {std::pair("rides", "rides.avsc"), std::pair("rides2", "rides.proto"),
+        std::pair("legacy", "legacy.proto")}) {
+    const auto made = validator(topic);
+    ASSERT_NE(made, nullptr) << topic;
+    for (const auto& payload : payloads[name]) EXPECT_EQ(verdict(*made, from_hex(payload)), "");
+    EXPECT_NE(verdict(*made, "\xff"), "") << name;
+  }
+}
+
+TEST_F(SchemaValidators, ATopicsProtobufMessageMayBeNamed) {
+  write("t.proto",
+        "syntax = \"proto3\"; package p; message A { int32 n = 1; } "
+        "message B { string s = 1; }");
+  Settings with_message = settings();
+  EXPECT_NE(verdict(*schema("t", with_message).validator, "\x0a\x01x"), "");
+  with_message.protobuf_messages["t"] = "p.B";
+  EXPECT_EQ(verdict(*schema("t", with_message).validator, "\x0a\x01x"), "");
+  with_message.protobuf_messages["t"] = "p.C";
+  const auto told = schema_faults(std::vector<std::string>{"t"}, with_message);
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_TRUE(told[0].text().starts_with("t.proto: it has no message p.C")) << told[0].text();
+}
+
+TEST_F(SchemaValidators, BrokenAvroAndProtobufAreToldWithTheirPlaces) {
+  write("a.avsc", "{\n  \"type\": \"record\",\n}");
+  write("p.proto", "syntax = \"proto3\";\nmessage M { int32 }");
+  write("d.desc", "no descriptors");
+  write("t.proto", "");
+  write("t.avsc", "");
+  const auto told = all_faults({"a", "p", "d", "t"});
+  ASSERT_EQ(told.size(), 4U) << testing::PrintToString(told);
+  EXPECT_EQ(told[0], "a.avsc:3:1: not JSON: key must be a string");
+  EXPECT_TRUE(told[1].starts_with("d.desc: not a descriptor set: ")) << told[1];
+  EXPECT_TRUE(told[2].starts_with("p.proto:2:19: expected ")) << told[2];
+  EXPECT_EQ(told[3], "t.proto: and t.avsc are both schemas of the topic t; remove one");
+}
+
+TEST_F(SchemaValidators, WithoutAFolderNoTopicHasASchema) {
+  Settings nowhere = settings();
+  nowhere.folder.clear();
+  EXPECT_TRUE(std::holds_alternative<NoSchema>(find_schema("a", nowhere)));
+  EXPECT_TRUE(schema_faults(std::vector<std::string>{"a"}, nowhere).empty());
 }
 
 }  // namespace

@@ -116,7 +116,7 @@ void check_record(std::string_view value, Decoder& decoder, DeadLetterMaker& mak
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace bronze::decode;
   static JsonCheck json;
-  static Decoder decoder({.payload = Payload::kText, .form = TextForm::kJson});
+  static Decoder decoder({.raw_value = bronze::RawValue::kString, .form = TextForm::kJson});
   static DeadLetterMaker maker;
   const std::string_view value(reinterpret_cast<const char*>(data), size);
   check_encoding(value);

@@ -60,7 +60,7 @@ ingest::LaneSettings lane_settings(const std::string& topic, std::size_t lane,
           .dead_letter_spec = {.schema_json = batch::dead_letter_schema(),
                                .partition_columns = {},
                                .configuration = {}},
-          .decoder = {.payload = decode::Payload::kText, .form = rules.form}};
+          .decoder = {.raw_value = RawValue::kString, .form = rules.form}};
 }
 
 std::string dead_letters_of(const std::string& topic) { return "dlq_" + topic; }

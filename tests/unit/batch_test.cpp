@@ -147,7 +147,8 @@ class BatchTest : public testing::Test {
 TEST_F(BatchTest, CountsKeysAndHeadersAsPayload) {
   constexpr ExtraColumns k_columns{
       .topic = false, .key = true, .headers = true, .timestamp_type = false};
-  batch_ = std::make_unique<Batch>(2, table_, executor_, SteadyTime{}, k_columns);
+  batch_ =
+      std::make_unique<Batch>(2, table_, executor_, SteadyTime{}, TableColumns{.extra = k_columns});
   const std::vector<Header> headers = {{"trace", "0123"}, {"empty", std::nullopt}};
   batch::RowExtras extras;
   extras.key = "key";
@@ -161,7 +162,8 @@ TEST_F(BatchTest, CountsKeysAndHeadersAsPayload) {
 TEST_F(BatchTest, SendsAChunkWhenItHasEnoughBytesOfKeys) {
   constexpr ExtraColumns k_columns{
       .topic = false, .key = true, .headers = false, .timestamp_type = false};
-  batch_ = std::make_unique<Batch>(2, table_, executor_, SteadyTime{}, k_columns);
+  batch_ =
+      std::make_unique<Batch>(2, table_, executor_, SteadyTime{}, TableColumns{.extra = k_columns});
   const std::string key(k_chunk_bytes / 2, 'k');
   batch::RowExtras extras;
   extras.key = key;

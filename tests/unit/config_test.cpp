@@ -725,9 +725,15 @@ const std::vector<std::string> k_secret_properties = {
 Env all_secrets() {
   std::string properties = "client.id=visible";
   for (const std::string& key : k_secret_properties) properties += "\n" + key + "=hunter2-" + key;
-  return {{"KAFKA_SECURITY_PROTOCOL", "SASL_SSL"},  {"KAFKA_SASL_USERNAME", "me"},
-          {"KAFKA_SASL_PASSWORD", "hunter2-kafka"}, {"AWS_ACCESS_KEY_ID", "hunter2-id"},
-          {"AWS_SECRET_ACCESS_KEY", "hunter2-key"}, {"AWS_SESSION_TOKEN", "hunter2-token"},
+  return {{"KAFKA_SECURITY_PROTOCOL", "SASL_SSL"},
+          {"KAFKA_SASL_USERNAME", "me"},
+          {"KAFKA_SASL_PASSWORD", "hunter2-kafka"},
+          {"AWS_ACCESS_KEY_ID", "hunter2-id"},
+          {"AWS_SECRET_ACCESS_KEY", "hunter2-key"},
+          {"AWS_SESSION_TOKEN", "hunter2-token"},
+          {"SCHEMA_REGISTRY_URL", "https://r"},
+          {"SCHEMA_REGISTRY_USERNAME", "me"},
+          {"SCHEMA_REGISTRY_PASSWORD", "hunter2-registry"},
           {"KAFKA_PROPERTIES", properties}};
 }
 
@@ -738,6 +744,7 @@ TEST(ConfigSecrets, NeverAppearInTheDescription) {
   EXPECT_EQ(text.find("hunter2"), std::string::npos) << text;
   EXPECT_NE(text.find("KAFKA_SASL_PASSWORD=***"), std::string::npos) << text;
   EXPECT_NE(text.find("AWS_SESSION_TOKEN=***"), std::string::npos) << text;
+  EXPECT_NE(text.find("SCHEMA_REGISTRY_PASSWORD=***"), std::string::npos) << text;
   EXPECT_NE(text.find("client.id=visible;ssl.key.password=***"), std::string::npos) << text;
   for (const std::string& warning : config.warnings) {
     EXPECT_EQ(warning.find("hunter2"), std::string::npos);

@@ -73,8 +73,8 @@ std::string judge(Decoder& decoder, std::optional<std::string_view> value) {
 }
 
 constexpr DecoderSettings k_utf8{};
-constexpr DecoderSettings k_json{.payload = Payload::kText, .form = TextForm::kJson};
-constexpr DecoderSettings k_binary{.payload = Payload::kBinary, .form = TextForm::kAny};
+constexpr DecoderSettings k_json{.raw_value = RawValue::kString, .form = TextForm::kJson};
+constexpr DecoderSettings k_binary{.raw_value = RawValue::kBinary, .form = TextForm::kAny};
 
 TEST(DecoderTiers, EncodingIsTheFirst) {
   auto decoder = decoder_of(k_utf8);
@@ -106,10 +106,23 @@ TEST(DecoderTiers, ASchemaMayBeMissing) {
   EXPECT_NE(decoder.validator(), nullptr);
 }
 
-TEST(DecoderTiers, BinaryPayloadsAreForTheValidatorAlone) {
+TEST(DecoderTiers, WhatAColumnOfBytesHoldsIsForTheValidatorAlone) {
   auto decoder = decoder_of(k_binary, Accepted{});
   EXPECT_EQ(judge(decoder, "\xFF\0"sv), "row");
   EXPECT_EQ(ScriptedValidator::checks, 1);
+}
+
+TEST(DecoderTiers, AColumnOfTextNeedsTextWhateverTheValidatorSays) {
+  auto decoder = decoder_of(k_utf8, Accepted{});
+  EXPECT_EQ(judge(decoder, "\xFF\0"sv), "ENCODING_ERROR");
+  EXPECT_EQ(ScriptedValidator::checks, 0);
+}
+
+TEST(DecoderTiers, JsonIsTextInAnyColumn) {
+  auto decoder = decoder_of({.raw_value = RawValue::kBase64, .form = TextForm::kJson});
+  EXPECT_EQ(judge(decoder, "\"\xFF\""), "ENCODING_ERROR");
+  EXPECT_EQ(judge(decoder, "{}"), "row");
+  EXPECT_EQ(said(decoder.decode_unchecked(record_of("\xFF"), 0, k_no_columns)), "row");
 }
 
 TEST(DecoderTiers, ATombstonePassesAll) {

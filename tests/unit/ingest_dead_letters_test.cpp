@@ -52,7 +52,7 @@ class IngestDeadLetters : public testing::Test {
                      .dead_letter_spec = {.schema_json = batch::dead_letter_schema(),
                                           .partition_columns = {},
                                           .configuration = {}},
-                     .decoder = {.payload = decode::Payload::kText, .form = form}},
+                     .decoder = {.raw_value = RawValue::kString, .form = form}},
         LaneParts{.source = source_,
                   .executor = executor_,
                   .clock = clock_,

@@ -419,17 +419,19 @@ TEST_F(ReplayTest, NothingIsReplayedIntoATableThatDoesNotKnowTheTopic) {
 }
 
 TEST(ReplaySelectionTest, TheValueIsTheOneThatWasSent) {
-  const auto value_of = [](const DeadLetter& of, const ExtraColumns& columns = {}) {
+  const auto value_of = [](const DeadLetter& of, const TableColumns& columns = {}) {
     const auto original = original_value(of, columns);
     const auto* value = std::get_if<std::optional<std::string_view>>(&original);
     if (value == nullptr) return std::string("not kept");
     return *value ? std::string(**value) : std::string("tombstone");
   };
-  constexpr ExtraColumns k_with_headers{.headers = true};
+  constexpr TableColumns k_with_headers{.extra = {.headers = true}};
+  constexpr TableColumns k_binary{.raw_value = RawValue::kBinary, .extra = {.headers = true}};
   DeadLetter of = letter(k_p0, 1, "\xFF\x01");
   EXPECT_EQ(value_of(of), "\xFF\x01");
   of.error_type = "ENCODING_ERROR";
   EXPECT_EQ(value_of(of, k_with_headers), "\xFF\x01");
+  EXPECT_EQ(value_of(of, k_binary), "not kept") << "a header may have been wrong";
   of.bytes = "text";
   EXPECT_EQ(value_of(of), "text");
   EXPECT_EQ(value_of(of, k_with_headers), "not kept") << "a header was wrong";

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -15,8 +16,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use crate::errors::{guarded, Fault, Result};
-use crate::ffi::{FormatChecks, SchemaDocument, SchemaProblem, SchemaVerdict};
+use super::{described, not_json, problem_of, Reference, Rejection};
+use crate::errors::{Fault, Result};
+use crate::ffi::{FormatChecks, SchemaDocument, SchemaProblem, Status, Verdict};
 
 #[cfg(test)]
 mod suite;
@@ -25,6 +27,8 @@ mod tests;
 
 /// Where the folder is, as far as references can tell.
 const FOLDER_URI: &str = "file:///schemas/";
+/// What registries, too, take a schema for that does not say.
+const REGISTERED_DRAFT: &str = "http://json-schema.org/draft-07/schema#";
 /// The depth that every check of a value allows.
 const DEPTH_MAX: usize = 1024;
 /// What serde_json reads on any stack.
@@ -43,45 +47,104 @@ const VALUE_BYTES_WITH_ALL_ERRORS: usize = 64 << 10;
 /// groups need any.
 const BACKTRACKING_STEPS_MAX: usize = 100_000;
 
-/// A schema that can be used, or what is wrong with it. Immutable: any thread may check.
-pub struct JsonSchema {
-    validator: Option<Validator>,
-    problems: Vec<SchemaProblem>,
+/// A compiled schema.
+pub(super) struct JsonSchema {
+    validator: Validator,
+}
+
+impl super::Schema for JsonSchema {
+    fn check(&self, value: &[u8], begin: usize) -> Result<(), Rejection> {
+        let text = &value[begin..];
+        match serde_json::from_slice::<Value>(text) {
+            Ok(instance) => judge(&self.validator, &instance, text.len()),
+            Err(error) => match std::str::from_utf8(text) {
+                Ok(_) => judge_unusual(&self.validator, text, &error),
+                Err(error) => Err(Rejection {
+                    verdict: Verdict::NotText,
+                    message: format!(
+                        "the value is not valid UTF-8 at byte {}",
+                        begin + error.valid_up_to()
+                    ),
+                }),
+            },
+        }
+    }
 }
 
 /// The schema in `documents` whose name is `file`.
-pub(crate) fn compile_json_schema(
+pub(super) fn compile(
     file: &str,
     documents: &[SchemaDocument],
     formats: FormatChecks,
-) -> Result<Box<JsonSchema>> {
-    guarded("compile_json_schema", || {
-        let folder = Folder::new(documents);
-        let Some(root) = folder.0.documents.iter().find(|d| d.name == file) else {
-            return Err(Fault::contract(format!("no document {file:?}")));
-        };
-        let schema = match &root.content {
-            Ok(schema) => schema.clone(),
-            Err(problem) => return Ok(broken(vec![problem.clone()])),
-        };
-        let mut problems = against_meta_schema(file, &schema);
-        if !problems.is_empty() {
-            return Ok(broken(problems));
+) -> Result<JsonSchema, Vec<SchemaProblem>> {
+    let documents = documents
+        .iter()
+        .map(|source| Document::new(&source.name, uri_of(&source.name), &source.text))
+        .collect();
+    let folder = Folder::new(documents, "file of the folder of schemas");
+    compile_in(&folder, file, formats)
+}
+
+/// A schema as a registry keeps it: without `$schema` it is of draft 7, and what it refers to is
+/// found by the names of the references, as they resolve against its own `$id`.
+pub(super) fn compile_registered(
+    text: &str,
+    references: &[Reference],
+    formats: FormatChecks,
+) -> Result<JsonSchema> {
+    const ROOT: &str = "";
+    let document = |name: &str, uri, text: &str| {
+        let mut document = Document::new(name, uri, text.as_bytes());
+        if let Ok(Value::Object(members)) = &mut document.content {
+            members
+                .entry("$schema")
+                .or_insert_with(|| REGISTERED_DRAFT.into());
         }
-        let compiled = options(formats)
-            .with_base_uri(uri_of(file))
-            .with_retriever(folder.clone())
-            .build(&schema);
-        problems.extend(folder.faults_of_referenced());
-        match compiled {
-            _ if !problems.is_empty() => Ok(broken(problems)),
-            Ok(validator) => Ok(Box::new(JsonSchema {
-                validator: Some(validator),
-                problems,
-            })),
-            Err(error) => Ok(broken(vec![problem(file, &error)])),
-        }
+        document
+    };
+    let root = document(ROOT, uri_of(ROOT), text);
+    let base = Url::parse(FOLDER_URI).expect("a URI");
+    let base = root.id().and_then(|id| base.join(id).ok()).unwrap_or(base);
+    let mut documents = vec![root];
+    documents.extend(references.iter().map(|reference| {
+        let uri = base
+            .join(&reference.name)
+            .map_or_else(|_| uri_of(&reference.name), Into::into);
+        document(&reference.name, uri, &reference.text)
+    }));
+    let folder = Folder::new(documents, "reference of the schema");
+    compile_in(&folder, ROOT, formats).map_err(|problems| {
+        let told: Vec<_> = problems.iter().map(described).collect();
+        Fault::new(Status::Corrupt, told.join("; "))
     })
+}
+
+fn compile_in(
+    folder: &Folder,
+    name: &str,
+    formats: FormatChecks,
+) -> Result<JsonSchema, Vec<SchemaProblem>> {
+    let Some(root) = folder.0.documents.iter().find(|d| d.name == name) else {
+        return Err(vec![problem_of(Path::new(name), "there is no such file")]);
+    };
+    let schema = match &root.content {
+        Ok(schema) => schema,
+        Err(problem) => return Err(vec![problem.clone()]),
+    };
+    let mut problems = against_meta_schema(name, schema);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let compiled = options(formats)
+        .with_base_uri(root.uri.clone())
+        .with_retriever(folder.clone())
+        .build(schema);
+    problems.extend(folder.faults_of_referenced());
+    match compiled {
+        _ if !problems.is_empty() => Err(problems),
+        Ok(validator) => Ok(JsonSchema { validator }),
+        Err(error) => Err(vec![problem(name, &error)]),
+    }
 }
 
 fn options<'a>(formats: FormatChecks) -> ValidationOptions<'a> {
@@ -91,68 +154,42 @@ fn options<'a>(formats: FormatChecks) -> ValidationOptions<'a> {
         .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(BACKTRACKING_STEPS_MAX))
 }
 
-fn broken(problems: Vec<SchemaProblem>) -> Box<JsonSchema> {
-    Box::new(JsonSchema {
-        validator: None,
-        problems,
-    })
-}
-
-impl JsonSchema {
-    /// Empty: values can be checked.
-    pub(crate) fn problems(&self) -> Result<Vec<SchemaProblem>> {
-        guarded("JsonSchema::problems", || Ok(self.problems.clone()))
-    }
-
-    pub(crate) fn check(&self, value: &[u8]) -> Result<SchemaVerdict> {
-        guarded("JsonSchema::check", || {
-            let Some(validator) = &self.validator else {
-                return Err(Fault::contract("the schema has problems"));
-            };
-            match serde_json::from_slice::<Value>(value) {
-                Ok(instance) => Ok(judge(validator, &instance, value.len())),
-                Err(error) => judge_unusual(validator, value, &error),
-            }
-        })
-    }
-}
-
 /// What serde_json does not read with its own limits.
 fn judge_unusual(
     validator: &Validator,
-    value: &[u8],
+    text: &[u8],
     error: &serde_json::Error,
-) -> Result<SchemaVerdict> {
-    let depth = depth(value);
+) -> Result<(), Rejection> {
+    let depth = depth(text);
     if depth > DEPTH_MAX {
-        let message = format!("the value is nested deeper than {DEPTH_MAX} levels");
-        return Ok(refused(message));
+        return Err(Rejection {
+            verdict: Verdict::NotJson,
+            message: format!("the value is nested deeper than {DEPTH_MAX} levels"),
+        });
     }
     if depth > DEPTH_ON_ANY_STACK {
-        return judge_deep(validator, value);
+        return judge_deep(validator, text);
     }
-    Ok(unreadable(error))
+    Err(unreadable(error))
 }
 
-fn accepted() -> SchemaVerdict {
-    SchemaVerdict {
-        ok: true,
-        message: String::new(),
+/// No JSON, or well-formed JSON that has no meaning here: a number beyond a double.
+fn unreadable(error: &serde_json::Error) -> Rejection {
+    let what = error.to_string();
+    let is_json = what.starts_with("number out of range");
+    Rejection {
+        verdict: if is_json {
+            Verdict::Refused
+        } else {
+            Verdict::NotJson
+        },
+        message: format!("the value cannot be read as JSON: {what}"),
     }
 }
 
-fn refused(message: String) -> SchemaVerdict {
-    SchemaVerdict { ok: false, message }
-}
-
-/// Well-formed JSON that has no meaning here: numbers beyond a double, halves of a character.
-fn unreadable(error: &serde_json::Error) -> SchemaVerdict {
-    refused(format!("the value cannot be read as JSON: {error}"))
-}
-
-fn judge(validator: &Validator, instance: &Value, bytes: usize) -> SchemaVerdict {
+fn judge(validator: &Validator, instance: &Value, bytes: usize) -> Result<(), Rejection> {
     if validator.is_valid(instance) {
-        return accepted();
+        return Ok(());
     }
     let errors: Vec<_> = if bytes > VALUE_BYTES_WITH_ALL_ERRORS {
         validator.validate(instance).err().into_iter().collect()
@@ -167,27 +204,28 @@ fn judge(validator: &Validator, instance: &Value, bytes: usize) -> SchemaVerdict
     if errors.len() > told.len() {
         told.push(format!("and {} more", errors.len() - told.len()));
     }
-    refused(told.join("; "))
+    Err(Rejection::refused(told.join("; ")))
 }
 
 /// `judge` on a stack that is large enough whichever thread asks.
-fn judge_deep(validator: &Validator, value: &[u8]) -> Result<SchemaVerdict> {
+fn judge_deep(validator: &Validator, text: &[u8]) -> Result<(), Rejection> {
+    let judge_all = || {
+        let mut deserializer = serde_json::Deserializer::from_slice(text);
+        deserializer.disable_recursion_limit();
+        match Value::deserialize(&mut deserializer).and_then(|v| deserializer.end().map(|()| v)) {
+            Ok(instance) => judge(validator, &instance, text.len()),
+            Err(error) => Err(unreadable(&error)),
+        }
+    };
     thread::scope(|scope| {
-        let judge_all = || {
-            let mut deserializer = serde_json::Deserializer::from_slice(value);
-            deserializer.disable_recursion_limit();
-            match Value::deserialize(&mut deserializer).and_then(|v| deserializer.end().map(|()| v))
-            {
-                Ok(instance) => judge(validator, &instance, value.len()),
-                Err(error) => unreadable(&error),
-            }
-        };
-        thread::Builder::new()
-            .stack_size(DEEP_STACK_BYTES)
-            .spawn_scoped(scope, judge_all)
-            .map_err(|error| Fault::contract(format!("no thread for a deep value: {error}")))?
-            .join()
-            .map_err(|_| Fault::contract("panic in the check of a deep value"))
+        let deep = thread::Builder::new().stack_size(DEEP_STACK_BYTES);
+        let failed = |why: String| Err(Rejection::refused(format!("the check failed: {why}")));
+        match deep.spawn_scoped(scope, judge_all) {
+            Ok(judging) => judging
+                .join()
+                .unwrap_or_else(|_| failed("panic at a deep value".to_owned())),
+            Err(error) => failed(format!("no thread for a deep value: {error}")),
+        }
     })
 }
 
@@ -332,38 +370,30 @@ fn without_prefix(text: &str) -> String {
 /// A document, or why it is none.
 struct Document {
     name: String,
+    uri: String,
     content: Result<Value, SchemaProblem>,
 }
 
 impl Document {
-    fn new(source: &SchemaDocument) -> Self {
-        let content = serde_json::from_slice(&source.text).map_err(|error| SchemaProblem {
-            file: source.name.clone(),
-            place: format!("{}:{}", error.line(), error.column()),
-            message: format!("not JSON: {}", without_place(&error)),
-        });
+    fn new(name: &str, uri: String, text: &[u8]) -> Self {
         Self {
-            name: source.name.clone(),
-            content,
+            name: name.to_owned(),
+            uri,
+            content: serde_json::from_slice(text).map_err(|error| not_json(name, &error)),
         }
     }
 
-    /// By its name, or by the absolute URI that it gives itself.
-    fn is_at(&self, uri: &str) -> bool {
-        let id = |keyword| match &self.content {
-            Ok(content) => content.get(keyword).and_then(Value::as_str),
-            Err(_) => None,
-        };
-        let named = |id: &str| id.trim_end_matches('#') == uri;
-        uri_of(&self.name) == uri || id("$id").or_else(|| id("id")).is_some_and(named)
+    /// The URI that it gives itself.
+    fn id(&self) -> Option<&str> {
+        let content = self.content.as_ref().ok()?;
+        let text = |keyword| content.get(keyword).and_then(Value::as_str);
+        let id = text("$id").or_else(|| text("id"))?;
+        Some(id.trim_end_matches('#'))
     }
-}
 
-/// serde_json appends the place to what it tells.
-fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    text.strip_suffix(&place).unwrap_or(&text).to_owned()
+    fn is_at(&self, uri: &str) -> bool {
+        self.uri == uri || self.id() == Some(uri)
+    }
 }
 
 /// Gives the compiler the documents that a schema refers to, and remembers which.
@@ -372,13 +402,16 @@ struct Folder(Arc<FolderContent>);
 
 struct FolderContent {
     documents: Vec<Document>,
+    /// What a document is, for messages.
+    kind: &'static str,
     referenced: Mutex<BTreeSet<usize>>,
 }
 
 impl Folder {
-    fn new(documents: &[SchemaDocument]) -> Self {
+    fn new(documents: Vec<Document>, kind: &'static str) -> Self {
         Self(Arc::new(FolderContent {
-            documents: documents.iter().map(Document::new).collect(),
+            documents,
+            kind,
             referenced: Mutex::default(),
         }))
     }
@@ -419,7 +452,7 @@ impl Retrieve for Folder {
         let wanted = uri.as_str();
         let mut documents = self.0.documents.iter().enumerate();
         let Some((index, document)) = documents.find(|(_, document)| document.is_at(wanted)) else {
-            let what = "no file of the folder of schemas has this name or $id";
+            let what = format!("no {} has this name or $id", self.0.kind);
             return Err(Unresolved(format!("{}: {what}", shown(wanted))).into());
         };
         let mut referenced = self.0.referenced.lock();

@@ -16,6 +16,7 @@ import pytest
 
 from .kafka import Broker
 from .minio import Bucket, Folder, MinioServer, Store
+from .registry import SchemaRegistry
 from .service import BINARY, Bronze
 from .tables import Table
 
@@ -43,6 +44,22 @@ def session_minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinioSer
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def session_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SchemaRegistry]:
+    server = SchemaRegistry(tmp_path_factory.mktemp("registry"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def registry(session_registry: SchemaRegistry) -> SchemaRegistry:
+    session_registry.ensure_running()
+    return session_registry
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+use super::super::tests::message;
 use super::*;
 
 fn document(name: &str, text: &str) -> SchemaDocument {
@@ -7,27 +8,33 @@ fn document(name: &str, text: &str) -> SchemaDocument {
     }
 }
 
-fn compile(documents: &[(&str, &str)]) -> Box<JsonSchema> {
+fn compile(documents: &[(&str, &str)]) -> JsonSchema {
     compile_with(documents, FormatChecks::Ignore)
 }
 
 /// The first document's schema.
-fn compile_with(documents: &[(&str, &str)], formats: FormatChecks) -> Box<JsonSchema> {
+fn compile_with(documents: &[(&str, &str)], formats: FormatChecks) -> JsonSchema {
+    try_compile(documents, formats).unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+fn try_compile(
+    documents: &[(&str, &str)],
+    formats: FormatChecks,
+) -> Result<JsonSchema, Vec<SchemaProblem>> {
     let all: Vec<_> = documents.iter().map(|(n, t)| document(n, t)).collect();
-    compile_json_schema(documents[0].0, &all, formats).unwrap()
+    super::compile(documents[0].0, &all, formats)
 }
 
 fn problems(documents: &[(&str, &str)]) -> Vec<String> {
-    let problems = compile(documents).problems().unwrap();
+    let problems = try_compile(documents, FormatChecks::Ignore).err();
+    let problems = problems.unwrap_or_default();
     let text = |p: SchemaProblem| format!("{} {} {}", p.file, p.place, p.message);
     problems.into_iter().map(text).collect()
 }
 
 /// What is wrong with the value; empty = nothing.
 fn verdict(schema: &JsonSchema, value: &str) -> String {
-    let verdict = schema.check(value.as_bytes()).unwrap();
-    assert_eq!(verdict.ok, verdict.message.is_empty());
-    verdict.message
+    message(schema, value.as_bytes())
 }
 
 fn nested(levels: usize) -> String {
@@ -134,7 +141,6 @@ fn a_schema_may_name_a_meta_schema_of_the_folder_and_no_other() {
         "$vocabulary": {"https://json-schema.org/draft/2020-12/vocab/core": true},
         "allOf": [{"$ref": "https://json-schema.org/draft/2020-12/meta/core"}]}"#;
     let schema = compile(&[("t.json", root), ("meta.json", meta)]);
-    assert_eq!(schema.problems().unwrap().len(), 0);
     assert_eq!(verdict(&schema, "1"), "", "type is not in its vocabulary");
 }
 
@@ -153,7 +159,6 @@ fn references_resolve_by_file_name_and_by_id() {
         ),
         ("unrelated.json", "no JSON"),
     ]);
-    assert_eq!(schema.problems().unwrap().len(), 0);
     assert_eq!(verdict(&schema, r#"{"p": "x", "q": 1}"#), "");
     assert_eq!(
         verdict(&schema, r#"{"p": 1}"#),
@@ -220,9 +225,93 @@ fn a_broken_document_that_is_referred_to_is_told_by_its_own_name() {
 }
 
 #[test]
-fn a_broken_schema_checks_nothing() {
-    assert!(compile(&[("t.json", "{")]).check(b"1").is_err());
-    assert!(compile_json_schema("x", &[], FormatChecks::Ignore).is_err());
+fn a_value_that_is_no_json_is_told_apart_from_one_that_does_not_fit() {
+    use super::super::Schema as _;
+    let schema = compile(&[("t.json", r#"{"type": "integer"}"#)]);
+    let verdict = |value: &[u8]| schema.check(value, 1).unwrap_err().verdict;
+    assert_eq!(verdict(b"x\"one\""), Verdict::Refused);
+    assert_eq!(verdict(b"x1e400"), Verdict::Refused);
+    for value in [
+        &b"x"[..],
+        b"x1 2",
+        b"x{",
+        br#"x"\ud800""#,
+        b"x\xef\xbb\xbf1",
+    ] {
+        assert_eq!(verdict(value), Verdict::NotJson, "{value:?}");
+    }
+    assert_eq!(
+        verdict(&[&b"x"[..], &[b'['; 2_000]].concat()),
+        Verdict::NotJson
+    );
+    let rejection = schema.check(b"x\"\xff\"", 1).unwrap_err();
+    assert_eq!(rejection.verdict, Verdict::NotText);
+    assert_eq!(rejection.message, "the value is not valid UTF-8 at byte 2");
+}
+
+fn registered(text: &str, references: &[(&str, &str)]) -> Result<JsonSchema> {
+    let references: Vec<_> = references
+        .iter()
+        .map(|(name, text)| Reference {
+            name: (*name).to_owned(),
+            text: (*text).to_owned(),
+        })
+        .collect();
+    compile_registered(text, &references, FormatChecks::Ignore)
+}
+
+#[test]
+fn references_of_a_registered_schema_are_found_by_their_names() {
+    let id = r#"{"$defs": {"id": {"type": "string"}}}"#;
+    for (root_id, reference, name) in [
+        ("", "common.json", "common.json"),
+        ("", "parts/common.json", "parts/common.json"),
+        (
+            "",
+            "https://example.com/common",
+            "https://example.com/common",
+        ),
+        ("https://example.com/a/b.json", "common.json", "common.json"),
+        (
+            "https://example.com/a/b.json",
+            "../c.json",
+            "https://example.com/c.json",
+        ),
+    ] {
+        let root = format!(
+            r#"{{"$id": "{root_id}", "properties": {{"p": {{"$ref": "{reference}#/$defs/id"}}}}}}"#
+        );
+        let root = root.replace(r#""$id": "", "#, "");
+        let schema = registered(&root, &[(name, id)]).unwrap_or_else(|fault| panic!("{fault}"));
+        assert_eq!(verdict(&schema, r#"{"p": "x"}"#), "");
+        let told = verdict(&schema, r#"{"p": 1}"#);
+        assert!(
+            told.starts_with("/p: 1 is not of type \"string\" ("),
+            "{told}"
+        );
+    }
+    let told = registered(r#"{"$ref": "absent.json"}"#, &[]).err().unwrap();
+    let expected = "absent.json: no reference of the schema has this name or $id";
+    assert!(told.message.contains(expected), "{told}");
+}
+
+#[test]
+fn a_registered_schema_that_does_not_say_is_of_draft_7() {
+    let schema = registered(r#"{"items": [{"type": "string"}]}"#, &[]).unwrap();
+    assert_eq!(
+        verdict(&schema, "[1]"),
+        "/0: 1 is not of type \"string\" (#/items/0/type)"
+    );
+    let newer = r#"{"$schema": "https://json-schema.org/draft/2020-12/schema",
+        "prefixItems": [{"type": "string"}]}"#;
+    assert_ne!(verdict(&registered(newer, &[]).unwrap(), "[1]"), "");
+    let told = registered(r#"{"type": "text"}"#, &[]).err().unwrap();
+    assert!(
+        told.message.starts_with("#/type: \"text\" is not "),
+        "{told}"
+    );
+    let told = registered("{", &[]).err().unwrap();
+    assert!(told.message.starts_with("1:1: not JSON: "), "{told}");
 }
 
 #[test]

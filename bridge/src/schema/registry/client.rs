@@ -1,0 +1,281 @@
+//! What is asked of a schema registry over HTTP.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use reqwest::{Certificate, Response, StatusCode};
+use serde_json::Value;
+use tokio::runtime::Runtime;
+use url::Url;
+
+use super::Reference;
+use crate::errors::{Fault, Result};
+use crate::ffi::{RegistryOptions, Status};
+
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Of one schema, those of its references included.
+const REFERENCES_MAX: usize = 1_000;
+const ACCEPT: &str = "application/vnd.schemaregistry.v1+json, application/json";
+const UNKNOWN_CODES: [i64; 3] = [40401, 40402, 40403];
+
+/// A schema and all that it refers to; what a reference needs comes before it.
+pub(super) struct Fetched {
+    pub(super) kind: String,
+    pub(super) text: String,
+    pub(super) references: Vec<Reference>,
+}
+
+pub(super) struct Client {
+    http: reqwest::Client,
+    urls: Vec<Url>,
+    username: String,
+    password: String,
+    /// Runs while a caller waits.
+    runtime: Runtime,
+}
+
+/// A schema as an answer has it.
+struct Stored {
+    kind: String,
+    text: String,
+    references: Vec<Named>,
+}
+
+#[derive(Clone)]
+struct Named {
+    name: String,
+    subject: String,
+    version: i64,
+}
+
+impl Client {
+    pub(super) fn new(options: &RegistryOptions) -> Result<Self> {
+        let urls = options
+            .urls
+            .iter()
+            .map(|url| Url::parse(url).map_err(|error| Fault::contract(format!("{url}: {error}"))))
+            .collect::<Result<Vec<_>>>()?;
+        let without_tls = urls.iter().all(|url| url.scheme() == "http");
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(Duration::from_millis(options.connect_timeout_ms.into()))
+            .timeout(Duration::from_millis(options.request_timeout_ms.into()))
+            // Requests are rare: a connection would be closed by the other side meanwhile.
+            .pool_max_idle_per_host(0);
+        if !options.ca_file.is_empty() {
+            builder = builder.tls_certs_merge(certificates(&options.ca_file)?);
+        } else if without_tls {
+            // Without any CA certificate on the machine no client could be made.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder
+            .build()
+            .map_err(|error| Fault::contract(format!("no HTTP client: {}", text_of(&error))))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Fault::contract(format!("cannot start the runtime: {error}")))?;
+        Ok(Self {
+            http,
+            urls,
+            username: options.username.clone(),
+            password: options.password.clone(),
+            runtime,
+        })
+    }
+
+    /// Missing, Corrupt, Unsupported: the registry answered, and that is what is wrong with the
+    /// schema. Everything else: no answer.
+    pub(super) fn schema(&self, id: i32) -> Result<Fetched> {
+        let root = self.get(&["schemas", "ids", &id.to_string()])?;
+        let root = stored(&root).map_err(|fault| fault.while_doing(format!("schema {id}")))?;
+        let mut fetched = Fetched {
+            kind: root.kind,
+            text: root.text,
+            references: Vec::new(),
+        };
+        let mut seen = HashSet::new();
+        self.collect(&root.references, &mut seen, &mut fetched.references)
+            .map_err(|fault| fault.while_doing(format!("references of schema {id}")))?;
+        Ok(fetched)
+    }
+
+    /// Adds what `wanted` needs, each once, and then `wanted` itself.
+    fn collect(
+        &self,
+        wanted: &[Named],
+        seen: &mut HashSet<String>,
+        found: &mut Vec<Reference>,
+    ) -> Result<()> {
+        enum Step {
+            Fetch(Named),
+            Add(Reference),
+        }
+        let mut steps: Vec<Step> = wanted.iter().rev().cloned().map(Step::Fetch).collect();
+        while let Some(step) = steps.pop() {
+            let named = match step {
+                Step::Add(reference) => {
+                    found.push(reference);
+                    continue;
+                }
+                Step::Fetch(named) => named,
+            };
+            if !seen.insert(named.name.clone()) {
+                continue;
+            }
+            if seen.len() > REFERENCES_MAX {
+                return Err(Fault::new(
+                    Status::Unsupported,
+                    format!("more than {REFERENCES_MAX} of them"),
+                ));
+            }
+            let version = named.version.to_string();
+            let answer = self.get(&["subjects", &named.subject, "versions", &version])?;
+            let schema = stored(&answer)?;
+            steps.push(Step::Add(Reference {
+                name: named.name,
+                text: schema.text,
+            }));
+            steps.extend(schema.references.into_iter().rev().map(Step::Fetch));
+        }
+        Ok(())
+    }
+
+    /// The first answer of the registries, tried in order.
+    fn get(&self, path: &[&str]) -> Result<Value> {
+        let mut faults = Vec::new();
+        for url in &self.urls {
+            match self.runtime.block_on(self.get_from(url, path)) {
+                Err(fault) if fault.status != Status::Missing => faults.push(fault.message),
+                answered => return answered,
+            }
+        }
+        Err(Fault::new(Status::Transient, faults.join("; ")))
+    }
+
+    async fn get_from(&self, base: &Url, path: &[&str]) -> Result<Value> {
+        let mut url = base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        if path[0] == "subjects" {
+            // What others refer to may have been deleted softly.
+            url.set_query(Some("deleted=true"));
+        }
+        let mut request = self.http.get(url.clone()).header("Accept", ACCEPT);
+        if !self.username.is_empty() {
+            request = request.basic_auth(&self.username, Some(&self.password));
+        }
+        let failed = |how: String| {
+            Fault::new(
+                Status::Transient,
+                format!("the schema registry at {base} {how}"),
+            )
+        };
+        let response = request.send().await.map_err(|error| {
+            failed(format!(
+                "cannot be reached: {}. Check SCHEMA_REGISTRY_URL, and that the registry runs",
+                text_of(&error)
+            ))
+        })?;
+        let status = response.status();
+        let body = body_of(response)
+            .await
+            .map_err(|error| failed(format!("broke off: {error}")))?;
+        let json = serde_json::from_slice::<Value>(&body);
+        match (status, json) {
+            (StatusCode::OK, Ok(json)) => Ok(json),
+            (StatusCode::NOT_FOUND, Ok(json)) if is_unknown(&json) => Err(Fault::new(
+                Status::Missing,
+                format!(
+                    "the schema registry does not know {} ({})",
+                    what(path),
+                    json["message"].as_str().unwrap_or("404")
+                ),
+            )),
+            (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => Err(failed(format!(
+                "refuses access ({status}): check SCHEMA_REGISTRY_USERNAME and \
+                 SCHEMA_REGISTRY_PASSWORD"
+            ))),
+            (StatusCode::OK | StatusCode::NOT_FOUND, _) => Err(failed(format!(
+                "answers {status} to {}, but not as a schema registry: check the path in \
+                 SCHEMA_REGISTRY_URL",
+                url.path()
+            ))),
+            _ => Err(failed(format!("answers {status} to {}", url.path()))),
+        }
+    }
+}
+
+fn what(path: &[&str]) -> String {
+    match path {
+        ["schemas", "ids", id] => format!("the schema id {id}"),
+        ["subjects", subject, "versions", version] => {
+            format!("version {version} of the subject {subject}")
+        }
+        other => other.join("/"),
+    }
+}
+
+fn is_unknown(answer: &Value) -> bool {
+    answer["error_code"]
+        .as_i64()
+        .is_some_and(|code| UNKNOWN_CODES.contains(&code))
+}
+
+async fn body_of(mut response: Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| text_of(&error))? {
+        if body.len() + chunk.len() > BODY_BYTES_MAX {
+            return Err(format!("an answer of more than {BODY_BYTES_MAX} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn stored(answer: &Value) -> Result<Stored> {
+    let unreadable =
+        |what: &str| Fault::new(Status::Corrupt, format!("its answer has no usable {what}"));
+    let mut references = Vec::new();
+    for reference in answer["references"].as_array().into_iter().flatten() {
+        let text = |key: &str| reference[key].as_str().map(str::to_owned);
+        match (text("name"), text("subject"), reference["version"].as_i64()) {
+            (Some(name), Some(subject), Some(version)) => references.push(Named {
+                name,
+                subject,
+                version,
+            }),
+            _ => return Err(unreadable("references")),
+        }
+    }
+    Ok(Stored {
+        kind: answer["schemaType"].as_str().unwrap_or("AVRO").to_owned(),
+        text: answer["schema"]
+            .as_str()
+            .ok_or_else(|| unreadable("schema"))?
+            .to_owned(),
+        references,
+    })
+}
+
+fn certificates(path: &str) -> Result<Vec<Certificate>> {
+    let refused = |why: String| Fault::contract(format!("{path}: {why}"));
+    let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
+    let found = Certificate::from_pem_bundle(&pem).map_err(|error| refused(text_of(&error)))?;
+    if found.is_empty() {
+        return Err(refused("no certificate in it (expected PEM)".to_owned()));
+    }
+    Ok(found)
+}
+
+/// The cause says what happened, the error itself only when.
+fn text_of(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    if error.is_timeout() {
+        return "timed out".to_owned();
+    }
+    cause.to_string()
+}

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace bronze {
+
+/// A schema registry that knows a few answers by their path, and of everything else says that it
+/// does not know it. On a thread of its own.
+class SchemaServer {
+ public:
+  explicit SchemaServer(std::map<std::string, std::string> answers)
+      : answers_(std::move(answers)), listener_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    auto* plain = reinterpret_cast<sockaddr*>(&address);
+    if (bind(listener_, plain, size) != 0 || listen(listener_, 8) != 0 ||
+        getsockname(listener_, plain, &size) != 0) {
+      throw std::runtime_error("the schema server cannot listen on loopback");
+    }
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~SchemaServer() {
+    stop_ = true;
+    thread_.join();
+    close(listener_);
+  }
+  SchemaServer(const SchemaServer&) = delete;
+  SchemaServer& operator=(const SchemaServer&) = delete;
+
+  [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  [[nodiscard]] int requests() const { return requests_; }
+
+ private:
+  void serve() {
+    while (!stop_) {
+      pollfd waiting{.fd = listener_, .events = POLLIN, .revents = 0};
+      if (poll(&waiting, 1, 20) == 1) answer(accept(listener_, nullptr, nullptr));
+    }
+  }
+
+  void answer(int connection) {
+    std::string request;
+    char byte = 0;
+    while (!request.ends_with("\r\n\r\n") && recv(connection, &byte, 1, 0) == 1) request += byte;
+    const std::size_t begin = request.find(' ') + 1;
+    const auto found = answers_.find(request.substr(begin, request.find(' ', begin) - begin));
+    const bool known = found != answers_.end();
+    const std::string body =
+        known ? found->second : R"({"error_code":40403,"message":"not found"})";
+    const std::string response =
+        std::string("HTTP/1.1 ") + (known ? "200 OK" : "404 Not Found") +
+        "\r\nconnection: close\r\ncontent-length: " + std::to_string(body.size()) + "\r\n\r\n" +
+        body;
+    ++requests_;
+    (void)send(connection, response.data(), response.size(), MSG_NOSIGNAL);
+    close(connection);
+  }
+
+  const std::map<std::string, std::string> answers_;
+  int listener_;
+  int port_ = 0;
+  std::atomic<int> requests_ = 0;
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace bronze

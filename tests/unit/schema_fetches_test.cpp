@@ -1,0 +1,28 @@
+#include "ingest/schema_fetches.h"
+
+#include <gtest/gtest.h>
+
+#include "fakes/fake_clock.h"
+#include "fakes/fake_validator.h"
+#include "fakes/manual_executor.h"
+
+namespace bronze::ingest {
+namespace {
+
+TEST(SchemaFetchesTest, OfAllLanesOneRunsAtATime) {
+  fakes::ManualExecutor executor;
+  fakes::FakeClock clock;
+  fakes::FakeValidator validator(0, [] { return false; });
+  SchemaFetches first("a", 0, executor, clock, &validator);
+  SchemaFetches second("b", 1, executor, clock, &validator);
+  for (SchemaFetches* fetches : {&first, &second}) {
+    fetches->wait_for(1, Partition{0});
+    fetches->wait_for(2, Partition{1});
+    fetches->step();
+  }
+  EXPECT_EQ(executor.waiting(k_schema_strand), 4U);
+  EXPECT_EQ(executor.strands(), 1U) << "a registry that does not answer blocks one worker";
+}
+
+}  // namespace
+}  // namespace bronze::ingest
