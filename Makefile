@@ -21,6 +21,9 @@ tools := .deps/venv/bin
 # $(call build,PRESET)
 build = cmake --preset $(1) && cmake --build build/$(1) --target $(targets_$(1))
 
+bridge_fuzzers = RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/scripts/rustc_fuzz \
+    $(cargo) build $(bridge) --release --features fuzz --bins
+
 # The service as it is shipped, and with the hooks of the fault tests.
 faulty = scripts/bootstrap test && cmake --preset release \
     && cmake --build build/release --target bronze bronze_faulty feed
@@ -45,6 +48,7 @@ test: ## all tests: unit, property, bridge, integration with a real Kafka and Mi
 	$(call build,debug)
 	$(call build,tsan)
 	$(call build,fuzz)
+	$(bridge_fuzzers)
 	scripts/run_tests
 
 faults: ## every fault on purpose, about an hour: fails when it injected too few; build/reports/faults.json
@@ -58,6 +62,7 @@ soak: ## all faults mixed at random, MINUTES=n of it (10)
 fuzz: ## any bytes as values, for MINUTES=n (30); make test does it for two
 	scripts/bootstrap test
 	$(call build,fuzz)
+	$(bridge_fuzzers)
 	scripts/fuzz --seconds $$(( 60 * $(or $(MINUTES),30) ))
 
 bench: ## a drain, also in half a core; small commits as a table ages; a trickle; single steps: 10 minutes

@@ -16,6 +16,9 @@ mod schema;
 mod store;
 mod table;
 
+#[cfg(feature = "fuzz")]
+pub use schema::fuzz;
+
 use data_file::{new_file_set, DataFile, FileSet};
 use schema::{
     compile_json_schema, load_avro, load_protobuf, open_registry, PayloadSchema, Registry,

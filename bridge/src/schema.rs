@@ -4,6 +4,8 @@
 //! is bounded by its own length, and its nesting by a limit.
 
 mod avro;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod input;
 mod json;
 mod protobuf;

@@ -357,17 +357,17 @@ impl Letters {
         let keys = entries.column_by_name("key")?.as_string_opt::<i32>()?;
         let values = entries.column_by_name("value")?.as_binary_opt::<i32>()?;
         let header = |i: usize| LetterHeader {
-            key: keys
-                .is_valid(i)
-                .then(|| keys.value(i))
-                .unwrap_or_default()
-                .to_owned(),
+            key: if keys.is_valid(i) {
+                keys.value(i).to_owned()
+            } else {
+                String::new()
+            },
             has_value: values.is_valid(i),
-            value: values
-                .is_valid(i)
-                .then(|| values.value(i))
-                .unwrap_or_default()
-                .to_vec(),
+            value: if values.is_valid(i) {
+                values.value(i).to_vec()
+            } else {
+                Vec::new()
+            },
         };
         Some((0..entries.len()).map(header).collect())
     }
