@@ -28,7 +28,7 @@ LABEL org.opencontainers.image.title="bronze" \
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         ca-certificates curl \
-        libcurl4 libfmt9 liblz4-1 libsasl2-2 libsimdjson14 libspdlog1.10 libssl3 \
+        libcurl4 libfmt9 liblz4-1 libprometheus-cpp-core1.0 libsasl2-2 libsimdjson14 libspdlog1.10 libssl3 \
         libstdc++6 libzstd1 zlib1g \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log \
     && groupadd --gid 10001 bronze \

@@ -9,6 +9,7 @@ find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(simdjson REQUIRED)
 find_package(nlohmann_json REQUIRED)
+find_library(BRONZE_PROMETHEUS NAMES prometheus-cpp-core REQUIRED)
 pkg_check_modules(rdkafka REQUIRED IMPORTED_TARGET rdkafka>=2.12)
 
 # Into the program itself, so that its settings are the ones that were tried with it.
@@ -28,4 +29,4 @@ target_link_libraries(bronze_rdkafka INTERFACE
 add_library(bronze_dependencies INTERFACE)
 target_link_libraries(bronze_dependencies INTERFACE
   bronze_rdkafka spdlog::spdlog CLI11::CLI11 simdjson::simdjson
-  nlohmann_json::nlohmann_json OpenSSL::SSL OpenSSL::Crypto Threads::Threads)
+  nlohmann_json::nlohmann_json ${BRONZE_PROMETHEUS} OpenSSL::SSL OpenSSL::Crypto Threads::Threads)

@@ -13,8 +13,8 @@
 #include "batch/schema.h"
 #include "config/topic_tables.h"
 #include "ingest/worker_pool.h"
-#include "observe/health.h"
 #include "observe/http_server.h"
+#include "service_pages.h"
 #include "value_checks.h"
 #include "version.h"
 
@@ -161,48 +161,14 @@ std::size_t worker_count(const config::KafkaConfig& kafka) {
   return std::clamp<std::size_t>(kafka.topics.size(), 2, k_workers_max);
 }
 
-observe::HealthInputs health_inputs(const ingest::IngestReport& report, SteadyTime now) {
-  observe::HealthInputs inputs{
-      .now = now,
-      .started = report.started_at,
-      .last_loop_turn = report.last_turn,
-      .brokers_unreachable_since = report.last_broker_answer.value_or(report.started_at),
-      .topics = {},
-      .stopped = {},
-      .last_write = {},
-      .last_write_at = report.last_write,
-      .messages_written = 0,
-      .errors = 0,
-      .dlq_messages = 0};
-  for (const auto& lane : report.lanes) {
-    inputs.topics.push_back({.name = lane.topic,
-                             .has_received_records = lane.oldest_due.has_value(),
-                             .due_at = lane.oldest_due,
-                             .last_write = lane.last_write});
-    for (const auto& [partition, reason] : lane.halted) {
-      inputs.stopped.push_back({lane.topic, number(partition), reason});
-    }
-    inputs.last_write = std::max(inputs.last_write, lane.last_write);
-    inputs.messages_written += lane.rows_committed;
-    inputs.dlq_messages += lane.dead_letters.count;
-    inputs.errors += lane.failures;
-  }
-  inputs.last_write = std::max(inputs.last_write, report.former.last_write);
-  inputs.messages_written += report.former.rows_committed;
-  inputs.dlq_messages += report.former.dead_letters;
-  for (const auto& [topic, refused] : report.refused) {
-    inputs.refused.emplace_back(topic, refused.reason);
-  }
-  return inputs;
-}
-
 }  // namespace
 
 struct App::Parts {
   ResidentCodeTrim code;
   ingest::ReportBoard board;
-  std::unique_ptr<observe::HttpServer> http;
   std::unique_ptr<delta::DeltaStore> store;
+  std::unique_ptr<ServicePages> pages;
+  std::unique_ptr<observe::HttpServer> http;
   std::unique_ptr<ValueRules> rules;
   std::unique_ptr<kafka::RdKafkaSource> source;
   std::unique_ptr<ingest::TopicWatch> watch;
@@ -228,11 +194,12 @@ App::App(const config::Config& config, ingest::RunMode mode, const Clock& clock)
                        .last_broker_answer = {},
                        .last_write = {},
                        .lanes = {}});
-  parts.http = std::make_unique<observe::HttpServer>(
-      config.http.host, config.http.port, [&parts, &clock, rules = config.health] {
-        return observe::evaluate_health(health_inputs(parts.board.latest(), clock.now()), rules);
-      });
+  parts.pages = std::make_unique<ServicePages>(config, parts.board, clock);
+  parts.board.on_publish([pages = parts.pages.get()](const auto& report) { pages->note(report); });
+  parts.http = std::make_unique<observe::HttpServer>(config.http.host, config.http.port,
+                                                     parts.pages->pages());
   parts.store = std::make_unique<delta::DeltaStore>(store_settings(config));
+  parts.pages->set_pulse([store = parts.store.get()] { return store->pulse(); });
   parts.rules = std::make_unique<ValueRules>(config);
   parts.source = std::make_unique<kafka::RdKafkaSource>(source_settings(config));
   parts.watch = std::make_unique<ingest::TopicWatch>(

@@ -74,14 +74,13 @@ std::uint16_t free_port(const std::string& host, std::uint16_t wanted) {
   constexpr int k_port_max = 65'535;
   for (int port = wanted; port < std::min(wanted + k_ports_tried_max, k_port_max + 1); ++port) {
     try {
-      const observe::HttpServer probe(host, static_cast<std::uint16_t>(port),
-                                      [] { return observe::Health{}; });
+      const observe::HttpServer probe(host, static_cast<std::uint16_t>(port), {});
       return probe.port();
     } catch (const std::runtime_error&) {
       continue;
     }
   }
-  return observe::HttpServer(host, 0, [] { return observe::Health{}; }).port();
+  return observe::HttpServer(host, 0, {}).port();
 }
 
 /// Entries of a table's log; 0 while there is none.

@@ -58,6 +58,16 @@ pub mod ffi {
         message: String,
     }
 
+    /// Of a store's requests by HTTP, in milliseconds; -1 = none.
+    #[derive(Debug, Clone)]
+    struct StorePulse {
+        /// How long ago the oldest request was sent that has no answer: it waits, or it failed and
+        /// no other has had one since.
+        unanswered_ms: i64,
+        /// Since the last answer.
+        last_answer_ms: i64,
+    }
+
     #[derive(Debug, Clone)]
     struct KeyValue {
         key: String,
@@ -428,6 +438,9 @@ pub mod ffi {
         /// its bytes must stay. The object is deleted afterwards. Unsupported: the store does not
         /// honour put-if-absent. Missing: no such bucket.
         fn probe_put_if_absent(self: &Store) -> Result<Outcome>;
+
+        /// No I/O; from any thread.
+        fn pulse(self: &Store) -> StorePulse;
 
         /// A handle on `{base}/{directory}/`; no I/O, nothing need be there. `load` or `create`
         /// comes before every other call.

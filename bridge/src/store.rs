@@ -2,6 +2,7 @@
 
 mod backend;
 pub(crate) mod commit_put;
+mod pulse;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod tests;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use delta_kernel::object_store::multipart::MultipartStore;
@@ -25,11 +27,12 @@ use uuid::Uuid;
 
 use crate::data_file::compression::compression;
 use crate::errors::{guarded, outcome, Fault, Result};
-use crate::ffi::{Outcome, Status, StoreOptions};
+use crate::ffi::{Outcome, Status, StoreOptions, StorePulse};
 use crate::table::Table;
 use backend::Backend;
 use commit_put::{CommitStore, PutAnswer};
 use futures::future::join;
+use pulse::Pulse;
 
 const PROBE_DIRECTORY: &str = "_bronze_probe";
 /// Threads exist while they are needed: what blocks in the runtime takes one and may need another,
@@ -52,6 +55,7 @@ pub(crate) struct StoreInner {
     pub(crate) parts: Option<Arc<dyn MultipartStore>>,
     /// Without retries: commits and the probe.
     pub(crate) commits: CommitStore,
+    pulse: Arc<Pulse>,
     /// Ends with a slash.
     pub(crate) base: Url,
     pub(crate) engine_info: String,
@@ -76,6 +80,17 @@ pub fn open_store(options: &StoreOptions) -> Result<Box<Store>> {
 impl Store {
     pub fn probe_put_if_absent(&self) -> Result<Outcome> {
         guarded("probe_put_if_absent", || Ok(outcome(self.inner.probe())))
+    }
+
+    pub fn pulse(&self) -> StorePulse {
+        let milliseconds = |time: Option<Duration>| match time {
+            Some(time) => i64::try_from(time.as_millis()).unwrap_or(i64::MAX),
+            None => -1,
+        };
+        StorePulse {
+            unanswered_ms: milliseconds(self.inner.pulse.unanswered()),
+            last_answer_ms: milliseconds(self.inner.pulse.last_answer()),
+        }
     }
 
     pub fn table(&self, directory: &str) -> Result<Box<Table>> {
@@ -104,6 +119,7 @@ impl StoreInner {
             data: backend.data,
             parts: backend.parts,
             commits: backend.commits,
+            pulse: backend.pulse,
             base: backend.base,
             engine_info: options.engine_info.clone(),
             compression: compression(options.codec, options.zstd_level)?,

@@ -12,6 +12,10 @@
 namespace bronze::decode {
 namespace {
 
+/// In front of a value that names its schema of a registry.
+constexpr char k_magic_byte = 0;
+constexpr std::size_t k_frame_bytes = 5;
+
 /// Looks at the members of the outermost object, whatever the depth of what lies below.
 class IdReader : public nlohmann::json_sax<nlohmann::json> {
  public:
@@ -72,6 +76,9 @@ class IdReader : public nlohmann::json_sax<nlohmann::json> {
 EventIds ids_in(std::string_view value) {
   EventIds ids;
   IdReader reader(ids);
+  if (value.size() > k_frame_bytes && value.front() == k_magic_byte) {
+    value.remove_prefix(k_frame_bytes);
+  }
   // Most of what is no JSON is no object either.
   const auto first = value.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos || value[first] != '{') return ids;

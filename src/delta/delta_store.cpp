@@ -46,6 +46,15 @@ DeltaStore::~DeltaStore() = default;
 
 StoreOutcome DeltaStore::probe() const { return from_bridge(impl_->store->probe_put_if_absent()); }
 
+StorePulse DeltaStore::pulse() const {
+  const auto optional = [](std::int64_t ms) {
+    return ms < 0 ? std::nullopt : std::optional(std::chrono::milliseconds(ms));
+  };
+  const auto pulse = impl_->store->pulse();
+  return {.unanswered = optional(pulse.unanswered_ms),
+          .last_answer = optional(pulse.last_answer_ms)};
+}
+
 std::unique_ptr<TableSink> DeltaStore::table(const std::string& directory) const {
   return std::make_unique<DeltaSink>(impl_->store->table(directory));
 }

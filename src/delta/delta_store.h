@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/parquet_compression.h"
+#include "base/store_pulse.h"
 #include "delta/table_reader.h"
 #include "delta/table_sink.h"
 #include "delta/table_totals.h"
@@ -38,6 +39,9 @@ class DeltaStore {
   /// Whether of two racing creates exactly one wins. kUnsupported: the store lies about it, and
   /// no table in it would be safe.
   [[nodiscard]] StoreOutcome probe() const;
+
+  /// No I/O.
+  [[nodiscard]] StorePulse pulse() const;
 
   /// A handle on `{base}/{directory}/`; no I/O.
   [[nodiscard]] std::unique_ptr<TableSink> table(const std::string& directory) const;

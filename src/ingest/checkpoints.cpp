@@ -34,7 +34,10 @@ void Checkpoints::submit_if_due(delta::TableSink& table, const delta::TableShape
 void Checkpoints::take(const CheckpointWritten& written) {
   if (written.table != which_) return;
   runs_ = false;
-  if (written.outcome.ok()) return;
+  if (written.outcome.ok()) {
+    ++written_;
+    return;
+  }
   spdlog::warn("{}: no checkpoint was written{}: {}", topic_,
                which_ == LaneTable::kRows ? "" : " of the dead-letter table",
                written.outcome.message);

@@ -29,12 +29,15 @@ class Checkpoints {
   void submit_if_due(delta::TableSink& table, const delta::TableShape& shape, std::uint64_t version,
                      const Submission& to);
   void take(const CheckpointWritten& written);
+  /// Since the process started.
+  [[nodiscard]] std::uint64_t written() const { return written_; }
 
  private:
   const LaneTable which_;
   const std::string topic_;
   bool runs_ = false;
   std::uint64_t done_up_to_ = 0;
+  std::uint64_t written_ = 0;
 };
 
 }  // namespace bronze::ingest

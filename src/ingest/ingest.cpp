@@ -168,6 +168,7 @@ void Ingest::on_record(const Record& record) {
 
 void Ingest::on_assigned(const kafka::Assigned& assigned) {
   last_assignment_ = parts_.clock.now();
+  ++rebalances_;
   group_trouble_.clear();
   partitions_owned_ += assigned.partitions.size();
   spdlog::info("{} partitions assigned", assigned.partitions.size());
@@ -211,11 +212,8 @@ void Ingest::end_lanes_of_deleted_topics() {
         parts_.executor.busy(lane->index())) {
       return false;
     }
-    const LaneReport report = lane->report();
-    former_.rows_committed += report.rows_committed;
-    former_.dead_letters += report.dead_letters.count;
+    former_.add(lane->report());
     former_.commits += lane->commits();
-    former_.last_write = std::max(former_.last_write, report.last_write);
     parts_.watch.forget(lane->topic());
     by_topic_.erase(lane->topic());
     by_number_.erase(lane->index());
@@ -493,12 +491,15 @@ void Ingest::balance_memory() {
   for (const auto& lane : lanes_) lane->set_intake(budget_.intake());
 }
 
+std::string Ingest::store_waited_for() const {
+  return store_trouble_.empty() ? "no answer yet" : store_trouble_;
+}
+
 void Ingest::say_what_is_waited_for() {
   const SteadyTime now = parts_.clock.now();
   say_again_at_ = now + k_say_every;
   if (phase_ == Phase::kProbing) {
-    spdlog::warn("waiting for the store at {}: {}", settings_.store_name,
-                 store_trouble_.empty() ? "no answer yet" : store_trouble_);
+    spdlog::warn("waiting for the store at {}: {}", settings_.store_name, store_waited_for());
   }
   if (!group_trouble_.empty()) spdlog::warn("waiting: {}", group_trouble_);
   const auto answered = parts_.watch.last_answer();
@@ -530,16 +531,26 @@ void Ingest::publish() {
   IngestReport report{.started_at = started_at_,
                       .last_turn = now,
                       .last_broker_answer = parts_.watch.last_answer(),
-                      .last_write = {},
-                      .lanes = {}};
+                      .last_write = last_write_wall_,
+                      .assigned = last_assignment_.has_value(),
+                      .rebalances = rebalances_,
+                      .store_trouble = phase_ == Phase::kProbing ? store_waited_for() : "",
+                      .held_bytes = 0,
+                      .batch_bytes_max = budget_.limit(),
+                      .intake = budget_.intake(),
+                      .lanes = {},
+                      .former = former_,
+                      .refused = refused_};
   if (last_traffic_ &&
       (!report.last_broker_answer || *last_traffic_ > *report.last_broker_answer)) {
     report.last_broker_answer = last_traffic_;
   }
-  for (const auto& lane : lanes_) report.lanes.push_back(lane->report());
-  report.former = former_;
-  report.refused = refused_;
-  report.last_write = last_write_wall_;
+  report.lanes.reserve(lanes_.size());
+  for (const auto& lane : lanes_) {
+    report.lanes.push_back(lane->report());
+    const LaneMemory memory = lane->memory();
+    report.held_bytes += memory.open + memory.writing;
+  }
   parts_.board.publish(std::move(report));
 }
 

@@ -115,6 +115,7 @@ class Ingest {
   void begin_closing();
   void fail(const std::string& reason);
   void say_what_is_waited_for();
+  [[nodiscard]] std::string store_waited_for() const;
   void remind_of_halted();
   void publish();
   [[nodiscard]] bool all_written() const;
@@ -159,6 +160,7 @@ class Ingest {
   std::string offsets_trouble_;
   std::optional<SteadyTime> offsets_again_at_;
   std::optional<SteadyTime> last_assignment_;
+  std::uint64_t rebalances_ = 0;
   std::size_t partitions_owned_ = 0;
   std::vector<kafka::TopicPartition> to_release_;
   std::optional<SteadyTime> release_by_;

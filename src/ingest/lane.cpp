@@ -9,6 +9,7 @@
 
 #include "base/kill_point.h"
 #include "base/sabotage.h"
+#include "decode/micros.h"
 #include "ingest/epoch.h"
 #include "ingest/table_opening.h"
 
@@ -67,7 +68,8 @@ Lane::Lane(LaneSettings settings, LaneParts parts)
       open_again_at_(parts_.clock.now()),
       resolve_again_at_(parts_.clock.now()),
       checkpoints_(LaneTable::kRows, settings_.writer.topic),
-      dead_letter_checkpoints_(LaneTable::kDeadLetters, settings_.writer.topic) {}
+      dead_letter_checkpoints_(LaneTable::kDeadLetters, settings_.writer.topic),
+      retention_(parts_.clock) {}
 
 void Lane::open_table() {
   table_state_ = TableState::kOpening;
@@ -289,6 +291,7 @@ void Lane::on_partition_reset(Partition partition, const std::string& reason) {
 
 void Lane::on_offsets(const kafka::OffsetsListed& answer) {
   resolver_.on_offsets(answer);
+  retention_.on_offsets(answer, behind());
   const auto asked = overtaken_.find(answer.request);
   if (asked == overtaken_.end()) return;
   const Partition partition = asked->second;
@@ -339,6 +342,7 @@ void Lane::tick() {
   const SteadyTime now = parts_.clock.now();
   if (table_state_ == TableState::kWaitingToRetry && now >= open_again_at_) open_table();
   if (table_state_ != TableState::kOpen) return;
+  if (!schemas_.empty()) schemas_.keep_waiting(in_phase(Phase::kFetchingSchema));
   schemas_.step();
   while (!fatal_) {
     const auto event = writer_.step();
@@ -362,6 +366,24 @@ void Lane::tick() {
     }
   }
   apply_intake();
+  watch_retention();
+}
+
+void Lane::watch_retention() {
+  if (!retention_.is_due()) return;
+  const auto partitions = retention_.begin(behind());
+  if (partitions.empty()) return;
+  retention_.asked(
+      parts_.source.list_offsets(topic(), partitions, kafka::OffsetSpec::kEarliest, 0));
+}
+
+OffsetMap Lane::behind() const {
+  OffsetMap behind;
+  for (const auto& [partition, state] : partitions_) {
+    const auto lag = report_of(partition, state).lag();
+    if (lag.value_or(0) > 0) behind.emplace(partition, state.committed);
+  }
+  return behind;
 }
 
 bool Lane::may_resolve() const {
@@ -519,8 +541,15 @@ void Lane::take(const BatchCommitted& committed) {
   foreign_rewinds_ = 0;
   rewind_backoff_.reset();
   rows_committed_ += committed.rows;
+  bytes_committed_ += committed.payload_bytes;
   ++commits_;
   last_write_ = parts_.clock.now();
+  last_commit_ = {.at = parts_.clock.wall(),
+                  .version = committed.version,
+                  .rows = committed.rows,
+                  .bytes = committed.payload_bytes,
+                  .token = committed.token,
+                  .took = committed.took};
   for (const auto& [partition, range] : committed.ranges) {
     const auto found = partitions_.find(partition);
     if (found != partitions_.end()) found->second.committed = range.next;
@@ -658,19 +687,61 @@ SteadyTime Lane::next_deadline() const {
 LaneReport Lane::report() const {
   LaneReport report{.topic = topic(),
                     .rows_committed = rows_committed_,
+                    .bytes_committed = bytes_committed_,
+                    .messages_consumed = messages_consumed_,
                     .dead_letters = dead_letters_,
+                    .writes = writer_.counts(),
+                    .checkpoints = checkpoints_.written() + dead_letter_checkpoints_.written(),
                     .failures = writer_.failures(),
                     .last_write = last_write_,
+                    .last_commit = last_commit_,
                     .oldest_due = writer_.oldest_due(),
-                    .halted = {},
+                    .oldest_unwritten = writer_.oldest_unwritten(),
+                    .schema_awaited_since = schemas_.waiting_since(),
+                    .table_open = table_state_ == TableState::kOpen,
+                    .partitions = {},
+                    .halted = buried_,
                     .trouble = first_of({trouble_, schemas_.trouble(), resolver_.trouble()})};
-  report.halted = buried_;
   for (const auto& [partition, state] : partitions_) {
+    report.partitions.emplace(partition, report_of(partition, state));
     if (state.phase != Phase::kHalted) continue;
     std::string& reason = report.halted[partition];
     reason = reason.empty() ? state.reason : fmt::format("{}. Besides: {}", state.reason, reason);
   }
   return report;
+}
+
+PartitionReport Lane::report_of(Partition partition, const PartitionState& state) const {
+  PartitionReport report{.activity = activity_of(state.phase),
+                         .position = {},
+                         .committed = {},
+                         .end = parts_.source.end_of(topic(), partition),
+                         .last_timestamp = {},
+                         .loses_data_in = retention_.loses_data_in(partition),
+                         .reason = state.phase == Phase::kHalted ? state.reason : ""};
+  if (state.last_timestamp_ms) report.last_timestamp = decode::to_micros(state.last_timestamp_ms);
+  // What was stopped before it began has no position.
+  const bool never_began = state.phase == Phase::kHalted && state.position == Offset{};
+  if (state.phase == Phase::kWaiting || never_began) return report;
+  report.position = state.position;
+  report.committed = state.committed;
+  return report;
+}
+
+PartitionActivity Lane::activity_of(Phase phase) const {
+  switch (phase) {
+    case Phase::kWaiting:
+      return PartitionActivity::kStarting;
+    case Phase::kReading:
+      return paused_ ? PartitionActivity::kPaused : PartitionActivity::kReading;
+    case Phase::kFetchingSchema:
+      return PartitionActivity::kFetchingSchema;
+    case Phase::kRevoking:
+      return PartitionActivity::kLeaving;
+    case Phase::kHalted:
+      return PartitionActivity::kStopped;
+  }
+  return PartitionActivity::kStarting;
 }
 
 std::set<Partition> Lane::in_phase(Phase phase) const {

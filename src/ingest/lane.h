@@ -18,8 +18,10 @@
 #include "ingest/backoff.h"
 #include "ingest/checkpoints.h"
 #include "ingest/dead_letter_alarm.h"
+#include "ingest/lane_report.h"
 #include "ingest/lane_writer.h"
 #include "ingest/resolver.h"
+#include "ingest/retention_watch.h"
 #include "ingest/schema_fetches.h"
 #include "kafka/message_source.h"
 
@@ -56,21 +58,6 @@ struct LaneParts {
   std::unique_ptr<delta::TableSink> dead_letters = {};
   /// nullptr = the topic has no schema.
   std::unique_ptr<decode::Validator> validator = {};
-};
-
-/// Counts since the process started, and what health needs.
-struct LaneReport {
-  std::string topic;
-  std::uint64_t rows_committed = 0;
-  DeadLetterTally dead_letters = {};
-  /// Failed writes since the last success.
-  std::uint64_t failures = 0;
-  std::optional<SteadyTime> last_write;
-  std::optional<SteadyTime> oldest_due;
-  /// Partitions that are stopped for good, and why.
-  std::map<Partition, std::string> halted;
-  /// What holds the lane up at present; empty = nothing.
-  std::string trouble;
 };
 
 /// Everything about one topic: its table, its assigned partitions, their positions. The unit of
@@ -166,6 +153,8 @@ class Lane {
     std::optional<SteadyTime> suspect_since;
     /// What Kafka was last told.
     Offset kafka_offset;
+    /// Of the record that was taken last.
+    std::optional<std::int64_t> last_timestamp_ms;
     /// The record that kFetchingSchema waits with. Behind `position` when Kafka no longer has that.
     Offset read_on_at;
   };
@@ -205,6 +194,11 @@ class Lane {
   void commit_offsets(const RangeMap& ranges);
   void apply_intake();
   void start(const std::vector<kafka::StartPosition>& positions);
+  void watch_retention();
+  [[nodiscard]] PartitionActivity activity_of(Phase phase) const;
+  [[nodiscard]] PartitionReport report_of(Partition partition, const PartitionState& state) const;
+  /// Where those are that hold more than is in the table.
+  [[nodiscard]] OffsetMap behind() const;
   [[nodiscard]] std::set<Partition> in_phase(Phase phase) const;
   [[nodiscard]] kafka::TopicPartition named(Partition partition) const;
   [[nodiscard]] std::vector<kafka::TopicPartition> named(const std::set<Partition>& some) const;
@@ -257,7 +251,11 @@ class Lane {
   std::optional<ExtraColumns> told_columns_;
   std::string trouble_;
   std::optional<std::string> fatal_;
+  RetentionWatch retention_;
   std::uint64_t rows_committed_ = 0;
+  std::uint64_t bytes_committed_ = 0;
+  std::uint64_t messages_consumed_ = 0;
+  std::optional<LastCommit> last_commit_;
   /// Committed ones.
   DeadLetterTally dead_letters_;
   std::uint64_t commits_ = 0;

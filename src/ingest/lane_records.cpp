@@ -17,6 +17,8 @@ void Lane::on_record(const Record& record, UnixMicros ingested_at) {
   PartitionState& state = found->second;
   if (state.phase != Phase::kReading || record.offset < state.position) return;
   const UnixMicros time = std::max(ingested_at, ingested_at_min_);
+  ++messages_consumed_;
+  state.last_timestamp_ms = record.timestamp_ms;
   if (record.offset < state.decided.before()) return take_decided(record, state, time);
   const auto decoded = decoder_.decode(record, time, writer_.columns());
   if (const auto* row = std::get_if<batch::Row>(&decoded)) {

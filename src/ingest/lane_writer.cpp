@@ -171,9 +171,10 @@ std::optional<WriterEvent> LaneWriter::take_upload(const FilesFinished& finished
     return BatchVoid{files.outcome.message};
   }
   if (!files.outcome.ok()) {
-    if (is_permanent(files.outcome.status)) return WriteFailed{files.outcome.message};
+    if (is_permanent(files.outcome.status)) return give_up(files.outcome.message);
     return retry_later(Stage::kUploadBackoff, files.outcome.message);
   }
+  counts_.files += files.files.size() + files.dead_letter_files.size();
   sealed_->file_bytes = files.bytes;
   sealed_->dead_letter_bytes = files.dead_letter_bytes;
   for (PlannedCommit& commit : sealed_->commits) {
@@ -238,6 +239,8 @@ std::optional<WriterEvent> LaneWriter::take_attempt(CommitResult result) {
       return take_landed(result.version);
     case CommitStatus::kRetry:
       if (lost_a_race(result.memory)) {
+        ++counts_.conflicts;
+        ++counts_.retries;
         sealed_->stage = Stage::kCommitBackoff;
         sealed_->retry_at = parts_.clock.now() + backoff_.next(k_race_wait_max);
         spdlog::info("{}: another writer took the table's next version; looking again",
@@ -246,9 +249,10 @@ std::optional<WriterEvent> LaneWriter::take_attempt(CommitResult result) {
       }
       return retry_later(Stage::kCommitBackoff, result.message);
     case CommitStatus::kRewind:
+      ++counts_.conflicts;
       return BatchVoid{std::move(result.message), result.foreign};
     case CommitStatus::kFatal:
-      return WriteFailed{std::move(result.message)};
+      return give_up(std::move(result.message));
   }
   return std::nullopt;
 }
@@ -257,6 +261,7 @@ std::optional<WriterEvent> LaneWriter::take_landed(std::uint64_t version) {
   kill_point("commit_after_ack");
   const LaneTable table = sealed_->commits.front().table;
   sealed_->commits.pop_front();
+  ++counts_.committed;
   const Batch& batch = *sealed_->batch;
   if (table == LaneTable::kRows) {
     sealed_->version = version;
@@ -290,6 +295,7 @@ BatchCommitted LaneWriter::finish_batch() {
                       .version = sealed_->version,
                       .token = batch.token(),
                       .took = parts_.clock.now() - sealed_->since};
+  counts_.durations.add(done.took);
   for (const auto& [partition, range] : done.ranges) {
     progress_.without_progress.erase(partition);
   }
@@ -300,11 +306,18 @@ BatchCommitted LaneWriter::finish_batch() {
   return done;
 }
 
+WriteFailed LaneWriter::give_up(std::string why) {
+  ++counts_.failed;
+  return {std::move(why)};
+}
+
 std::optional<WriterEvent> LaneWriter::retry_later(Stage stage, const std::string& why) {
   ++failures_;
+  ++counts_.failed;
   const SteadyTime now = parts_.clock.now();
   if (!sealed_->first_failure) sealed_->first_failure = now;
   if (now - *sealed_->first_failure >= settings_.write_retry) return WriteFailed{why};
+  ++counts_.retries;
   sealed_->stage = stage;
   sealed_->retry_at = now + backoff_.next();
   spdlog::warn("{}: a write did not succeed and is tried again: {}", settings_.topic, why);
@@ -385,12 +398,22 @@ LaneMemory LaneWriter::memory() const {
   return memory;
 }
 
-std::optional<SteadyTime> LaneWriter::oldest_due() const {
+const Batch* LaneWriter::oldest_batch() const {
   for (const Batch* batch : {sealed_ ? sealed_->batch.get() : nullptr, open_.get()}) {
-    if (batch != nullptr && batch->records() > 0)
-      return batch->opened_at() + settings_.flush.interval;
+    if (batch != nullptr && batch->records() > 0) return batch;
   }
-  return std::nullopt;
+  return nullptr;
+}
+
+std::optional<SteadyTime> LaneWriter::oldest_unwritten() const {
+  const Batch* oldest = oldest_batch();
+  return oldest == nullptr ? std::nullopt : std::optional(oldest->opened_at());
+}
+
+std::optional<SteadyTime> LaneWriter::oldest_due() const {
+  const Batch* oldest = oldest_batch();
+  if (oldest == nullptr) return std::nullopt;
+  return oldest->opened_at() + settings_.flush.interval;
 }
 
 }  // namespace bronze::ingest

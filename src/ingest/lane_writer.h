@@ -16,6 +16,7 @@
 #include "ingest/commit_plan.h"
 #include "ingest/dead_letter_tally.h"
 #include "ingest/executor.h"
+#include "ingest/lane_report.h"
 #include "ingest/lane_table.h"
 #include "ingest/memory_budget.h"
 #include "ingest/resolve.h"
@@ -148,8 +149,11 @@ class LaneWriter {
   [[nodiscard]] LaneMemory memory() const;
   /// When the oldest batch with rows was or will be due; nullopt = there is none.
   [[nodiscard]] std::optional<SteadyTime> oldest_due() const;
+  /// When the oldest batch with records was opened; nullopt = there is none.
+  [[nodiscard]] std::optional<SteadyTime> oldest_unwritten() const;
   /// Failed tries since the last success.
   [[nodiscard]] std::uint64_t failures() const { return failures_; }
+  [[nodiscard]] const WriteCounts& counts() const { return counts_; }
 
  private:
   enum class Stage { kUploading, kUploadBackoff, kCheckingTopic, kCommitting, kCommitBackoff };
@@ -170,11 +174,14 @@ class LaneWriter {
 
   [[nodiscard]] Batch& open_batch();
   [[nodiscard]] bool open_is_due() const;
+  /// The oldest with records; nullptr = there is none.
+  [[nodiscard]] const Batch* oldest_batch() const;
   void seal();
   void submit_attempt_in_turn();
   [[nodiscard]] std::optional<WriterEvent> check_topic();
   [[nodiscard]] std::optional<WriterEvent> take_upload(const FilesFinished& finished);
   [[nodiscard]] std::optional<WriterEvent> take_attempt(CommitResult result);
+  [[nodiscard]] WriteFailed give_up(std::string why);
   [[nodiscard]] std::optional<WriterEvent> retry_later(Stage stage, const std::string& why);
   [[nodiscard]] std::optional<WriterEvent> take_landed(std::uint64_t version);
   [[nodiscard]] BatchCommitted finish_batch();
@@ -190,6 +197,7 @@ class LaneWriter {
   std::variant<std::monostate, FilesFinished, CommitResult> answer_;
   bool flush_wanted_ = false;
   std::uint64_t failures_ = 0;
+  WriteCounts counts_;
   /// When the table was last read afresh by an attempt, or a batch first written for it.
   std::map<LaneTable, SteadyTime> fresh_at_;
 };

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -7,7 +9,8 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "ingest/lane.h"
+#include "ingest/lane_report.h"
+#include "ingest/memory_budget.h"
 
 namespace bronze::ingest {
 
@@ -20,9 +23,23 @@ struct RefusedTopic {
 /// What lanes that ended had done.
 struct FormerLanes {
   std::uint64_t rows_committed = 0;
+  std::uint64_t bytes_committed = 0;
+  std::uint64_t messages_consumed = 0;
   std::uint64_t dead_letters = 0;
   std::uint64_t commits = 0;
+  std::uint64_t checkpoints = 0;
+  WriteCounts writes = {};
   std::optional<SteadyTime> last_write;
+
+  void add(const LaneReport& lane) {
+    rows_committed += lane.rows_committed;
+    bytes_committed += lane.bytes_committed;
+    messages_consumed += lane.messages_consumed;
+    dead_letters += lane.dead_letters.count;
+    checkpoints += lane.checkpoints;
+    writes.add(lane.writes);
+    last_write = std::max(last_write, lane.last_write);
+  }
 };
 
 /// What the service knows of itself at one moment.
@@ -32,6 +49,15 @@ struct IngestReport {
   /// When a broker answered last; nullopt = none has yet.
   std::optional<SteadyTime> last_broker_answer;
   std::optional<UnixMicros> last_write;
+  /// Kafka has given us partitions, or none on purpose.
+  bool assigned = false;
+  std::uint64_t rebalances = 0;
+  /// Why the store is not used yet; empty = it is.
+  std::string store_trouble = {};
+  /// That batches hold, and may hold.
+  std::uint64_t held_bytes = 0;
+  std::uint64_t batch_bytes_max = 0;
+  Intake intake = Intake::kOpen;
   std::vector<LaneReport> lanes;
   FormerLanes former = {};
   std::map<std::string, RefusedTopic> refused = {};
@@ -40,7 +66,12 @@ struct IngestReport {
 /// Where the ingest thread leaves its latest report and other threads read it.
 class ReportBoard {
  public:
+  /// Before the first report. Called with each, by who publishes it.
+  void on_publish(std::function<void(const IngestReport&)> observer) {
+    observer_ = std::move(observer);
+  }
   void publish(IngestReport report) {
+    if (observer_) observer_(report);
     const std::lock_guard lock(mutex_);
     report_ = std::move(report);
   }
@@ -50,6 +81,7 @@ class ReportBoard {
   }
 
  private:
+  std::function<void(const IngestReport&)> observer_;
   mutable std::mutex mutex_;
   /// Guarded by mutex_.
   IngestReport report_;

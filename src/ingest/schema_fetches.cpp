@@ -19,7 +19,26 @@ SchemaFetches::SchemaFetches(std::string topic, std::size_t lane, Executor& exec
 void SchemaFetches::wait_for(std::int32_t id, Partition partition) {
   const auto [fetch, is_new] = fetches_.try_emplace(id);
   fetch->second.waiting.insert(partition);
-  if (is_new) fetch->second.not_before = clock_.now();
+  if (is_new) fetch->second.since = fetch->second.not_before = clock_.now();
+}
+
+void SchemaFetches::keep_waiting(const std::set<Partition>& partitions) {
+  for (auto& [id, fetch] : fetches_) {
+    std::erase_if(fetch.waiting,
+                  [&](Partition partition) { return !partitions.contains(partition); });
+  }
+  std::erase_if(fetches_, [](const auto& entry) {
+    return entry.second.waiting.empty() && !entry.second.runs;
+  });
+  if (fetches_.empty()) trouble_.clear();
+}
+
+std::optional<SteadyTime> SchemaFetches::waiting_since() const {
+  std::optional<SteadyTime> since;
+  for (const auto& [id, fetch] : fetches_) {
+    if (!fetch.waiting.empty()) since = std::min(since.value_or(fetch.since), fetch.since);
+  }
+  return since;
 }
 
 void SchemaFetches::step() {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -25,6 +26,12 @@ class SchemaFetches {
 
   /// The partition's next record cannot be judged before the schema is there.
   void wait_for(std::int32_t id, Partition partition);
+  /// Nothing is asked for.
+  [[nodiscard]] bool empty() const { return fetches_.empty(); }
+  /// Others than these wait no more, e.g. since they were taken away.
+  void keep_waiting(const std::set<Partition>& partitions);
+  /// Since when a partition has waited; nullopt = none does.
+  [[nodiscard]] std::optional<SteadyTime> waiting_since() const;
   /// The partitions that can go on; some may have been taken away meanwhile.
   [[nodiscard]] std::set<Partition> take(const SchemaFetched& fetched);
   /// Submits what is due.
@@ -36,6 +43,7 @@ class SchemaFetches {
  private:
   struct Fetch {
     std::set<Partition> waiting;
+    SteadyTime since;
     bool runs = false;
     SteadyTime not_before;
   };

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -168,6 +169,10 @@ class MessageSource {
 
   /// Ends reading; records already fetched are dropped. The partitions stay assigned.
   virtual void stop(const std::vector<TopicPartition>& partitions) = 0;
+
+  /// Where an assigned partition ended when it was last read from; nullopt = not known yet.
+  [[nodiscard]] virtual std::optional<Offset> end_of(const std::string& topic,
+                                                     Partition partition) const = 0;
 
   /// Answers `Revoked`: stops what still reads and lets the partitions go.
   virtual void release(const std::vector<TopicPartition>& partitions) = 0;

@@ -454,6 +454,15 @@ bool RdKafkaSource::is_stopping(const char* topic, std::int32_t partition) const
   return !stopping_.empty() && stopping_.contains({topic, Partition{partition}});
 }
 
+std::optional<Offset> RdKafkaSource::end_of(const std::string& topic, Partition partition) const {
+  std::int64_t first = 0;
+  std::int64_t end = 0;
+  const auto error = rd_kafka_get_watermark_offsets(consumer_.get(), topic.c_str(),
+                                                    number(partition), &first, &end);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR || end < 0) return std::nullopt;
+  return Offset{end};
+}
+
 void RdKafkaSource::release(const std::vector<TopicPartition>& partitions) {
   revoke_pending_ = false;
   stopping_.clear();

@@ -52,6 +52,8 @@ class RdKafkaSource final : public MessageSource {
   void wake() override;
   void start(const std::vector<StartPosition>& positions) override;
   void stop(const std::vector<TopicPartition>& partitions) override;
+  [[nodiscard]] std::optional<Offset> end_of(const std::string& topic,
+                                             Partition partition) const override;
   void release(const std::vector<TopicPartition>& partitions) override;
   void pause(const std::vector<TopicPartition>& partitions) override;
   void resume(const std::vector<TopicPartition>& partitions) override;

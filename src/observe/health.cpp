@@ -55,6 +55,18 @@ void judge_topics(const HealthInputs& in, Duration limit, std::vector<std::strin
   }
 }
 
+void judge_schemas(const HealthInputs& in, Duration limit, std::vector<std::string>& reasons) {
+  for (const TopicHealth& topic : in.topics) {
+    if (!topic.schema_awaited_since) continue;
+    const Duration waited = in.now - *topic.schema_awaited_since;
+    if (waited > limit) {
+      reasons.push_back(fmt::format(
+          "topic {} has waited for a schema for {} s: the schema registry does not give it",
+          topic.name, whole_seconds(waited)));
+    }
+  }
+}
+
 void judge_idleness(const HealthInputs& in, Duration limit, std::vector<std::string>& reasons) {
   const Duration idle = in.now - in.last_write.value_or(in.started);
   if (idle > limit) {
@@ -82,6 +94,7 @@ Health evaluate_health(const HealthInputs& inputs, const config::HealthConfig& r
   judge_loop(inputs, rules.max_write_age, health.reasons);
   judge_brokers(inputs, rules.max_write_age, health.reasons);
   judge_topics(inputs, rules.max_write_age, health.reasons);
+  judge_schemas(inputs, rules.max_write_age, health.reasons);
   if (rules.when_idle == config::IdleHealth::kUnhealthy) {
     judge_idleness(inputs, rules.max_write_age, health.reasons);
   }

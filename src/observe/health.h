@@ -18,6 +18,8 @@ struct TopicHealth {
   /// When the oldest batch that is not written was, or will be, due; nullopt = there is none.
   std::optional<SteadyTime> due_at;
   std::optional<SteadyTime> last_write;
+  /// Since when a record has waited for its schema; nullopt = none does.
+  std::optional<SteadyTime> schema_awaited_since = {};
 };
 
 struct StoppedPartition {

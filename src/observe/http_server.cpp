@@ -108,22 +108,15 @@ std::optional<Request> parse(std::string_view line) {
   return request;
 }
 
-struct Answer {
-  int status;
-  std::string body;
-  /// Each with the end of its line.
-  std::string_view more_headers;
-};
-
-Answer refusal(int status) {
-  return {.status = status, .body = error_body(phrase(status)), .more_headers = ""};
+Page refusal(int status) {
+  return {.status = status, .content_type = k_json, .body = error_body(phrase(status))};
 }
 
-std::string head_of(const Answer& answer) {
-  return "HTTP/1.1 " + std::to_string(answer.status) + " " + std::string(phrase(answer.status)) +
-         "\r\nConnection: close\r\nContent-Type: " + k_json +
-         "\r\nContent-Length: " + std::to_string(answer.body.size()) + "\r\n" +
-         std::string(answer.more_headers) + "\r\n";
+std::string head_of(const Page& page) {
+  return "HTTP/1.1 " + std::to_string(page.status) + " " + std::string(phrase(page.status)) +
+         "\r\nConnection: close\r\nContent-Type: " + page.content_type +
+         "\r\nContent-Length: " + std::to_string(page.body.size()) +
+         "\r\nX-Content-Type-Options: nosniff\r\n" + page.more_headers + "\r\n";
 }
 
 /// Throws std::runtime_error that says why.
@@ -168,8 +161,8 @@ std::uint16_t port_of(const Socket& socket) {
 
 class HttpServer::Listener {
  public:
-  Listener(std::string host, std::uint16_t port, HealthProvider health)
-      : host_(std::move(host)), port_(port), health_(std::move(health)) {
+  Listener(std::string host, std::uint16_t port, Pages pages)
+      : host_(std::move(host)), port_(port), pages_(std::move(pages)) {
     open();
     thread_ = std::jthread([this](const std::stop_token& stop) { accept_until(stop); });
   }
@@ -248,29 +241,29 @@ class HttpServer::Listener {
     const auto head = connection.read_head();
     if (head == HttpConnection::Head::kNone) return;
     if (const auto status = status_of(head)) {
-      const Answer answer = refusal(*status);
+      const Page answer = refusal(*status);
       connection.write(head_of(answer) + answer.body);
     } else {
       const auto request = parse(connection.request_line());
-      const Answer answer = request ? answer_to(*request) : refusal(400);
+      const Page answer = request ? answer_to(*request) : refusal(400);
       const bool without_body = request && request->method == "HEAD";
       connection.write(without_body ? head_of(answer) : head_of(answer) + answer.body);
     }
     connection.drain();
   }
 
-  [[nodiscard]] Answer answer_to(const Request& request) const {
-    if (request.path != "/health") return refusal(404);
+  [[nodiscard]] Page answer_to(const Request& request) const {
+    const auto found = pages_.find(request.path);
+    if (found == pages_.end()) return refusal(404);
     if (request.method != "GET" && request.method != "HEAD") {
-      Answer answer = refusal(405);
+      Page answer = refusal(405);
       answer.more_headers = "Allow: GET, HEAD\r\n";
       return answer;
     }
     try {
-      Health health = health_();
-      return {.status = health.healthy ? 200 : 503,
-              .body = std::move(health.body),
-              .more_headers = "Cache-Control: no-store\r\n"};
+      Page page = found->second();
+      page.more_headers += "Cache-Control: no-store\r\n";
+      return page;
     } catch (const std::exception&) {
       spdlog::error("HTTP: {} failed", request.path);
       return refusal(500);
@@ -279,7 +272,7 @@ class HttpServer::Listener {
 
   const std::string host_;
   std::uint16_t port_;
-  const HealthProvider health_;
+  const Pages pages_;
   ServerLoad load_;
   HttpWorkers workers_{load_};
   std::mutex mutex_;
@@ -289,8 +282,8 @@ class HttpServer::Listener {
   std::jthread thread_;
 };
 
-HttpServer::HttpServer(const std::string& host, std::uint16_t port, HealthProvider health)
-    : listener_(std::make_unique<Listener>(host, port, std::move(health))) {}
+HttpServer::HttpServer(const std::string& host, std::uint16_t port, Pages pages)
+    : listener_(std::make_unique<Listener>(host, port, std::move(pages))) {}
 
 HttpServer::~HttpServer() = default;
 

@@ -98,6 +98,16 @@ spdlog::level::level_enum level_from(std::string_view name) {
   return spdlog::level::err;
 }
 
+void set_up(spdlog::sink_ptr sink, std::unique_ptr<spdlog::formatter> formatter,
+            spdlog::level::level_enum level) {
+  const spdlog::sinks_init_list sinks{std::move(sink), std::make_shared<RecentTroubles>()};
+  auto logger = std::make_shared<spdlog::logger>("bronze", sinks);
+  logger->set_formatter(std::move(formatter));
+  logger->set_level(level);
+  logger->flush_on(spdlog::level::trace);
+  spdlog::set_default_logger(std::move(logger));
+}
+
 }  // namespace
 
 std::unique_ptr<spdlog::formatter> make_log_formatter(config::LogFormat format) {
@@ -106,21 +116,21 @@ std::unique_ptr<spdlog::formatter> make_log_formatter(config::LogFormat format) 
 }
 
 void set_up_log_file(const std::string& path) {
-  auto logger = std::make_shared<spdlog::logger>(
-      "bronze", std::make_shared<spdlog::sinks::basic_file_sink_mt>(path));
-  logger->set_formatter(make_log_formatter(config::LogFormat::kText));
-  logger->set_level(spdlog::level::info);
-  logger->flush_on(spdlog::level::trace);
-  spdlog::set_default_logger(std::move(logger));
+  set_up(std::make_shared<spdlog::sinks::basic_file_sink_mt>(path),
+         make_log_formatter(config::LogFormat::kText), spdlog::level::info);
 }
 
 void set_up_log(const config::LogConfig& config) {
-  auto logger =
-      std::make_shared<spdlog::logger>("bronze", std::make_shared<spdlog::sinks::stdout_sink_mt>());
-  logger->set_formatter(make_log_formatter(config.format));
-  logger->set_level(level_from(config.level));
-  logger->flush_on(spdlog::level::trace);
-  spdlog::set_default_logger(std::move(logger));
+  set_up(std::make_shared<spdlog::sinks::stdout_sink_mt>(), make_log_formatter(config.format),
+         level_from(config.level));
+}
+
+std::vector<Trouble> recent_troubles() {
+  for (const auto& sink : spdlog::default_logger()->sinks()) {
+    const auto kept = std::dynamic_pointer_cast<RecentTroubles>(sink);
+    if (kept) return kept->latest();
+  }
+  return {};
 }
 
 void set_up_quiet_log() {

@@ -4,8 +4,10 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "config/config.h"
+#include "observe/recent_troubles.h"
 
 namespace bronze::observe {
 
@@ -20,6 +22,9 @@ void set_up_quiet_log();
 /// The same, but into a file, as text from level info on: for a command whose standard output shows
 /// something else. Throws spdlog::spdlog_ex when it cannot be opened.
 void set_up_log_file(const std::string& path);
+
+/// The last warnings and errors of the log that was set up, newest first. From any thread.
+[[nodiscard]] std::vector<Trouble> recent_troubles();
 
 /// Text: `2024-01-15T10:30:00.123Z info message`, control characters escaped, so that an event
 /// stays one line. JSON: an object with `ts`, `level` and `msg`; bytes that are not UTF-8 become

@@ -160,6 +160,14 @@ class FakeSource final : public kafka::MessageSource {
     hooks_.step();
     for (const auto& partition : partitions) reading_.erase(partition);
   }
+  [[nodiscard]] std::optional<Offset> end_of(const std::string& topic,
+                                             Partition partition) const override {
+    if (!kafka_.has_topic(topic)) return std::nullopt;
+    const auto& partitions = kafka_.topic(topic).partitions;
+    const auto found = partitions.find(partition);
+    if (found == partitions.end()) return std::nullopt;
+    return Offset{static_cast<std::int64_t>(found->second.size())};
+  }
   void release(const std::vector<TopicPartition>& partitions) override {
     hooks_.step();
     for (const auto& partition : partitions) reading_.erase(partition);

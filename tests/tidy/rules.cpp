@@ -42,7 +42,7 @@ const std::map<std::string, std::vector<std::string>>& allowed_includes() {
       {"delta", {"base", "batch", "bronze-bridge"}},
       {"schema", {"base", "decode/validator.h", "bronze-bridge"}},
       {"ingest", {"base", "batch", "decode", "delta/table_sink.h", "kafka/message_source.h"}},
-      {"observe", {"base", "config"}},
+      {"observe", {"base", "config", "decode/record_error.h", "ingest/report.h"}},
       {"demo", {"base", "config", "kafka/group_offsets.h", "kafka/producer.h"}},
       {"commands",
        {"base",

@@ -164,6 +164,8 @@ TEST(EventIds, WhatIsNoStringIsNone) {
 
 TEST(EventIds, TheLastOfANameCounts) {
   EXPECT_EQ(ids_in(R"({"session_id":"a","session_id":"b"})").session_id, "b");
+  using std::string_literals::operator""s;
+  EXPECT_EQ(ids_in("\0\0\0\0\7"s + R"({"session_id":"framed"})").session_id, "framed");
   EXPECT_EQ(ids_in(R"({"session_id":"a","session_id":1})").session_id, std::nullopt);
 }
 

@@ -50,6 +50,18 @@ const std::vector<HealthCase>& cases() {
       {"due for longer than the limit",
        [](HealthInputs& in) { in.topics = {topic_due(k_now - milliseconds{60'001})}; },
        "topic trips holds records, and no write of it has succeeded for 60 s"},
+      {"waits for a schema for exactly the limit",
+       [](HealthInputs& in) {
+         in.topics = {{.name = "trips", .due_at = {}, .last_write = {}}};
+         in.topics[0].schema_awaited_since = k_now - seconds{60};
+       },
+       ""},
+      {"waits for a schema for longer than the limit",
+       [](HealthInputs& in) {
+         in.topics = {{.name = "trips", .due_at = {}, .last_write = {}}};
+         in.topics[0].schema_awaited_since = k_now - milliseconds{61'000};
+       },
+       "topic trips has waited for a schema for 61 s"},
       {"written since it was due",
        [](HealthInputs& in) {
          in.topics = {topic_due(k_now - seconds{100})};

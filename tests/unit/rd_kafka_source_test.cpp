@@ -86,9 +86,10 @@ class RecordsInHand : public RdKafkaSourceTest {
   void take_one(std::int64_t first) {
     for (std::int64_t i = 0; i < k_records; ++i) produce();
     ASSERT_EQ(rd_kafka_flush(producer_.get(), 10'000), RD_KAFKA_RESP_ERR_NO_ERROR);
+    // A topic that is not seen at once is seen when topics are looked up again, after 10 s.
     ASSERT_TRUE(
         poll_until([](const Event& event) { return std::holds_alternative<Assigned>(event); },
-                   milliseconds{15'000}));
+                   milliseconds{60'000}));
     source_->start({{k_partition, Offset{first}}});
     ASSERT_EQ(next_offset(milliseconds{15'000}), first);
     std::this_thread::sleep_for(milliseconds{300});

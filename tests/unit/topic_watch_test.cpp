@@ -35,6 +35,11 @@ class AskedSource final : public kafka::MessageSource {
   void wake() override { unexpected(); }
   void start(const std::vector<kafka::StartPosition>& /*positions*/) override { unexpected(); }
   void stop(const std::vector<kafka::TopicPartition>& /*partitions*/) override { unexpected(); }
+  [[nodiscard]] std::optional<Offset> end_of(const std::string& /*topic*/,
+                                             Partition /*partition*/) const override {
+    unexpected();
+    return std::nullopt;
+  }
   void release(const std::vector<kafka::TopicPartition>& /*partitions*/) override { unexpected(); }
   void pause(const std::vector<kafka::TopicPartition>& /*partitions*/) override { unexpected(); }
   void resume(const std::vector<kafka::TopicPartition>& /*partitions*/) override { unexpected(); }

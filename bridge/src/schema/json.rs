@@ -43,6 +43,10 @@ const EXCERPT_BYTES_MAX: usize = 200;
 /// Of a larger value only the first error is looked for: one for each of its elements would cost
 /// many times its size.
 const VALUE_BYTES_WITH_ALL_ERRORS: usize = 64 << 10;
+/// Of a larger value the parts are counted before any is made, since each takes some hundred bytes
+/// of memory that no budget knows.
+const VALUE_BYTES_WITHOUT_COUNT: usize = 64 << 10;
+const PARTS_MAX: usize = 50_000;
 /// Steps back that one match of a regular expression may take; only lookaround and references to
 /// groups need any.
 const BACKTRACKING_STEPS_MAX: usize = 100_000;
@@ -55,6 +59,15 @@ pub(super) struct JsonSchema {
 impl super::Schema for JsonSchema {
     fn check(&self, value: &[u8], begin: usize) -> Result<(), Rejection> {
         let text = &value[begin..];
+        if text.len() > VALUE_BYTES_WITHOUT_COUNT
+            && parts(text) > PARTS_MAX
+            && depth(text) <= DEPTH_MAX
+        {
+            return Err(Rejection::refused(format!(
+                "the value has more than {PARTS_MAX} members and elements, which is more than is \
+                 checked against a schema"
+            )));
+        }
         match serde_json::from_slice::<Value>(text) {
             Ok(instance) => judge(&self.validator, &instance, text.len()),
             Err(error) => match std::str::from_utf8(text) {
@@ -227,6 +240,24 @@ fn judge_deep(validator: &Validator, text: &[u8]) -> Result<(), Rejection> {
             Err(error) => failed(format!("no thread for a deep value: {error}")),
         }
     })
+}
+
+/// How many members of objects and elements of arrays, at most. Of any bytes.
+fn parts(value: &[u8]) -> usize {
+    let mut parts = 1;
+    let mut in_string = false;
+    let mut bytes = value.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' if in_string => {
+                bytes.next();
+            }
+            b'"' => in_string = !in_string,
+            b',' | b'[' | b'{' if !in_string => parts += 1,
+            _ => {}
+        }
+    }
+    parts
 }
 
 /// How many arrays and objects are open at once, at most. Of any bytes.

@@ -13,6 +13,7 @@ use delta_kernel::object_store::{self, BackoffConfig, ClientOptions, DynObjectSt
 use url::Url;
 
 use super::commit_put::{CommitStore, TracedConnector};
+use super::pulse::Pulse;
 use crate::errors::{Fault, Result};
 use crate::ffi::{Status, StoreOptions};
 
@@ -27,6 +28,7 @@ type Clients = (
     Arc<DynObjectStore>,
     Arc<dyn MultipartStore>,
     Arc<DynObjectStore>,
+    Arc<Pulse>,
 );
 
 pub(super) struct Backend {
@@ -35,6 +37,8 @@ pub(super) struct Backend {
     /// The same, if it takes parts by number.
     pub(super) parts: Option<Arc<dyn MultipartStore>>,
     pub(super) commits: CommitStore,
+    /// Of stores that are reached by HTTP.
+    pub(super) pulse: Arc<Pulse>,
     /// Ends with a slash.
     pub(super) base: Url,
 }
@@ -86,6 +90,7 @@ fn open_local(base: Url) -> Result<Backend> {
         data: files.clone(),
         parts: None,
         commits: CommitStore::untraced(files),
+        pulse: Arc::default(),
         base,
     })
 }
@@ -134,16 +139,17 @@ macro_rules! open_cloud {
             .map(|option| Ok((<$key>::from_str(&option.key)?, &option.value)))
             .collect::<Result<Vec<_>>>()?;
         let open_with = |client: ClientOptions| -> object_store::Result<Clients> {
-            let mut builder = $builder.clone().with_client_options(client);
+            let pulse = Arc::new(Pulse::default());
+            let mut builder = $builder
+                .clone()
+                .with_client_options(client)
+                .with_http_connector(TracedConnector(pulse.clone()));
             for (key, value) in &pairs {
                 builder = builder.with_config(*key, *value);
             }
             let data = Arc::new(builder.clone().with_retry(with_retries()).build()?);
-            let commits = builder
-                .with_retry(without_retries())
-                .with_http_connector(TracedConnector)
-                .build()?;
-            Ok((data.clone(), data, Arc::new(commits)))
+            let commits = builder.with_retry(without_retries()).build()?;
+            Ok((data.clone(), data, Arc::new(commits), pulse))
         };
         let client = client_options(options);
         match open_with(client.clone()) {
@@ -163,33 +169,36 @@ fn open_s3(mut base: Url, options: &StoreOptions) -> Result<Backend> {
     }
     let bucket = base.host_str().unwrap_or_default();
     let builder = AmazonS3Builder::new().with_bucket_name(bucket);
-    let (data, parts, commits) = open_cloud!(builder, AmazonS3ConfigKey, options);
+    let (data, parts, commits, pulse) = open_cloud!(builder, AmazonS3ConfigKey, options);
     Ok(Backend {
         data,
         parts: Some(parts),
         commits: CommitStore::traced(commits).with_conflict_status_retryable(),
+        pulse,
         base,
     })
 }
 
 fn open_gcs(base: Url, options: &StoreOptions) -> Result<Backend> {
     let builder = GoogleCloudStorageBuilder::new().with_url(base.as_str());
-    let (data, parts, commits) = open_cloud!(builder, GoogleConfigKey, options);
+    let (data, parts, commits, pulse) = open_cloud!(builder, GoogleConfigKey, options);
     Ok(Backend {
         data,
         parts: Some(parts),
         commits: CommitStore::traced(commits),
+        pulse,
         base,
     })
 }
 
 fn open_azure(base: Url, options: &StoreOptions) -> Result<Backend> {
     let builder = MicrosoftAzureBuilder::new().with_url(base.as_str());
-    let (data, parts, commits) = open_cloud!(builder, AzureConfigKey, options);
+    let (data, parts, commits, pulse) = open_cloud!(builder, AzureConfigKey, options);
     Ok(Backend {
         data,
         parts: Some(parts),
         commits: CommitStore::traced(commits),
+        pulse,
         base,
     })
 }

@@ -15,6 +15,7 @@ use delta_kernel::object_store::{
     self, ClientOptions, DynObjectStore, Extensions, PutMode, PutOptions,
 };
 
+use super::pulse::Pulse;
 use crate::errors::{Fault, Result};
 use crate::ffi::Status;
 
@@ -125,18 +126,23 @@ struct Trace {
     status: AtomicU16,
 }
 
+/// Of all clients of a store.
 #[derive(Debug)]
-pub(super) struct TracedConnector;
+pub(super) struct TracedConnector(pub(super) Arc<Pulse>);
 
 impl HttpConnector for TracedConnector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let inner = ReqwestConnector::default().connect(options)?;
-        Ok(HttpClient::new(TracedService(inner)))
+        let client = ReqwestConnector::default().connect(options)?;
+        let pulse = self.0.clone();
+        Ok(HttpClient::new(TracedService { client, pulse }))
     }
 }
 
 #[derive(Debug)]
-struct TracedService(HttpClient);
+struct TracedService {
+    client: HttpClient,
+    pulse: Arc<Pulse>,
+}
 
 #[async_trait]
 impl HttpService for TracedService {
@@ -145,7 +151,11 @@ impl HttpService for TracedService {
         if let Some(trace) = &trace {
             trace.sent.store(true, Ordering::Release);
         }
-        let answer = self.0.execute(request).await;
+        let waiting = self.pulse.request();
+        let answer = self.client.execute(request).await;
+        if answer.is_ok() {
+            waiting.answered();
+        }
         if let Some(trace) = &trace {
             match &answer {
                 Ok(response) => trace

@@ -102,6 +102,7 @@ pub(crate) fn local_at(path: &std::path::Path) -> Box<Store> {
 
 pub(crate) fn over(fake: Arc<FakeStore>) -> Box<Store> {
     let backend = Backend {
+        pulse: Arc::default(),
         data: fake.clone(),
         parts: Some(fake.clone()),
         commits: CommitStore::untraced(fake),

@@ -390,3 +390,21 @@ fn a_pattern_that_explodes_ends() {
     let value = format!("\"{}\"", "x".repeat(64));
     assert_ne!(verdict(&schema, &value), "");
 }
+
+#[test]
+fn a_value_of_very_many_parts_is_not_built() {
+    let schema = compile(&[("t.json", r#"{"type": "array"}"#)]);
+    let elements = |count: usize| format!("[{}]", vec![r#"{"":0}"#; count].join(","));
+    assert_eq!(verdict(&schema, &elements(20_000)), "");
+    let told = verdict(&schema, &elements(30_000));
+    assert!(
+        told.contains("more than 50000 members and elements"),
+        "{told}"
+    );
+    let text = format!("[\"{}\"]", ",[{\\\"".repeat(100_000));
+    assert_eq!(
+        verdict(&schema, &text),
+        "",
+        "what a string holds is no part"
+    );
+}

@@ -184,12 +184,12 @@ impl Client {
         let json = serde_json::from_slice::<Value>(&body);
         match (status, json) {
             (StatusCode::OK, Ok(json)) => Ok(json),
-            (StatusCode::NOT_FOUND, Ok(json)) if is_unknown(&json) => Err(Fault::new(
+            (status, Ok(json)) if is_unknown(status, &json) => Err(Fault::new(
                 Status::Missing,
                 format!(
                     "the schema registry does not know {} ({})",
                     what(path),
-                    json["message"].as_str().unwrap_or("404")
+                    json["message"].as_str().unwrap_or(status.as_str())
                 ),
             )),
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => Err(failed(format!(
@@ -216,10 +216,16 @@ fn what(path: &[&str]) -> String {
     }
 }
 
-fn is_unknown(answer: &Value) -> bool {
-    answer["error_code"]
-        .as_i64()
-        .is_some_and(|code| UNKNOWN_CODES.contains(&code))
+/// It has no such schema, or says that there can be none.
+fn is_unknown(status: StatusCode, answer: &Value) -> bool {
+    let Some(code) = answer["error_code"].as_i64() else {
+        return false;
+    };
+    match status {
+        StatusCode::NOT_FOUND => UNKNOWN_CODES.contains(&code),
+        StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => true,
+        _ => false,
+    }
 }
 
 async fn body_of(mut response: Response) -> Result<Vec<u8>, String> {
@@ -234,8 +240,16 @@ async fn body_of(mut response: Response) -> Result<Vec<u8>, String> {
 }
 
 fn stored(answer: &Value) -> Result<Stored> {
-    let unreadable =
-        |what: &str| Fault::new(Status::Corrupt, format!("its answer has no usable {what}"));
+    // Of anything but a registry: no fault of the schema.
+    let unreadable = |what: &str| {
+        Fault::new(
+            Status::Transient,
+            format!(
+                "the answer has no usable {what}: check that SCHEMA_REGISTRY_URL leads to a schema \
+                 registry"
+            ),
+        )
+    };
     let mut references = Vec::new();
     for reference in answer["references"].as_array().into_iter().flatten() {
         let text = |key: &str| reference[key].as_str().map(str::to_owned);

@@ -312,6 +312,17 @@ fn a_registry_that_cannot_answer_is_worth_another_try() {
         assert!(told.contains(expected), "{status}: {told}");
         assert!(told.contains(&server.endpoint), "{told}");
     }
+    for foreign in [
+        r#"{"status":"UP"}"#,
+        "null",
+        "[]",
+        r#"{"schema":null}"#,
+        r#""login""#,
+    ] {
+        let server = HttpServer::answering("200 OK", foreign);
+        let told = unavailable(&open(&[&server.endpoint]), 1);
+        assert!(told.contains("leads to a schema registry"), "{told}");
+    }
     let server = HttpServer::hanging_up();
     unavailable(&open(&[&server.endpoint]), 1);
     let told = unavailable(&open(&["http://127.0.0.1:1"]), 1);
@@ -320,6 +331,24 @@ fn a_registry_that_cannot_answer_is_worth_another_try() {
         "{told}"
     );
     assert!(told.contains("Check SCHEMA_REGISTRY_URL"), "{told}");
+}
+
+#[test]
+fn an_id_that_the_registry_refuses_is_unknown() {
+    for (status, body) in [
+        ("422 No", r#"{"error_code":42201,"message":"no such id"}"#),
+        ("400 No", r#"{"error_code":400,"message":"no such id"}"#),
+    ] {
+        let server = HttpServer::answering(status, body);
+        let registry = open(&[&server.endpoint]);
+        fetched(&registry, -1);
+        let (verdict, message) = told(&registry, "00 ffffffff 02");
+        assert_eq!(verdict, Verdict::Refused);
+        assert!(
+            message.contains("does not know the schema id -1"),
+            "{message}"
+        );
+    }
 }
 
 #[test]

@@ -1,0 +1,215 @@
+#include "observe/observation.h"
+
+#include <gtest/gtest.h>
+#include <spdlog/logger.h>
+
+#include <chrono>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "observe/metrics.h"
+#include "observe/status.h"
+
+namespace bronze::observe {
+namespace {
+
+using ingest::PartitionActivity;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+/// A service that has one topic and is well.
+Observation well() {
+  Observation seen;
+  seen.facts = {.version = "1.2.3",
+                .consumer_group = "group",
+                .kafka = "kafka:9092",
+                .store = "s3://bucket",
+                .memory_budget_bytes = 1'000};
+  seen.now = SteadyTime(seconds(100));
+  seen.wall = 1'700'000'000'123'000;
+  seen.report = {.started_at = SteadyTime(seconds(40)),
+                 .last_turn = seen.now,
+                 .last_broker_answer = seen.now - seconds(2),
+                 .last_write = {},
+                 .assigned = true,
+                 .lanes = {}};
+  ingest::LaneReport lane{.topic = "trips",
+                          .rows_committed = 90,
+                          .bytes_committed = 900,
+                          .messages_consumed = 110,
+                          .last_write = {},
+                          .oldest_due = {},
+                          .oldest_unwritten = seen.now - seconds(4),
+                          .table_open = true,
+                          .halted = {},
+                          .trouble = ""};
+  lane.dead_letters.by_type["ENCODING_ERROR"] = lane.dead_letters.count = 10;
+  lane.writes.committed = 3;
+  lane.writes.durations.add(milliseconds(30));
+  lane.writes.durations.add(seconds(100));
+  lane.partitions[Partition{0}] = {.activity = PartitionActivity::kReading,
+                                   .position = Offset{110},
+                                   .committed = Offset{100},
+                                   .end = Offset{130},
+                                   .last_timestamp = seen.wall - 5'000'000,
+                                   .loses_data_in = {},
+                                   .reason = ""};
+  seen.report.lanes.push_back(std::move(lane));
+  return seen;
+}
+
+ingest::PartitionReport& only_partition(Observation& seen) {
+  return seen.report.lanes.at(0).partitions.at(Partition{0});
+}
+
+bool says(const std::string& text, const std::string& line) {
+  return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
+}
+
+TEST(Metrics, TellWhatTheReportTells) {
+  const std::string text = metrics_text(well());
+  for (const char* line : {
+           "# TYPE bronze_rows_committed_total counter",
+           "bronze_rows_committed_total{topic=\"trips\"} 90",
+           "bronze_bytes_committed_total{topic=\"trips\"} 900",
+           "bronze_messages_consumed_total{topic=\"trips\"} 110",
+           "bronze_consumer_lag{topic=\"trips\",partition=\"0\"} 30",
+           "bronze_consumer_lag_seconds{topic=\"trips\"} 5",
+           "bronze_oldest_unwritten_seconds{topic=\"trips\"} 4",
+           "bronze_dead_letters_total{topic=\"trips\",type=\"ENCODING_ERROR\"} 10",
+           "bronze_dead_letters_total{topic=\"trips\",type=\"JSON_PARSE_ERROR\"} 0",
+           "bronze_commits_total{topic=\"trips\",outcome=\"committed\"} 3",
+           "bronze_commits_total{topic=\"trips\",outcome=\"failed\"} 0",
+           "bronze_commit_duration_seconds_bucket{le=\"0.025\"} 0",
+           "bronze_commit_duration_seconds_bucket{le=\"0.05\"} 1",
+           "bronze_commit_duration_seconds_bucket{le=\"60\"} 1",
+           "bronze_commit_duration_seconds_bucket{le=\"+Inf\"} 2",
+           "bronze_commit_duration_seconds_count 2",
+           "bronze_stopped_partitions 0",
+           "bronze_memory_budget_bytes 1000",
+           "bronze_ready 1",
+           "bronze_build_info{version=\"1.2.3\"} 1",
+       }) {
+    EXPECT_TRUE(says(text, line)) << line << "\n" << text;
+  }
+}
+
+TEST(Metrics, NamesAreEscaped) {
+  Observation seen = well();
+  seen.report.lanes[0].topic = "a\"b\\c\nd";
+  EXPECT_NE(metrics_text(seen).find(R"(bronze_rows_committed_total{topic="a\"b\\c\nd"} 90)"),
+            std::string::npos);
+}
+
+TEST(Metrics, WhatEndedLanesDidStaysInTheSums) {
+  Observation seen = well();
+  seen.report.former.add(seen.report.lanes[0]);
+  seen.report.lanes.clear();
+  EXPECT_TRUE(says(metrics_text(seen), "bronze_commit_duration_seconds_count 2"));
+}
+
+TEST(Ready, WhenAllIsWell) {
+  const auto ready = judge_ready(well());
+  EXPECT_TRUE(ready.holds);
+  EXPECT_TRUE(ready.reasons.empty());
+  EXPECT_TRUE(judge_live(well()).holds);
+}
+
+struct NotReadyCase {
+  const char* reason;
+  void (*spoil)(Observation&);
+};
+
+class NotReady : public testing::TestWithParam<NotReadyCase> {};
+
+TEST_P(NotReady, NamesTheReason) {
+  Observation seen = well();
+  GetParam().spoil(seen);
+  const auto ready = judge_ready(seen);
+  EXPECT_FALSE(ready.holds);
+  ASSERT_EQ(ready.reasons.size(), 1U);
+  EXPECT_EQ(ready.reasons[0], GetParam().reason);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Observation, NotReady,
+    testing::Values(
+        NotReadyCase{"unwell", [](Observation& seen) { seen.health.reasons = {"unwell"}; }},
+        NotReadyCase{"the store at s3://bucket has not answered a request for 6 s",
+                     [](Observation& seen) { seen.store.unanswered = milliseconds(6'000); }},
+        NotReadyCase{"the store at s3://bucket cannot be used: no bucket",
+                     [](Observation& seen) { seen.report.store_trouble = "no bucket"; }},
+        NotReadyCase{"no answer from Kafka at kafka:9092",
+                     [](Observation& seen) { seen.report.last_broker_answer.reset(); }},
+        NotReadyCase{"no partitions have been assigned yet",
+                     [](Observation& seen) { seen.report.assigned = false; }},
+        NotReadyCase{"topic trips: the last 2 tries to write failed",
+                     [](Observation& seen) { seen.report.lanes[0].failures = 2; }},
+        NotReadyCase{"topic trips: not authorised",
+                     [](Observation& seen) { seen.report.lanes[0].trouble = "not authorised"; }}));
+
+TEST(Live, NotWhenTheLoopStands) {
+  Observation seen = well();
+  seen.report.last_turn = seen.now - seconds(31);
+  EXPECT_FALSE(judge_live(seen).holds);
+}
+
+TEST(StatusDocument, TellsTopicsAndPartitions) {
+  Observation seen = well();
+  only_partition(seen).loses_data_in = seconds(90);
+  seen.troubles = {{.at = 2, .message = "trips: late"}, {.at = 1, .message = "Kafka: gone"}};
+
+  const auto status = nlohmann::json::parse(status_json(seen));
+
+  EXPECT_EQ(status["now"], "2023-11-14T22:13:20.123Z");
+  EXPECT_EQ(status["started_at"], "2023-11-14T22:12:20.123Z");
+  const auto& topic = status["topics"][0];
+  EXPECT_EQ(topic["table"], "bronze_trips");
+  EXPECT_EQ(topic["state"], "copying");
+  EXPECT_EQ(topic["lag"], 30);
+  EXPECT_EQ(topic["retention_risk_seconds"], 90);
+  EXPECT_EQ(topic["last_error"]["message"], "trips: late");
+  EXPECT_EQ(topic["partitions"][0]["committed"], 100);
+  EXPECT_EQ(topic["partitions"][0]["state"], "reading");
+  EXPECT_EQ(status["errors"][0]["topic"], "trips");
+  EXPECT_EQ(status["errors"][1]["topic"], "");
+  EXPECT_EQ(status["totals"]["lag"], 30);
+}
+
+TEST(StatusDocument, WhatIsNotKnownIsNull) {
+  Observation seen = well();
+  only_partition(seen) = {};
+  const auto status = nlohmann::json::parse(status_json(seen));
+  EXPECT_TRUE(status["totals"]["lag"].is_null());
+  EXPECT_TRUE(status["topics"][0]["lag_seconds"].is_null());
+  EXPECT_TRUE(status["topics"][0]["partitions"][0]["committed"].is_null());
+}
+
+TEST(StatusDocument, TheMostUrgentStateIsTold) {
+  Observation seen = well();
+  const auto state = [&] { return nlohmann::json::parse(status_json(seen))["topics"][0]["state"]; };
+  only_partition(seen).committed = Offset{130};
+  EXPECT_EQ(state(), "waiting");
+  only_partition(seen).activity = PartitionActivity::kPaused;
+  EXPECT_EQ(state(), "paused");
+  seen.report.lanes[0].failures = 1;
+  EXPECT_EQ(state(), "failing");
+  seen.report.lanes[0].halted[Partition{0}] = "data loss";
+  EXPECT_EQ(state(), "stopped");
+}
+
+TEST(RecentTroubles, KeepsTheLastWarningsNewestFirst) {
+  const auto kept = std::make_shared<RecentTroubles>();
+  spdlog::logger logger("test", kept);
+  logger.info("nothing");
+  for (int i = 0; i < 30; ++i) logger.warn("trouble {}", i);
+  const auto latest = kept->latest();
+  ASSERT_EQ(latest.size(), RecentTroubles::k_max);
+  EXPECT_EQ(latest.front().message, "trouble 29");
+  EXPECT_EQ(latest.back().message, "trouble 10");
+  EXPECT_GT(latest.front().at, 1'700'000'000'000'000);
+}
+
+}  // namespace
+}  // namespace bronze::observe
