@@ -19,7 +19,9 @@ use url::Url;
 use super::{described, not_json, problem_of, Reference, Rejection};
 use crate::errors::{Fault, Result};
 use crate::ffi::{FormatChecks, SchemaDocument, SchemaProblem, Status, Verdict};
+use steps::Siblings;
 
+mod steps;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]
@@ -148,10 +150,14 @@ fn compile_in(
     if !problems.is_empty() {
         return Err(problems);
     }
+    let siblings = Siblings::of(schema, Siblings::Heeded);
     let compiled = options(formats)
         .with_base_uri(root.uri.clone())
-        .with_retriever(folder.clone())
-        .build(schema);
+        .with_retriever(Referenced {
+            folder: folder.clone(),
+            siblings,
+        })
+        .build(&steps::counted(schema, siblings));
     problems.extend(folder.faults_of_referenced());
     match compiled {
         _ if !problems.is_empty() => Err(problems),
@@ -163,6 +169,7 @@ fn compile_in(
 fn options<'a>(formats: FormatChecks) -> ValidationOptions<'a> {
     jsonschema::options()
         .should_validate_formats(formats == FormatChecks::Check)
+        .with_keyword(steps::KEYWORD, |_, _, _| Ok(Box::new(steps::Step)))
         .should_ignore_unknown_formats(true)
         .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(BACKTRACKING_STEPS_MAX))
 }
@@ -201,13 +208,28 @@ fn unreadable(error: &serde_json::Error) -> Rejection {
 }
 
 fn judge(validator: &Validator, instance: &Value, bytes: usize) -> Result<(), Rejection> {
-    if validator.is_valid(instance) {
+    let Some(valid) = steps::limited(steps::OF_A_CHECK, || validator.is_valid(instance)) else {
+        return Err(Rejection::refused(format!(
+            "checking the value takes more than {} steps: the schema refers to itself in a way \
+             that multiplies with the depth of a value",
+            steps::OF_A_CHECK
+        )));
+    };
+    if valid {
         return Ok(());
     }
-    let errors: Vec<_> = if bytes > VALUE_BYTES_WITH_ALL_ERRORS {
-        validator.validate(instance).err().into_iter().collect()
-    } else {
-        validator.iter_errors(instance).collect()
+    let errors: Option<Vec<_>> = steps::limited(steps::OF_ITS_ERRORS, || {
+        if bytes > VALUE_BYTES_WITH_ALL_ERRORS {
+            validator.validate(instance).err().into_iter().collect()
+        } else {
+            validator.iter_errors(instance).collect()
+        }
+    });
+    let Some(errors) = errors else {
+        return Err(Rejection::refused(format!(
+            "the value does not fit the schema, and to find out where takes more than {} steps",
+            steps::OF_ITS_ERRORS
+        )));
     };
     let mut told: Vec<_> = errors
         .iter()
@@ -407,10 +429,11 @@ struct Document {
 
 impl Document {
     fn new(name: &str, uri: String, text: &[u8]) -> Self {
+        let content = serde_json::from_slice(text).map_err(|error| not_json(name, &error));
         Self {
             name: name.to_owned(),
             uri,
-            content: serde_json::from_slice(text).map_err(|error| not_json(name, &error)),
+            content,
         }
     }
 
@@ -475,7 +498,26 @@ impl fmt::Display for Unresolved {
 
 impl std::error::Error for Unresolved {}
 
-impl Retrieve for Folder {
+/// What such a schema refers to, counted like it.
+struct Referenced {
+    folder: Folder,
+    siblings: Siblings,
+}
+
+impl Retrieve for Referenced {
+    fn retrieve(
+        &self,
+        uri: &Uri<String>,
+    ) -> std::result::Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+        let document = self.folder.retrieve(uri)?;
+        Ok(steps::counted(
+            &document,
+            Siblings::of(&document, self.siblings),
+        ))
+    }
+}
+
+impl Folder {
     fn retrieve(
         &self,
         uri: &Uri<String>,

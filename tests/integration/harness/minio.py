@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,15 @@ class MinioServer:
     def kill(self) -> None:
         if self._process:
             self._process.kill()
+
+    def freeze(self) -> None:
+        assert self._process
+        self._process.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process
+        self._process.signal(signal.SIGCONT)
+        wait_until(self._answers, 30, "MinIO answers after its freeze")
 
     def ensure_running(self) -> None:
         if not self._process or not self._process.running:

@@ -408,3 +408,64 @@ fn a_value_of_very_many_parts_is_not_built() {
         "what a string holds is no part"
     );
 }
+
+/// A tree of which each node may be of two kinds, and no node of a value is of either.
+const TREE: &str = r##"{"anyOf": [
+    {"type": "object", "properties": {"n": {"$ref": "#"}}, "required": ["x"]},
+    {"type": "object", "properties": {"n": {"$ref": "#"}}, "required": ["y"]}]}"##;
+
+fn tree(levels: usize) -> String {
+    r#"{"n":"#.repeat(levels) + "{}" + &"}".repeat(levels)
+}
+
+#[test]
+fn work_that_doubles_with_each_level_ends() {
+    for draft in ["2020-12/schema", "2019-09/schema"] {
+        let schema = TREE.replacen(
+            '{',
+            &format!(r#"{{"$schema": "https://json-schema.org/draft/{draft}","#),
+            1,
+        );
+        let schema = compile(&[("t.json", &schema)]);
+        assert!(verdict(&schema, &tree(2)).contains("under any of the schemas"));
+        let told = verdict(&schema, &tree(17));
+        assert!(
+            told.contains("and to find out where takes more than"),
+            "{told}"
+        );
+        let told = verdict(&schema, &tree(100));
+        assert!(told.contains("takes more than"), "{told}");
+        let good = tree(100)
+            .replace(r#"{"n""#, r#"{"y":1,"n""#)
+            .replace("{}", r#"{"x":1}"#);
+        assert_eq!(
+            verdict(&schema, &good),
+            "",
+            "the next value has steps of its own"
+        );
+    }
+    for draft in ["draft-07", "draft-06", "draft-04"] {
+        let schema = TREE.replacen(
+            '{',
+            &format!(r#"{{"$schema": "http://json-schema.org/{draft}/schema#","#),
+            1,
+        );
+        let schema = compile(&[("t.json", &schema)]);
+        let told = verdict(&schema, &tree(40));
+        assert!(told.contains("takes more than"), "{draft}: {told}");
+    }
+}
+
+#[test]
+fn a_verdict_that_doubles_with_each_level_is_given_up() {
+    // Whether a node fits is only known behind its children, of which each alternative looks.
+    let schema = r##"{"allOf": [{"properties": {"n": {"$ref": "#"}}},
+        {"properties": {"n": {"$ref": "#"}, "m": true}}]}"##;
+    let schema = compile(&[("t.json", schema)]);
+    assert_eq!(verdict(&schema, &tree(10)), "");
+    let told = verdict(&schema, &tree(40));
+    assert!(
+        told.contains("checking the value takes more than 1000000 steps"),
+        "{told}"
+    );
+}
