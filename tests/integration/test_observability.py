@@ -17,7 +17,9 @@ INVALID_UTF8 = b"\xff"
 
 def ask(instance, path: str) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{instance.http_port}{path}", timeout=10) as got:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{instance.http_port}{path}", timeout=10
+        ) as got:
             return got.status, got.read().decode()
     except urllib.error.HTTPError as refused:
         return refused.code, refused.read().decode()
@@ -93,6 +95,7 @@ def test_a_store_that_is_silent_for_seconds_makes_it_not_ready(
     broker, topic, minio, environment, start
 ):
     instance = start(environment(topic))
+    instance.wait_answering()
     wait_until(lambda: ask(instance, "/readyz")[0] == 200, 20, "ready")
     minio.freeze()
     try:
