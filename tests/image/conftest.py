@@ -13,7 +13,7 @@ from base_images import lend_crates, make_debian, make_rust, names_in
 from buildah import HOME, Buildah
 from container import Config, Container, config_of
 from harness.kafka import Broker
-from harness.processes import ROOT
+from harness.processes import ROOT, running
 
 IMAGE = "bronze-under-test"
 
@@ -80,9 +80,4 @@ def container(tmp_path: Path, root: Path, config: Config, volume: Path) -> Itera
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    started = Broker(tmp_path_factory.mktemp("kafka"))
-    try:
-        started.start()
-        yield started
-    finally:
-        started.stop()
+    yield from running(Broker(tmp_path_factory.mktemp("kafka")))

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from harness.kafka import Broker, Record
 from harness.payloads import json_values
-from harness.processes import wait_until
+from harness.processes import running, wait_until
 from harness.tables import Table, assert_log_is_contiguous, assert_same_rows
 
 SKIP = {"ON_DATA_LOSS": "skip"}
@@ -21,12 +21,7 @@ NEW_EPOCH = {"ON_TOPIC_RECREATED": "new_epoch"}
 
 @pytest.fixture(scope="module")
 def other_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    broker = Broker(tmp_path_factory.mktemp("other-kafka"))
-    try:
-        broker.start()
-        yield broker
-    finally:
-        broker.stop()
+    yield from running(Broker(tmp_path_factory.mktemp("other-kafka")))
 
 
 @pytest.fixture

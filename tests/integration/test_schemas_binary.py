@@ -464,12 +464,12 @@ def test_while_a_registry_is_silent_a_restart_loses_nothing(
 ) -> None:
     schema_id = registry.register(topic, '"int"')
     values = [frame(schema_id, b"\2"), frame(schema_id, b"\2\2")]
-    registry.pause()
+    registry.freeze()
     send(broker, topic, values)
     first = start(validated(topic))
     first.wait_log("timed out", timeout=30)
     first.stop()
-    registry.resume()
+    registry.thaw()
     copy(start, validated(topic))
     assert raw_values(table) == values[:1]
     assert bytes_of(letters(dead)) == values[1:]

@@ -16,6 +16,7 @@ import pytest
 
 from .kafka import Broker
 from .minio import Bucket, Folder, MinioServer, Store
+from .processes import running
 from .registry import SchemaRegistry
 from .service import BINARY, Bronze
 from .tables import Table
@@ -28,32 +29,17 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def session_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    broker = Broker(tmp_path_factory.mktemp("kafka"))
-    try:
-        broker.start()
-        yield broker
-    finally:
-        broker.stop()
+    yield from running(Broker(tmp_path_factory.mktemp("kafka")))
 
 
 @pytest.fixture(scope="session")
 def session_minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MinioServer]:
-    server = MinioServer(tmp_path_factory.mktemp("minio"))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
+    yield from running(MinioServer(tmp_path_factory.mktemp("minio")))
 
 
 @pytest.fixture(scope="session")
 def session_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SchemaRegistry]:
-    server = SchemaRegistry(tmp_path_factory.mktemp("registry"))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
+    yield from running(SchemaRegistry(tmp_path_factory.mktemp("registry")))
 
 
 @pytest.fixture

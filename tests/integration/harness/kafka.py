@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import signal
 import subprocess
 import time
 import uuid
@@ -25,7 +24,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
-from .processes import DEPS, Process, free_port, wait_until
+from .processes import DEPS, Process, Server, free_port, wait_until
 
 Answer = TypeVar("Answer")
 
@@ -82,15 +81,17 @@ class Record:
     timestamp_ms: int | None
 
 
-class Broker:
+class Broker(Server):
     """KRaft broker and controller in one JVM. Its port stays the same over restarts."""
+
+    PATIENCE_TO_STOP = 30
+    PATIENCE_TO_ANSWER = 60
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.port = free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
         self._properties = directory / "server.properties"
-        self._process: Process | None = None
         self._admin: AdminClient | None = None
         self._reader: tuple[str, Consumer] | None = None
         directory.mkdir(parents=True, exist_ok=True)
@@ -107,27 +108,6 @@ class Broker:
             directory=self.directory,
         )
         wait_until(self._answers, 120, f"the broker answers\n{self._process.tail(5)}", 0.2)
-
-    def stop(self) -> None:
-        if self._process:
-            self._process.end(30)
-
-    def kill(self) -> None:
-        if self._process:
-            self._process.kill()
-
-    def freeze(self) -> None:
-        assert self._process
-        self._process.signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        assert self._process
-        self._process.signal(signal.SIGCONT)
-        wait_until(self._answers, 60, "the broker answers after its freeze", 0.2)
-
-    def ensure_running(self) -> None:
-        if not self._process or not self._process.running:
-            self.start()
 
     def _format(self) -> None:
         # Never with a hyphen in front, which the tool would take for an option.

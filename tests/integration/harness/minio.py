@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Protocol
 
 import pyarrow.fs
 
-from .processes import DEPS, Process, free_port, wait_until
+from .processes import DEPS, Process, Server, free_port, wait_until
 
 USER = "bronze-tests"
 PASSWORD = "bronze-tests-secret"
@@ -41,14 +40,13 @@ class Store(Protocol):
         ...
 
 
-class MinioServer:
+class MinioServer(Server):
     """One server. Its port and its data stay the same over restarts."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.port = free_port()
         self._console_port = free_port()
-        self._process: Process | None = None
         directory.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -76,27 +74,6 @@ class MinioServer:
             },
         )
         wait_until(self._answers, 30, "MinIO answers")
-
-    def stop(self) -> None:
-        if self._process:
-            self._process.end()
-
-    def kill(self) -> None:
-        if self._process:
-            self._process.kill()
-
-    def freeze(self) -> None:
-        assert self._process
-        self._process.signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        assert self._process
-        self._process.signal(signal.SIGCONT)
-        wait_until(self._answers, 30, "MinIO answers after its freeze")
-
-    def ensure_running(self) -> None:
-        if not self._process or not self._process.running:
-            self.start()
 
     def _answers(self) -> bool:
         assert self._process

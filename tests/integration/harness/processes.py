@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -108,3 +108,52 @@ class Process:
 
     def tail(self, lines: int = 40) -> str:
         return "\n".join(self.log().splitlines()[-lines:])
+
+
+class Server:
+    """A server in one process of its own, for as long as the tests need it."""
+
+    PATIENCE_TO_STOP = 10
+    PATIENCE_TO_ANSWER = 30
+    _process: Process | None = None
+
+    def start(self) -> None:
+        """Until it answers."""
+        raise NotImplementedError
+
+    def _answers(self) -> bool:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.end(self.PATIENCE_TO_STOP)
+
+    def kill(self) -> None:
+        if self._process:
+            self._process.kill()
+
+    def freeze(self) -> None:
+        """It no longer answers, but forgets nothing."""
+        assert self._process
+        self._process.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process
+        self._process.signal(signal.SIGCONT)
+        wait_until(self._answers, self.PATIENCE_TO_ANSWER, "it answers after its freeze", 0.2)
+
+    def ensure_running(self) -> None:
+        if not self._process or not self._process.running:
+            self.start()
+
+
+S = TypeVar("S", bound=Server)
+
+
+def running(server: S) -> Iterator[S]:
+    """For a fixture: the server, started, and stopped when the fixture ends."""
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import json
-import signal
 import urllib.error
 import urllib.request
 from pathlib import Path
 
-from .processes import DEPS, Process, free_port, wait_until
+from .processes import DEPS, Process, Server, free_port, wait_until
 
 FOLDER = DEPS / "apicurio"
-START_SECONDS = 120
 
 
-class SchemaRegistry:
+class SchemaRegistry(Server):
     """Keeps its schemas in a file, so that it knows them when it is started again."""
+
+    PATIENCE_TO_ANSWER = 120
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._port = free_port()
-        self._process: Process | None = None
 
     @property
     def url(self) -> str:
@@ -40,31 +39,13 @@ class SchemaRegistry:
             jar,
         ]
         self._process = Process(command, self._directory / "registry.log", directory=FOLDER)
-        wait_until(self._answers, START_SECONDS, "the schema registry answers", interval=0.5)
-
-    def stop(self) -> None:
-        if self._process:
-            self._process.end()
-
-    def kill(self) -> None:
-        assert self._process
-        self._process.kill()
-
-    def pause(self) -> None:
-        """It no longer answers, but keeps its schemas."""
-        assert self._process
-        self._process.signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        assert self._process
-        self._process.signal(signal.SIGCONT)
+        wait_until(
+            self._answers, self.PATIENCE_TO_ANSWER, "the schema registry answers", interval=0.5
+        )
 
     def ensure_running(self) -> None:
-        assert self._process
-        if not self._process.running:
-            return self.start()
-        self.resume()
-        wait_until(self._answers, START_SECONDS, "the schema registry answers", interval=0.5)
+        super().ensure_running()
+        self.thaw()
 
     def _answers(self) -> bool:
         assert self._process and self._process.running, "the schema registry ended"
