@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -24,6 +23,7 @@ using observe::Page;
 constexpr const char* k_json = "application/json";
 
 observe::HealthInputs health_inputs(const ingest::IngestReport& report, SteadyTime now) {
+  const ingest::LaneTotals totals = report.totals();
   observe::HealthInputs inputs{
       .now = now,
       .started = report.started_at,
@@ -31,11 +31,11 @@ observe::HealthInputs health_inputs(const ingest::IngestReport& report, SteadyTi
       .brokers_unreachable_since = report.last_broker_answer.value_or(report.started_at),
       .topics = {},
       .stopped = {},
-      .last_write = {},
+      .last_write = totals.last_write,
       .last_write_at = report.last_write,
-      .messages_written = 0,
+      .messages_written = totals.rows_committed,
       .errors = 0,
-      .dlq_messages = 0};
+      .dlq_messages = totals.dead_letters};
   for (const auto& lane : report.lanes) {
     inputs.topics.push_back({.name = lane.topic,
                              .has_received_records = lane.oldest_due.has_value(),
@@ -45,14 +45,8 @@ observe::HealthInputs health_inputs(const ingest::IngestReport& report, SteadyTi
     for (const auto& [partition, reason] : lane.halted) {
       inputs.stopped.push_back({lane.topic, number(partition), reason});
     }
-    inputs.last_write = std::max(inputs.last_write, lane.last_write);
-    inputs.messages_written += lane.rows_committed;
-    inputs.dlq_messages += lane.dead_letters.count;
     inputs.errors += lane.failures;
   }
-  inputs.last_write = std::max(inputs.last_write, report.former.last_write);
-  inputs.messages_written += report.former.rows_committed;
-  inputs.dlq_messages += report.former.dead_letters;
   for (const auto& [topic, refused] : report.refused) {
     inputs.refused.emplace_back(topic, refused.reason);
   }
@@ -93,10 +87,9 @@ void ServicePages::set_pulse(Pulse pulse) {
 }
 
 void ServicePages::note(const ingest::IngestReport& report) {
-  ingest::FormerLanes sum = report.former;
-  for (const auto& lane : report.lanes) sum.add(lane);
-  history_.note({.rows_committed = sum.rows_committed,
-                 .bytes_committed = sum.bytes_committed,
+  const ingest::LaneTotals totals = report.totals();
+  history_.note({.rows_committed = totals.rows_committed,
+                 .bytes_committed = totals.bytes_committed,
                  .lag = observe::lag_of(report.lanes)},
                 clock_.now(), clock_.wall());
 }

@@ -536,7 +536,6 @@ void Ingest::publish() {
                       .rebalances = rebalances_,
                       .store_trouble = phase_ == Phase::kProbing ? store_waited_for() : "",
                       .held_bytes = 0,
-                      .batch_bytes_max = budget_.limit(),
                       .intake = budget_.intake(),
                       .lanes = {},
                       .former = former_,

@@ -145,7 +145,7 @@ class Ingest {
   /// Patterns that no topic of the cluster matched when Kafka was asked last.
   std::set<std::string> unmatched_;
   SteadyTime unmatched_since_;
-  FormerLanes former_;
+  LaneTotals former_;
   std::atomic<bool> stop_requested_{false};
 
   const SteadyTime started_at_;

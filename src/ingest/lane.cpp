@@ -291,7 +291,7 @@ void Lane::on_partition_reset(Partition partition, const std::string& reason) {
 
 void Lane::on_offsets(const kafka::OffsetsListed& answer) {
   resolver_.on_offsets(answer);
-  retention_.on_offsets(answer, behind());
+  if (retention_.awaits(answer.request)) retention_.on_offsets(answer, behind());
   const auto asked = overtaken_.find(answer.request);
   if (asked == overtaken_.end()) return;
   const Partition partition = asked->second;

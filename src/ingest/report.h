@@ -20,8 +20,8 @@ struct RefusedTopic {
   std::string reason;
 };
 
-/// What lanes that ended had done.
-struct FormerLanes {
+/// What lanes have done, since the process started.
+struct LaneTotals {
   std::uint64_t rows_committed = 0;
   std::uint64_t bytes_committed = 0;
   std::uint64_t messages_consumed = 0;
@@ -54,13 +54,20 @@ struct IngestReport {
   std::uint64_t rebalances = 0;
   /// Why the store is not used yet; empty = it is.
   std::string store_trouble = {};
-  /// That batches hold, and may hold.
+  /// That batches hold.
   std::uint64_t held_bytes = 0;
-  std::uint64_t batch_bytes_max = 0;
   Intake intake = Intake::kOpen;
   std::vector<LaneReport> lanes;
-  FormerLanes former = {};
+  /// Of lanes that ended.
+  LaneTotals former = {};
   std::map<std::string, RefusedTopic> refused = {};
+
+  /// Of all lanes there have been.
+  [[nodiscard]] LaneTotals totals() const {
+    LaneTotals sum = former;
+    for (const LaneReport& lane : lanes) sum.add(lane);
+    return sum;
+  }
 };
 
 /// Where the ingest thread leaves its latest report and other threads read it.

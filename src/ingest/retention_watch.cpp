@@ -26,7 +26,6 @@ std::vector<Partition> RetentionWatch::begin(const OffsetMap& committed) {
 }
 
 void RetentionWatch::on_offsets(const kafka::OffsetsListed& answer, const OffsetMap& committed) {
-  if (request_ != answer.request) return;
   request_.reset();
   const SteadyTime now = clock_.now();
   for (const auto& [partition, earliest] : answer.offsets) {

@@ -22,6 +22,8 @@ class RetentionWatch {
   /// Which partitions to ask about. `committed`: of those that are behind; others are forgotten.
   [[nodiscard]] std::vector<Partition> begin(const OffsetMap& committed);
   void asked(kafka::RequestId request) { request_ = request; }
+  [[nodiscard]] bool awaits(kafka::RequestId request) const { return request_ == request; }
+  /// REQUIRES: awaits(answer.request).
   void on_offsets(const kafka::OffsetsListed& answer, const OffsetMap& committed);
 
   /// nullopt = not within weeks, as far as is known; zero = it has happened.

@@ -1,28 +1,25 @@
 #include "observe/log.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
-#include <ctime>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "observe/utc_text.h"
+
 namespace bronze::observe {
 namespace {
 
 std::string timestamp(spdlog::log_clock::time_point time) {
   using namespace std::chrono;
-  const auto second = floor<seconds>(time);
-  const auto ms = duration_cast<milliseconds>(time - second).count();
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
-                     fmt::gmtime(spdlog::log_clock::to_time_t(second)), ms);
+  return utc_text(duration_cast<microseconds>(time.time_since_epoch()).count());
 }
 
 std::string_view level_name(spdlog::level::level_enum level) {

@@ -111,14 +111,8 @@ void add_lag(Families& out, const Observation& seen) {
   }
 }
 
-ingest::WriteCounts all_writes(const ingest::IngestReport& report) {
-  ingest::WriteCounts sum = report.former.writes;
-  for (const auto& lane : report.lanes) sum.add(lane.writes);
-  return sum;
-}
-
 void add_writes(Families& out, const ingest::IngestReport& report) {
-  const ingest::WriteCounts sum = all_writes(report);
+  const ingest::LaneTotals sum = report.totals();
   out.add("bronze_commits_total", "Commits to the tables, by what became of each try.",
           MetricType::Counter);
   for (const auto& lane : report.lanes) {
@@ -128,25 +122,14 @@ void add_writes(Families& out, const ingest::IngestReport& report) {
   }
   out.add("bronze_commit_duration_seconds", "From the end of a batch until it was in the table.",
           MetricType::Histogram);
-  out.histogram(sum.durations);
+  out.histogram(sum.writes.durations);
   out.add("bronze_retries_total", "Uploads and commits that were tried again.",
           MetricType::Counter);
-  out.count(sum.retries);
+  out.count(sum.writes.retries);
   out.add("bronze_files_written_total", "Data files that were uploaded.", MetricType::Counter);
-  out.count(sum.files);
+  out.count(sum.writes.files);
   out.add("bronze_checkpoints_total", "Checkpoints that were written.", MetricType::Counter);
-  std::uint64_t checkpoints = report.former.checkpoints;
-  for (const auto& lane : report.lanes) checkpoints += lane.checkpoints;
-  out.count(checkpoints);
-}
-
-std::size_t count_partitions(const ingest::IngestReport& report,
-                             ingest::PartitionActivity activity) {
-  std::size_t count = 0;
-  for (const auto& lane : report.lanes) {
-    for (const auto& [partition, each] : lane.partitions) count += each.activity == activity;
-  }
-  return count;
+  out.count(sum.checkpoints);
 }
 
 void add_process(Families& out, const Observation& seen) {
@@ -156,7 +139,7 @@ void add_process(Families& out, const Observation& seen) {
     out.gauge(value);
   };
   const auto partitions = [&](PartitionActivity activity) {
-    return static_cast<double>(count_partitions(seen.report, activity));
+    return static_cast<double>(count_of(seen.report.lanes, activity));
   };
   out.add("bronze_rebalances_total", "Assignments by the consumer group.", MetricType::Counter);
   out.count(seen.report.rebalances);

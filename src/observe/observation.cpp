@@ -64,6 +64,19 @@ Judgement judge_ready(const Observation& seen) {
   return ready;
 }
 
+std::size_t count_of(const ingest::LaneReport& lane, ingest::PartitionActivity activity) {
+  return static_cast<std::size_t>(
+      std::count_if(lane.partitions.begin(), lane.partitions.end(),
+                    [&](const auto& entry) { return entry.second.activity == activity; }));
+}
+
+std::size_t count_of(const std::vector<ingest::LaneReport>& lanes,
+                     ingest::PartitionActivity activity) {
+  std::size_t count = 0;
+  for (const auto& lane : lanes) count += count_of(lane, activity);
+  return count;
+}
+
 std::optional<std::int64_t> lag_of(const ingest::LaneReport& lane) {
   std::int64_t sum = 0;
   for (const auto& [partition, report] : lane.partitions) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -52,6 +53,10 @@ struct Observation {
 [[nodiscard]] bool kafka_answers(const Observation& seen);
 [[nodiscard]] bool store_answers(const Observation& seen);
 
+[[nodiscard]] std::size_t count_of(const ingest::LaneReport& lane,
+                                   ingest::PartitionActivity activity);
+[[nodiscard]] std::size_t count_of(const std::vector<ingest::LaneReport>& lanes,
+                                   ingest::PartitionActivity activity);
 /// Records that are in no table yet; nullopt = not known of every partition.
 [[nodiscard]] std::optional<std::int64_t> lag_of(const ingest::LaneReport& lane);
 [[nodiscard]] std::optional<std::int64_t> lag_of(const std::vector<ingest::LaneReport>& lanes);

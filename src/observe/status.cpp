@@ -1,31 +1,21 @@
 #include "observe/status.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <optional>
 #include <string_view>
 
 #include "config/topic_tables.h"
 #include "decode/record_error.h"
+#include "observe/utc_text.h"
 
 namespace bronze::observe {
 namespace {
 
 using Json = nlohmann::ordered_json;
 using ingest::PartitionActivity;
-
-/// `2026-11-29T05:40:00.123Z`
-std::string time_text(UnixMicros micros) {
-  using namespace std::chrono;
-  const sys_time<microseconds> time{microseconds{micros}};
-  const auto second = floor<seconds>(time);
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(system_clock::to_time_t(second)),
-                     duration_cast<milliseconds>(time - second).count());
-}
 
 Json seconds_or_null(std::optional<Duration> duration) {
   return duration ? Json(std::chrono::duration<double>(*duration).count()) : Json(nullptr);
@@ -68,12 +58,6 @@ const char* name_of(ingest::Intake intake) {
       return "paused";
   }
   return "";
-}
-
-std::size_t count_of(const ingest::LaneReport& lane, PartitionActivity activity) {
-  return static_cast<std::size_t>(
-      std::count_if(lane.partitions.begin(), lane.partitions.end(),
-                    [&](const auto& entry) { return entry.second.activity == activity; }));
 }
 
 /// The most urgent that holds of it.
@@ -119,7 +103,7 @@ Json partition_json(Partition partition, const ingest::PartitionReport& report) 
 
 Json commit_json(const std::optional<ingest::LastCommit>& commit) {
   if (!commit) return nullptr;
-  return {{"at", time_text(commit->at)},
+  return {{"at", utc_text(commit->at)},
           {"version", commit->version},
           {"rows", commit->rows},
           {"bytes", commit->bytes},
@@ -138,7 +122,7 @@ Json last_trouble_json(const std::vector<Trouble>& troubles, std::string_view to
   const auto found = std::find_if(troubles.begin(), troubles.end(),
                                   [&](const Trouble& each) { return is_about(each, topic); });
   if (found == troubles.end()) return nullptr;
-  return {{"at", time_text(found->at)}, {"message", found->message}};
+  return {{"at", utc_text(found->at)}, {"message", found->message}};
 }
 
 Json topic_json(const ingest::LaneReport& lane, const Observation& seen) {
@@ -170,7 +154,7 @@ Json errors_json(const Observation& seen) {
     const auto& lanes = seen.report.lanes;
     const auto lane = std::find_if(lanes.begin(), lanes.end(),
                                    [&](const auto& each) { return is_about(trouble, each.topic); });
-    errors.push_back({{"at", time_text(trouble.at)},
+    errors.push_back({{"at", utc_text(trouble.at)},
                       {"topic", lane == lanes.end() ? "" : lane->topic},
                       {"message", trouble.message}});
   }
@@ -187,15 +171,14 @@ Json history_json(const History::Steps& history) {
     lag.push_back(or_null(step.lag));
   }
   return {{"step_seconds", History::k_step.count()},
-          {"end", time_text(history.end)},
+          {"end", utc_text(history.end)},
           {"rows", std::move(rows)},
           {"bytes", std::move(bytes)},
           {"lag", std::move(lag)}};
 }
 
 Json totals_json(const ingest::IngestReport& report) {
-  ingest::FormerLanes sum = report.former;
-  for (const auto& lane : report.lanes) sum.add(lane);
+  const ingest::LaneTotals sum = report.totals();
   return {{"rows_committed", sum.rows_committed},
           {"bytes_committed", sum.bytes_committed},
           {"messages_consumed", sum.messages_consumed},
@@ -209,26 +192,20 @@ Json totals_json(const ingest::IngestReport& report) {
 
 Json partitions_json(const std::vector<ingest::LaneReport>& lanes) {
   std::size_t assigned = 0;
-  std::size_t paused = 0;
-  std::size_t stopped = 0;
-  for (const auto& lane : lanes) {
-    assigned += lane.partitions.size();
-    paused += count_of(lane, PartitionActivity::kPaused);
-    stopped += count_of(lane, PartitionActivity::kStopped);
-  }
-  return {{"assigned", assigned}, {"paused", paused}, {"stopped", stopped}};
-}
-
-std::vector<std::string> all_reasons(const Observation& seen) {
-  auto reasons = judge_live(seen).reasons;
-  for (auto& reason : judge_ready(seen).reasons) reasons.push_back(std::move(reason));
-  return reasons;
+  for (const auto& lane : lanes) assigned += lane.partitions.size();
+  return {{"assigned", assigned},
+          {"paused", count_of(lanes, PartitionActivity::kPaused)},
+          {"stopped", count_of(lanes, PartitionActivity::kStopped)}};
 }
 
 }  // namespace
 
 std::string status_json(const Observation& seen) {
   const auto& report = seen.report;
+  const Judgement live = judge_live(seen);
+  const Judgement ready = judge_ready(seen);
+  std::vector<std::string> reasons = live.reasons;
+  reasons.insert(reasons.end(), ready.reasons.begin(), ready.reasons.end());
   Json topics = Json::array();
   ingest::DeadLetterTally letters;
   for (const auto& lane : report.lanes) {
@@ -245,12 +222,12 @@ std::string status_json(const Observation& seen) {
       std::chrono::duration_cast<std::chrono::microseconds>(seen.now - report.started_at);
   const Json status = {
       {"version", seen.facts.version},
-      {"now", time_text(seen.wall)},
-      {"started_at", time_text(seen.wall - uptime.count())},
+      {"now", utc_text(seen.wall)},
+      {"started_at", utc_text(seen.wall - uptime.count())},
       {"healthy", seen.health.healthy},
-      {"ready", judge_ready(seen).holds},
-      {"live", judge_live(seen).holds},
-      {"reasons", all_reasons(seen)},
+      {"ready", ready.holds},
+      {"live", live.holds},
+      {"reasons", reasons},
       {"consumer_group", seen.facts.consumer_group},
       {"kafka",
        {{"bootstrap", seen.facts.kafka},

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,12 +7,13 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "fakes/loopback_listener.h"
 
 namespace bronze {
 
@@ -24,19 +23,7 @@ namespace bronze {
 class MetadataServer {
  public:
   explicit MetadataServer(std::string topic)
-      : topic_(std::move(topic)), listener_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    auto* plain = reinterpret_cast<sockaddr*>(&address);
-    if (bind(listener_, plain, size) != 0 || listen(listener_, 8) != 0 ||
-        getsockname(listener_, plain, &size) != 0) {
-      throw std::runtime_error("the metadata server cannot listen on loopback");
-    }
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] { serve(); });
-  }
+      : topic_(std::move(topic)), thread_([this] { serve(); }) {}
   ~MetadataServer() {
     stop_ = true;
     thread_.join();
@@ -44,7 +31,9 @@ class MetadataServer {
   MetadataServer(const MetadataServer&) = delete;
   MetadataServer& operator=(const MetadataServer&) = delete;
 
-  [[nodiscard]] std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
+  [[nodiscard]] std::string address() const {
+    return "127.0.0.1:" + std::to_string(listener_.port);
+  }
   /// From now on it names itself as a broker, or nobody.
   void name_brokers(int count) { brokers_ = count; }
   [[nodiscard]] int answers() const { return answers_; }
@@ -65,7 +54,7 @@ class MetadataServer {
   }
 
   void serve() {
-    std::vector<pollfd> sockets{{.fd = listener_, .events = POLLIN, .revents = 0}};
+    std::vector<pollfd> sockets{{.fd = listener_.socket, .events = POLLIN, .revents = 0}};
     while (!stop_) {
       poll(sockets.data(), sockets.size(), 20);
       for (std::size_t i = sockets.size() - 1; i > 0; --i) {
@@ -75,7 +64,7 @@ class MetadataServer {
       }
       if (sockets[0].revents == 0) continue;
       sockets.push_back(
-          {.fd = accept(listener_, nullptr, nullptr), .events = POLLIN, .revents = 0});
+          {.fd = accept(listener_.socket, nullptr, nullptr), .events = POLLIN, .revents = 0});
     }
     for (const pollfd& socket : sockets) close(socket.fd);
   }
@@ -103,7 +92,7 @@ class MetadataServer {
     for (int id = 1; id <= brokers; ++id) {
       add(body, id, 4);
       add(body, "127.0.0.1");
-      add(body, port_, 4);
+      add(body, listener_.port, 4);
     }
     add(body, 1, 4);
     add(body, k_leader_not_available, 2);
@@ -115,8 +104,7 @@ class MetadataServer {
   }
 
   const std::string topic_;
-  const int listener_;
-  int port_ = 0;
+  const LoopbackListener listener_;
   std::atomic<bool> stop_ = false;
   std::atomic<int> brokers_ = 1;
   std::atomic<int> answers_ = 0;

@@ -1,17 +1,16 @@
 #pragma once
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <map>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
+
+#include "fakes/loopback_listener.h"
 
 namespace bronze {
 
@@ -20,35 +19,25 @@ namespace bronze {
 class SchemaServer {
  public:
   explicit SchemaServer(std::map<std::string, std::string> answers)
-      : answers_(std::move(answers)), listener_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    auto* plain = reinterpret_cast<sockaddr*>(&address);
-    if (bind(listener_, plain, size) != 0 || listen(listener_, 8) != 0 ||
-        getsockname(listener_, plain, &size) != 0) {
-      throw std::runtime_error("the schema server cannot listen on loopback");
-    }
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] { serve(); });
-  }
+      : answers_(std::move(answers)), thread_([this] { serve(); }) {}
   ~SchemaServer() {
     stop_ = true;
     thread_.join();
-    close(listener_);
+    close(listener_.socket);
   }
   SchemaServer(const SchemaServer&) = delete;
   SchemaServer& operator=(const SchemaServer&) = delete;
 
-  [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  [[nodiscard]] std::string url() const {
+    return "http://127.0.0.1:" + std::to_string(listener_.port);
+  }
   [[nodiscard]] int requests() const { return requests_; }
 
  private:
   void serve() {
     while (!stop_) {
-      pollfd waiting{.fd = listener_, .events = POLLIN, .revents = 0};
-      if (poll(&waiting, 1, 20) == 1) answer(accept(listener_, nullptr, nullptr));
+      pollfd waiting{.fd = listener_.socket, .events = POLLIN, .revents = 0};
+      if (poll(&waiting, 1, 20) == 1) answer(accept(listener_.socket, nullptr, nullptr));
     }
   }
 
@@ -71,8 +60,7 @@ class SchemaServer {
   }
 
   const std::map<std::string, std::string> answers_;
-  int listener_;
-  int port_ = 0;
+  const LoopbackListener listener_;
   std::atomic<int> requests_ = 0;
   std::atomic<bool> stop_ = false;
   std::thread thread_;

@@ -267,15 +267,11 @@ fn judge_deep(validator: &Validator, text: &[u8]) -> Result<(), Rejection> {
 /// How many members of objects and elements of arrays, at most. Of any bytes.
 fn parts(value: &[u8]) -> usize {
     let mut parts = 1;
-    let mut in_string = false;
     let mut bytes = value.iter();
     while let Some(byte) = bytes.next() {
         match byte {
-            b'\\' if in_string => {
-                bytes.next();
-            }
-            b'"' => in_string = !in_string,
-            b',' | b'[' | b'{' if !in_string => parts += 1,
+            b',' | b'[' | b'{' => parts += 1,
+            b'"' => skip_string(&mut bytes),
             _ => {}
         }
     }
