@@ -35,7 +35,7 @@ observe::HealthInputs health_inputs(const ingest::IngestReport& report, SteadyTi
       .last_write_at = report.last_write,
       .messages_written = totals.rows_committed,
       .errors = 0,
-      .dlq_messages = totals.dead_letters};
+      .dlq_messages = totals.dead_letters.count};
   for (const auto& lane : report.lanes) {
     inputs.topics.push_back({.name = lane.topic,
                              .has_received_records = lane.oldest_due.has_value(),

@@ -177,8 +177,7 @@ Json history_json(const History::Steps& history) {
           {"lag", std::move(lag)}};
 }
 
-Json totals_json(const ingest::IngestReport& report) {
-  const ingest::LaneTotals sum = report.totals();
+Json totals_json(const ingest::LaneTotals& sum, std::optional<std::int64_t> lag) {
   return {{"rows_committed", sum.rows_committed},
           {"bytes_committed", sum.bytes_committed},
           {"messages_consumed", sum.messages_consumed},
@@ -186,8 +185,8 @@ Json totals_json(const ingest::IngestReport& report) {
           {"retries", sum.writes.retries},
           {"files_written", sum.writes.files},
           {"checkpoints", sum.checkpoints},
-          {"dead_letters", sum.dead_letters},
-          {"lag", or_null(lag_of(report.lanes))}};
+          {"dead_letters", sum.dead_letters.count},
+          {"lag", or_null(lag)}};
 }
 
 Json partitions_json(const std::vector<ingest::LaneReport>& lanes) {
@@ -202,16 +201,13 @@ Json partitions_json(const std::vector<ingest::LaneReport>& lanes) {
 
 std::string status_json(const Observation& seen) {
   const auto& report = seen.report;
+  const ingest::LaneTotals totals = report.totals();
   const Judgement live = judge_live(seen);
   const Judgement ready = judge_ready(seen);
   std::vector<std::string> reasons = live.reasons;
   reasons.insert(reasons.end(), ready.reasons.begin(), ready.reasons.end());
   Json topics = Json::array();
-  ingest::DeadLetterTally letters;
-  for (const auto& lane : report.lanes) {
-    topics.push_back(topic_json(lane, seen));
-    letters.add(lane.dead_letters);
-  }
+  for (const auto& lane : report.lanes) topics.push_back(topic_json(lane, seen));
   Json refused = Json::array();
   for (const auto& [topic, why] : report.refused) {
     refused.push_back({{"topic", topic}, {"reason", why.reason}});
@@ -244,8 +240,8 @@ std::string status_json(const Observation& seen) {
         {"buffered_bytes", report.held_bytes},
         {"resident_bytes", seen.resident_bytes},
         {"intake", name_of(report.intake)}}},
-      {"totals", totals_json(report)},
-      {"dead_letters", letters_json(letters)},
+      {"totals", totals_json(totals, lag_of(report.lanes))},
+      {"dead_letters", letters_json(totals.dead_letters)},
       {"topics", std::move(topics)},
       {"refused", std::move(refused)},
       {"errors", errors_json(seen)},

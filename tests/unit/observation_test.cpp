@@ -177,6 +177,20 @@ TEST(StatusDocument, TellsTopicsAndPartitions) {
   EXPECT_EQ(status["totals"]["lag"], 30);
 }
 
+TEST(StatusDocument, DeadLettersOfEndedTopicsAreInBothSums) {
+  Observation seen = well();
+  ingest::LaneReport ended = seen.report.lanes[0];
+  ended.dead_letters.by_type = {{"JSON_PARSE_ERROR", 7}};
+  ended.dead_letters.count = 7;
+  seen.report.former.add(ended);
+
+  const auto status = nlohmann::json::parse(status_json(seen));
+
+  EXPECT_EQ(status["totals"]["dead_letters"], 17);
+  EXPECT_EQ(status["dead_letters"]["ENCODING_ERROR"], 10);
+  EXPECT_EQ(status["dead_letters"]["JSON_PARSE_ERROR"], 7);
+}
+
 TEST(StatusDocument, WhatIsNotKnownIsNull) {
   Observation seen = well();
   only_partition(seen) = {};
