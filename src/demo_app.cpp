@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "app.h"
+#include "base/readable.h"
 #include "delta/delta_store.h"
 #include "demo/events.h"
 #include "demo/feeder.h"
@@ -351,8 +352,7 @@ int DemoApp::run(std::ostream& out) {
   config.http.port = free_port(config.http.host, wanted);
 
   out << fmt::format("bronze demo: {} s of rideshare events on {} topics, at most {} a second\n",
-                     options_.duration.count(), demo::k_topics.size(),
-                     demo::with_commas(options_.rate))
+                     options_.duration.count(), demo::k_topics.size(), with_commas(options_.rate))
       << "  tables  " << folder << "/\n  log     " << folder << "/bronze.log\n"
       << fmt::format("  health  http://{}:{}/health", config.http.host, config.http.port)
       << (config.http.port == wanted ? "" : fmt::format(" (port {} is taken)", wanted))
