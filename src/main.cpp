@@ -26,8 +26,11 @@
 #include "check_app.h"
 #include "commands/check_output.h"
 #include "commands/healthcheck.h"
+#include "commands/http_get.h"
 #include "commands/replay.h"
 #include "commands/replay_output.h"
+#include "commands/screen.h"
+#include "commands/status.h"
 #include "commands/verify_output.h"
 #include "config/config.h"
 #include "demo_app.h"
@@ -166,6 +169,73 @@ int healthcheck() {
   const auto config = configuration();
   if (!config) return k_bad_usage;
   return bronze::commands::healthcheck(config->http, std::cout);
+}
+
+/// Where the service is asked; nullopt = what says so is malformed.
+std::optional<bronze::commands::HttpPlace> place_of(
+    const bronze::commands::StatusOptions& options) {
+  if (options.url.empty()) {
+    const auto config = configuration();
+    if (!config) return std::nullopt;
+    return bronze::commands::place_of(config->http);
+  }
+  auto place = bronze::commands::place_at(options.url);
+  if (auto* found = std::get_if<bronze::commands::HttpPlace>(&place)) return std::move(*found);
+  say({std::get<bronze::config::ConfigError>(place)});
+  return std::nullopt;
+}
+
+int status(const bronze::commands::StatusOptions& options) {
+  const auto place = place_of(options);
+  if (!place) return k_bad_usage;
+  const auto terminal = bronze::commands::look_at_terminal(bronze::config::process_environment());
+  if (!options.watch) {
+    return bronze::commands::status(*place, options, terminal, std::cout, std::cerr);
+  }
+  bronze::observe::set_up_quiet_log();
+  SignalWatch signals;
+  bronze::commands::StatusWatch watch(*place, options, terminal, std::cout, std::cerr);
+  signals.start([&watch] {
+    watch.end();
+    _exit(k_done);
+  });
+  watch.run();
+}
+
+void add_status_options(CLI::App& command, bronze::commands::StatusOptions& options) {
+  auto* topic = command
+                    .add_option("--topic", options.topics,
+                                "Show this topic only, with its partitions; may be repeated")
+                    ->type_name("NAME")
+                    ->allow_extra_args(false);
+  command
+      .add_flag_callback(
+          "--json", [&options] { options.format = bronze::commands::StatusFormat::kJson; },
+          "Write the document as /status gives it; see docs/status.md")
+      ->excludes(topic);
+  command
+      .add_option_function<double>(
+          "--watch",
+          [&options](double seconds) {
+            options.watch = std::chrono::milliseconds(std::llround(seconds * 1000));
+          },
+          "Look again every so many seconds, 0.1 to 3600, until Ctrl-C")
+      ->type_name("SECONDS")
+      ->expected(0, 1)
+      ->default_str("2")
+      ->check(CLI::Range(0.1, 3600.0).description(""));
+  command
+      .add_option("--url", options.url,
+                  "Where the service is, http://host[:port][/prefix]; no variable is read then "
+                  "[HTTP_HOST, HTTP_PORT]")
+      ->type_name("URL");
+  command.footer(
+      "Asks a running service for /status and shows it: is it well, is it behind, what is it "
+      "doing, "
+      "what is to be done.\nOn a terminal in colours, unless NO_COLOR is set.\n\n"
+      "Exit codes: 0 healthy, or --watch was ended by SIGINT or SIGTERM; 1 it answers and is not "
+      "healthy; 2 bad\nconfiguration or usage; 3 could not tell: no answer, or not that of a "
+      "bronze.");
 }
 
 int check(bronze::CheckOptions options) {
@@ -405,6 +475,10 @@ int command_line(int argc, char** argv) {
                         "Read to the end offsets as they stand now, write, commit, exit");
   auto* healthcheck_command =
       cli.add_subcommand("healthcheck", "Ask the running service's /health: exit code 0 or 1");
+  auto* status_command = cli.add_subcommand(
+      "status", "Show what a running service does, and whether it is well; once or --watch");
+  bronze::commands::StatusOptions status_options;
+  add_status_options(*status_command, status_options);
   auto* check_command = cli.add_subcommand(
       "check", "Say whether Kafka, the store and the tables are ready; changes nothing");
   bronze::CheckOptions check_options;
@@ -427,6 +501,7 @@ int command_line(int argc, char** argv) {
     return cli.exit(error) == 0 ? k_done : k_bad_usage;
   }
   if (healthcheck_command->parsed()) return healthcheck();
+  if (status_command->parsed()) return status(status_options);
   if (check_command->parsed()) return check(check_options);
   if (verify_command->parsed()) return verify(verify_options);
   if (replay_command->parsed()) return replay(replay_options);
