@@ -598,7 +598,10 @@ class TerminalRun:
         return [re.sub(r"\x1b\[[0-9;]*[mKJ]", "", frame).replace("\r", "") for frame in drawn]
 
     def wait_for(self, seen: Callable[[], object], what: str) -> None:
-        wait_until(seen, 30, f"{what}\n{self.output[-3000:]!r}")
+        try:
+            wait_until(seen, 30, what)
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{self.output[-3000:]!r}") from None
 
     def wait_exit(self) -> int:
         def ended() -> bool:
@@ -622,8 +625,8 @@ class TerminalRun:
 def on_terminal(server: PageServer) -> Iterator[Callable[..., TerminalRun]]:
     started: list[TerminalRun] = []
 
-    def run(*arguments: str, **more: object) -> TerminalRun:
-        started.append(TerminalRun("--url", server.url, *arguments, **more))
+    def run(*arguments: str, url: str = server.url, **more: object) -> TerminalRun:
+        started.append(TerminalRun("--url", url, *arguments, **more))
         return started[-1]
 
     yield run
@@ -694,6 +697,26 @@ def test_a_terminal_is_given_back_while_it_is_stopped(on_terminal):
     run.wait_for(lambda: run.output.endswith(GIVE_BACK), "the terminal is given back")
     os.kill(pid, signal.SIGCONT)
     run.wait_for(lambda: run.output.count(TAKE) == 2, "it goes on")
+    run.press(b"\x03")
+    assert run.wait_exit() == 0
+    assert run.output.endswith(GIVE_BACK)
+
+
+def test_a_service_is_watched_at_work_and_when_it_is_gone(
+    broker, topic, environment, start, on_terminal
+):
+    instance = start(environment(topic))
+    instance.wait_answering()
+    run = on_terminal("--watch", "0.2", url=f"http://127.0.0.1:{instance.http_port}")
+    run.wait_for(lambda: run.frames(), "a frame")
+    broker.produce(topic, json_values(30))
+    run.wait_for(
+        lambda: any(facts_of(frame).get("rows", [""])[0] == "30" for frame in run.frames()),
+        "the rows are shown",
+    )
+    assert len({facts_of(frame).get("consumed", [""])[0] for frame in run.frames()}) > 1
+    instance.kill()
+    run.wait_for(lambda: "nothing listens there" in run.output, "the service is gone")
     run.press(b"\x03")
     assert run.wait_exit() == 0
     assert run.output.endswith(GIVE_BACK)
