@@ -98,14 +98,14 @@ std::uint64_t letters_of(const Json& letters) {
   return sum;
 }
 
-/// `4 ENCODING_ERROR`, of those that there are.
-std::vector<std::string> letters_by_type(const Json& letters) {
-  std::vector<std::string> types;
-  if (!letters.is_object()) return types;
+/// All of them, then `4 ENCODING_ERROR` of each type that there is.
+StyledLine letters_facts(const std::string& all, const Json& letters) {
+  StyledLine facts = {{all}};
+  if (!letters.is_object()) return facts;
   for (const auto& [type, of_it] : letters.items()) {
-    if (of_it != 0) types.push_back(count(letters, type) + " " + one_line(type));
+    if (of_it != 0) facts.push_back({count(letters, type) + " " + one_line(type)});
   }
-  return types;
+  return facts;
 }
 
 std::string words_of(std::string state) {
@@ -174,6 +174,7 @@ class ReadRates {
 // --- lines
 // --------------------------------------------------------------------------------------------
 
+/// Adds up the lines, from the most urgent on. On the stack of status_lines.
 class StatusText {
  public:
   StatusText(const Json& now, const Json* before, const StatusView& view)
@@ -309,11 +310,8 @@ class StatusText {
                          {"retries " + count(totals, "retries")},
                          {"files " + count(totals, "files_written")},
                          {"checkpoints " + count(totals, "checkpoints")}});
-    StyledLine letters = {{count(totals, "dead_letters")}};
-    for (auto& type : letters_by_type(member(now_, "dead_letters"))) {
-      letters.push_back({std::move(type)});
-    }
-    add_facts("dead letters", letters);
+    add_facts("dead letters",
+              letters_facts(count(totals, "dead_letters"), member(now_, "dead_letters")));
   }
 
   void add_refused() {
@@ -446,13 +444,10 @@ class StatusText {
   void add_detail(const Json& topic) {
     add({});
     add({{text(topic, "topic"), Style::kBold}});
-    StyledLine letters = {{with_commas(letters_of(member(topic, "dead_letters")))}};
-    for (auto& type : letters_by_type(member(topic, "dead_letters"))) {
-      letters.push_back({std::move(type)});
-    }
+    const Json& letters = member(topic, "dead_letters");
     add_facts("table", {{text(topic, "table")}});
     add_facts("consumed", {{count(topic, "messages_consumed")}});
-    add_facts("dead letters", letters);
+    add_facts("dead letters", letters_facts(with_commas(letters_of(letters)), letters));
     const Json& commit = member(topic, "last_commit");
     if (!commit.is_null()) {
       add_facts("last commit", {{age(commit, "at", now_)},

@@ -10,10 +10,13 @@ namespace {
 
 constexpr std::string_view k_ellipsis = "…";
 
+constexpr char32_t k_ellipsis_code = 0x2026;
 /// From here on there are characters of two columns.
 constexpr char32_t k_wide_min = 0x1100;
 
-std::size_t columns_of(char32_t code) { return code < k_wide_min || code == U'…' ? 1 : 2; }
+std::size_t columns_of(char32_t code) {
+  return code < k_wide_min || code == k_ellipsis_code ? 1 : 2;
+}
 
 /// How many bytes of `text` fit.
 std::size_t fitting(std::string_view text, std::size_t columns) {
