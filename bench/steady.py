@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from deltalake import DeltaTable  # noqa: E402
 from drain import PARTITIONS, TOPICS  # noqa: E402
 from harness.kafka import Broker  # noqa: E402
 from harness.minio import MinioServer  # noqa: E402
-from harness.processes import wait_until  # noqa: E402
+from harness.processes import resident_mb, wait_until  # noqa: E402
 from harness.service import Bronze  # noqa: E402
 from harness.tables import Table  # noqa: E402
 
@@ -66,11 +65,6 @@ class Trickle:
     def stop(self) -> None:
         self._stop.set()
         self._thread.join()
-
-
-def resident_mb(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / (1 << 20)
 
 
 def cpu_seconds(pid: int) -> float:

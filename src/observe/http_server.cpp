@@ -27,12 +27,14 @@ using std::chrono::steady_clock;
 using Phase = HttpConnection::Phase;
 
 /// More than this waits for its SYN to be sent again.
-constexpr int k_backlog = 512;
+constexpr int k_backlog = 4096;
 /// What the kernel holds of an answer, twice as much with its own. On a fast network it would take
 /// some megabytes.
 constexpr int k_send_buffer_bytes = 64 * 1024;
-/// Then connections that have sent their request are served first.
-constexpr int k_accepted_a_turn = 32;
+/// While all places are taken, a turn takes at least so long and accepts at most so many. That
+/// bounds what a flood of connections costs, and each lives for long enough to send its request.
+constexpr std::chrono::milliseconds k_turn_when_full{5};
+constexpr int k_accepted_a_turn = 64;
 constexpr std::chrono::seconds k_listen_again{1};
 /// Until descriptors or memory are free again.
 constexpr std::chrono::milliseconds k_accept_again{10};
@@ -117,6 +119,7 @@ class HttpServer::Listener {
   void serve_until(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       if (!socket_.is_open() && steady_clock::now() >= accept_at_) listen_again();
+      if (connections_.size() >= limits_.connections) std::this_thread::sleep_for(k_turn_when_full);
       const std::vector<pollfd> polled = wait();
       std::size_t at = 2;
       for (HttpConnection& connection : connections_) serve(connection, polled[at++].revents != 0);
