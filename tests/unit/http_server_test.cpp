@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -34,7 +35,12 @@ Health bad_health() {
 /// A plain TCP client on the loopback address.
 class Client {
  public:
-  explicit Client(std::uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  /// `receive_bytes`: what the kernel takes for it; 0 = its default.
+  explicit Client(std::uint16_t port, int receive_bytes = 0)
+      : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    if (receive_bytes > 0) {
+      ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
+    }
     const timeval limit{.tv_sec = 10, .tv_usec = 0};
     ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
@@ -73,6 +79,12 @@ class Client {
       if (count <= 0) return text;
       text.append(chunk.data(), static_cast<std::size_t>(count));
     }
+  }
+
+  /// Without reading anything.
+  [[nodiscard]] bool is_closed_by_server(int wait_ms) const {
+    pollfd poller{.fd = socket_, .events = POLLRDHUP, .revents = 0};
+    return ::poll(&poller, 1, wait_ms) > 0;
   }
 
   [[nodiscard]] bool connected() const { return connected_; }
@@ -259,22 +271,93 @@ TEST(HttpServer, AnswersAHalfOpenClient) {
   EXPECT_EQ(status_of(client.receive()), 200);
 }
 
-TEST(HttpServer, AnswersInSpiteOfManyIdleConnections) {
+TEST(HttpServer, AnswersAProbeInTimeInSpiteOfHundredsOfIdleAndSlowConnections) {
   const HttpServer server("127.0.0.1", 0, answering(good_health()));
-  std::vector<Client> idle;
-  for (int i = 0; i < 100; ++i) idle.emplace_back(server.port());
+  std::vector<Client> waiting;
+  for (int i = 0; i < 600; ++i) {
+    waiting.emplace_back(server.port());
+    if (i % 2 == 0) waiting.back().send("GET /health HTTP/1.1\r\nX-Slow: ");
+  }
+  const auto begin = Clock::now();
   EXPECT_EQ(status_of(ask(server, get("/health"))), 200);
+  EXPECT_LT(Clock::now() - begin, std::chrono::seconds{1}) << "how long Kubernetes waits";
 }
 
-TEST(HttpServer, AnswersInSpiteOfSlowClients) {
-  const HttpServer server("127.0.0.1", 0, answering(good_health()));
-  std::vector<Client> slow;
-  for (int i = 0; i < 50; ++i) {
-    slow.emplace_back(server.port());
-    slow.back().send("GET /health HTTP/1.1\r\nX-Slow: ");
-  }
+TEST(HttpServer, ClosesTheOldestConnectionsBeyondItsLimit) {
+  const HttpServer server("127.0.0.1", 0, answering(good_health()), {.connections = 10});
+  std::vector<Client> idle;
+  for (int i = 0; i < 50; ++i) idle.emplace_back(server.port());
   EXPECT_EQ(status_of(ask(server, get("/health"))), 200);
-  EXPECT_EQ(status_of(slow.front().receive()), 408);
+  for (std::size_t i = 0; i < 40; ++i) EXPECT_TRUE(idle[i].is_closed_by_server(0)) << i;
+  for (std::size_t i = 41; i < 50; ++i) EXPECT_FALSE(idle[i].is_closed_by_server(0)) << i;
+}
+
+TEST(HttpServer, TellsASlowClientAndClosesAnIdleOne) {
+  const HttpServer server("127.0.0.1", 0, answering(good_health()),
+                          {.request = std::chrono::milliseconds{50}});
+  const Client idle(server.port());
+  const Client slow(server.port());
+  slow.send("GET /health HTTP/1.1\r\nX-Slow: ");
+  EXPECT_EQ(status_of(slow.receive()), 408);
+  EXPECT_EQ(idle.receive(), "");
+}
+
+/// More than the kernel holds for a client that does not read.
+HttpServer::Pages large_page() {
+  return {{"/large",
+           [] { return Page{.content_type = "text/plain", .body = std::string(6'000'000, 'x')}; }}};
+}
+constexpr int k_small = 4'096;
+
+TEST(HttpServer, GivesASlowReaderTheWholeAnswerThoughOthersWait) {
+  const HttpServer server("127.0.0.1", 0, large_page());
+  const Client slow(server.port(), k_small);
+  slow.send(get("/large"));
+  std::vector<Client> idle;
+  for (int i = 0; i < 300; ++i) idle.emplace_back(server.port());
+  EXPECT_EQ(status_of(ask(server, get("/nothing"))), 404);
+  EXPECT_EQ(body_of(slow.receive()).size(), 6'000'000U);
+}
+
+TEST(HttpServer, GivesUpTheOldestOfTooManyUnfinishedAnswers) {
+  const HttpServer server("127.0.0.1", 0, large_page(), {.unfinished_answers = 2});
+  std::vector<Client> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.emplace_back(server.port(), k_small);
+    clients.back().send(get("/large"));
+  }
+  EXPECT_TRUE(clients[0].is_closed_by_server(10'000));
+  EXPECT_EQ(body_of(clients[1].receive()).size(), 6'000'000U);
+  EXPECT_EQ(body_of(clients[2].receive()).size(), 6'000'000U);
+}
+
+TEST(HttpServer, GivesUpAClientThatDoesNotTakeItsAnswer) {
+  const HttpServer server("127.0.0.1", 0, large_page(), {.answer = std::chrono::milliseconds{50}});
+  const Client deaf(server.port(), k_small);
+  deaf.send(get("/large"));
+  EXPECT_TRUE(deaf.is_closed_by_server(10'000));
+}
+
+/// What the kernel takes of an answer at once, but not the client.
+HttpServer::Pages page() {
+  return {
+      {"/", [] { return Page{.content_type = "text/plain", .body = std::string(50'000, 'x')}; }}};
+}
+
+TEST(HttpServer, LeavesNothingToTheKernelForAClientThatDoesNotTakeIt) {
+  const HttpServer server("127.0.0.1", 0, page(), {.answer = std::chrono::milliseconds{50}});
+  const Client deaf(server.port(), k_small);
+  deaf.send(get("/"));
+  EXPECT_TRUE(deaf.is_closed_by_server(10'000)) << "it would hear later of an end in good order";
+  EXPECT_LT(body_of(deaf.receive()).size(), 50'000U);
+}
+
+TEST(HttpServer, AClientThatSendsNoMoreGetsTheWholeAnswer) {
+  const HttpServer server("127.0.0.1", 0, page());
+  const Client client(server.port(), k_small);
+  client.send(get("/"));
+  client.end_sending();
+  EXPECT_EQ(body_of(client.receive()).size(), 50'000U);
 }
 
 TEST(HttpServer, StopsAtOnceWithConnectionsOpen) {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 
 #include "fakes/observations.h"
@@ -56,6 +57,19 @@ TEST(Metrics, NamesAreEscaped) {
   seen.report.lanes[0].topic = "a\"b\\c\nd";
   EXPECT_NE(metrics_text(seen).find(R"(bronze_rows_committed_total{topic="a\"b\\c\nd"} 90)"),
             std::string::npos);
+}
+
+TEST(Metrics, ThereAreNoMoreSeriesThanDocumented) {
+  Observation seen = well();
+  only_partition(seen).loses_data_in = seconds(90);
+  for (int i = 1; i < 25; ++i) {
+    seen.report.lanes[0].partitions[Partition{i}] = only_partition(seen);
+  }
+  for (int i = 1; i < 8; ++i) seen.report.lanes.push_back(seen.report.lanes[0]);
+  std::istringstream lines(metrics_text(seen));
+  std::size_t series = 0;
+  for (std::string line; std::getline(lines, line);) series += line.starts_with('#') ? 0 : 1;
+  EXPECT_EQ(series, 12U * 8 + 8 * 25 + 26) << "docs/status.md";
 }
 
 TEST(Metrics, WhatEndedLanesDidStaysInTheSums) {
