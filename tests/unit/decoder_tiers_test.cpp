@@ -27,7 +27,7 @@ class ScriptedValidator final : public Validator {
     ++checks;
     return verdict_;
   }
-  FetchOutcome fetch(std::int32_t /*id*/) override { return {FetchStatus::kFetched, ""}; }
+  std::vector<FetchOutcome> fetch(std::span<const std::int32_t> /*ids*/) override { return {}; }
 
   static inline int checks = 0;
 
