@@ -414,7 +414,7 @@ pub mod ffi {
         Fetched,
         /// The registry did not answer.
         Unavailable,
-        /// The registry had not answered for another one.
+        /// Others got no answer, or took too long.
         NotAsked,
     }
 
@@ -615,7 +615,7 @@ pub mod ffi {
         fn check(self: &Registry, value: &[u8]) -> Result<CheckResult>;
 
         /// Asks the registry for schemas and all that they refer to, a few at a time; a result for
-        /// each of `ids`, in their order. Any thread.
+        /// each of `ids`, in their order. The first one is always asked for. Any thread.
         fn fetch(self: &Registry, ids: &[i32]) -> Result<Vec<FetchResult>>;
     }
 }

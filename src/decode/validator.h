@@ -24,7 +24,7 @@ enum class FetchStatus {
   kFetched,
   /// No answer: worth another try.
   kUnavailable,
-  /// There had been no answer for another one.
+  /// Others got no answer, or took too long.
   kNotAsked,
 };
 struct FetchOutcome {

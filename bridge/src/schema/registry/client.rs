@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::future::ready;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt as _};
 use reqwest::{Certificate, Response, StatusCode};
@@ -20,6 +20,8 @@ const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 const REFERENCES_MAX: usize = 1_000;
 const ACCEPT: &str = "application/vnd.schemaregistry.v1+json, application/json";
 const REQUESTS_MAX: usize = 8;
+/// So that those who wait for the first answers do not wait for all.
+const ASKING_MAX: Duration = Duration::from_secs(1);
 /// An older one may be closed by the other side at any moment.
 const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(1);
 const UNKNOWN_CODES: [i64; 3] = [40401, 40402, 40403];
@@ -90,11 +92,12 @@ impl Client {
     }
 
     /// Asks for a few at a time; `take` gets each as soon as it is there. Once one got no answer,
-    /// those left are not asked for.
+    /// or ASKING_MAX has passed, those left are not asked for; the first one always is.
     pub(super) fn schemas(&self, ids: &[i32], mut take: impl FnMut(i32, Result<Fetched>)) {
         let answers = Cell::new(true);
+        let begun = Instant::now();
         let mut fetched = stream::iter(ids)
-            .take_while(|_| ready(answers.get()))
+            .take_while(|_| ready(answers.get() && begun.elapsed() < ASKING_MAX))
             .map(|&id| async move { (id, self.schema(id).await) })
             .buffer_unordered(REQUESTS_MAX);
         self.runtime.block_on(async {

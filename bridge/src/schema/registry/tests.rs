@@ -13,6 +13,8 @@ const POINT: &str =
 struct Server {
     url: String,
     answers: Arc<Mutex<HashMap<String, (u16, String)>>>,
+    /// What each answer takes; one follows the other.
+    pause: Arc<Mutex<Duration>>,
     /// Path and Authorization of each request.
     requests: Arc<Mutex<Vec<(String, String)>>>,
 }
@@ -23,9 +25,11 @@ impl Server {
         let server = Self {
             url: format!("http://{}/api", listener.local_addr().unwrap()),
             answers: Arc::default(),
+            pause: Arc::default(),
             requests: Arc::default(),
         };
         let (answers, requests) = (server.answers.clone(), server.requests.clone());
+        let pause = server.pause.clone();
         std::thread::spawn(move || {
             for connection in listener.incoming() {
                 let stream = connection.unwrap();
@@ -38,6 +42,7 @@ impl Server {
                         authorization = value.to_owned();
                     }
                 }
+                std::thread::sleep(*pause.lock().unwrap());
                 let known = answers.lock().unwrap().get(&path).cloned();
                 requests.lock().unwrap().push((path, authorization));
                 let (status, body) = known.unwrap_or((404, unknown(40403)));
@@ -224,6 +229,17 @@ fn of_many_ids_no_more_are_asked_for_once_one_got_no_answer() {
         statuses(&registry.fetch(&ids[1..]).unwrap()),
         vec![FetchStatus::Fetched; 99]
     );
+}
+
+#[test]
+fn of_many_ids_a_slow_registry_is_asked_for_some() {
+    let server = Server::new();
+    *server.pause.lock().unwrap() = Duration::from_millis(100);
+    let registry = open(&[&server.url]);
+    let ids: Vec<i32> = (0..100).collect();
+    let results = statuses(&registry.fetch(&ids).unwrap());
+    assert_eq!(results[0], FetchStatus::Fetched);
+    assert_eq!(results[99], FetchStatus::NotAsked);
 }
 
 #[test]
