@@ -407,10 +407,20 @@ pub mod ffi {
         formats: FormatChecks,
     }
 
+    /// What became of asking for a schema.
+    #[derive(Debug, Clone, Copy)]
+    enum FetchStatus {
+        /// `check` needs it no longer, whether the registry has it or not.
+        Fetched,
+        /// The registry did not answer.
+        Unavailable,
+        /// Others got no answer, or took too long.
+        NotAsked,
+    }
+
     struct FetchResult {
-        /// `check` needs the schema no longer, whether the registry has it or not.
-        fetched: bool,
-        /// Why not, and what to do about it.
+        status: FetchStatus,
+        /// Why Unavailable, and what to do about it.
         message: String,
     }
 
@@ -604,7 +614,8 @@ pub mod ffi {
         /// The same for a value that names its schema. Any thread, no I/O.
         fn check(self: &Registry, value: &[u8]) -> Result<CheckResult>;
 
-        /// Asks the registry for a schema and all that it refers to. Any thread.
-        fn fetch(self: &Registry, id: i32) -> Result<FetchResult>;
+        /// Asks the registry for schemas and all that they refer to, a few at a time; a result for
+        /// each of `ids`, in their order. The first one is always asked for. Any thread.
+        fn fetch(self: &Registry, ids: &[i32]) -> Result<Vec<FetchResult>>;
     }
 }

@@ -78,6 +78,12 @@ Decoded Decoder::decode_unchecked(const Record& record, UnixMicros ingested_at,
   return accept(record, ingested_at, columns);
 }
 
+std::optional<std::int32_t> Decoder::schema_missing_for(std::string_view value) {
+  const Verdict verdict = check(value);
+  const auto* needed = std::get_if<NeedsSchema>(&verdict);
+  return needed == nullptr ? std::nullopt : std::optional(needed->id);
+}
+
 /// Which tier looks at which value.
 Verdict Decoder::check(std::string_view value) {
   if (json_) {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <variant>
 
 #include "base/clock.h"
@@ -49,6 +51,9 @@ class Decoder {
   /// The same of a record that must go into the table if the table can hold it.
   [[nodiscard]] Decoded decode_unchecked(const Record& record, UnixMicros ingested_at,
                                          const ExtraColumns& columns);
+
+  /// Which one has to be fetched before the value can be judged; nullopt = none.
+  [[nodiscard]] std::optional<std::int32_t> schema_missing_for(std::string_view value);
 
   /// nullptr = there is none. As long as this.
   [[nodiscard]] Validator* validator() const { return validator_.get(); }

@@ -1,5 +1,7 @@
 #include "decode/json_grammar.h"
 
+#include <limits>
+#include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
@@ -18,7 +20,8 @@ std::optional<unsigned> hex_value(char c) {
 /// One pass over a text, without recursion.
 class Reading {
  public:
-  explicit Reading(std::string_view text) : text_(text) {}
+  Reading(std::string_view text, std::size_t depth_max, const JsonMemberSink& sink)
+      : text_(text), depth_max_(depth_max), sink_(sink) {}
 
   std::optional<JsonFault> run() {
     if (text_.starts_with("\xEF\xBB\xBF")) return JsonFault{0, "a byte order mark"};
@@ -29,6 +32,7 @@ class Reading {
         break;
       }
       step(text_[at_]);
+      if (!fault_ && value_at_ && at_member_end()) tell_member();
     }
     return std::move(fault_);
   }
@@ -56,7 +60,21 @@ class Reading {
     }
   }
 
+  [[nodiscard]] bool in_outermost_object() const {
+    return open_.size() == 1 && open_.back() == '}';
+  }
+
+  [[nodiscard]] bool at_member_end() const {
+    return expected_ == Expected::kEndOfValue && in_outermost_object();
+  }
+
+  void tell_member() {
+    sink_(name_, text_.substr(*value_at_, at_ - *value_at_));
+    value_at_.reset();
+  }
+
   void value(char c) {
+    if (sink_ && in_outermost_object()) value_at_ = at_;
     expected_ = Expected::kEndOfValue;
     switch (c) {
       case '{':
@@ -78,8 +96,10 @@ class Reading {
 
   void name(char c) {
     if (c != '"') return fail("expected a name in quotes");
+    const std::size_t first = at_;
     string();
     if (fault_) return;
+    if (in_outermost_object()) name_ = text_.substr(first, at_ - first);
     skip_space();
     if (next() != ':') return fail("expected :");
     ++at_;
@@ -87,8 +107,8 @@ class Reading {
   }
 
   void open(char end, Expected then) {
-    if (open_.size() == k_json_depth_max) {
-      return fail("nested deeper than " + std::to_string(k_json_depth_max));
+    if (open_.size() == depth_max_) {
+      return fail("nested deeper than " + std::to_string(depth_max_));
     }
     open_.push_back(end);
     ++at_;
@@ -205,7 +225,13 @@ class Reading {
   }
 
   const std::string_view text_;
+  const std::size_t depth_max_;
+  /// Empty = nobody wants the members.
+  const JsonMemberSink& sink_;
   std::size_t at_ = 0;
+  /// Of the member whose value begins at `value_at_` and has not been told.
+  std::string_view name_;
+  std::optional<std::size_t> value_at_;
   /// What closes each container that is open.
   std::vector<char> open_;
   Expected expected_ = Expected::kValue;
@@ -214,6 +240,17 @@ class Reading {
 
 }  // namespace
 
-std::optional<JsonFault> first_json_fault(std::string_view text) { return Reading(text).run(); }
+std::optional<JsonFault> first_json_fault(std::string_view text) {
+  const JsonMemberSink nobody;
+  return Reading(text, k_json_depth_max, nobody).run();
+}
+
+std::optional<JsonFault> read_json_members(std::string_view text, const JsonMemberSink& sink) {
+  return Reading(text, std::numeric_limits<std::size_t>::max(), sink).run();
+}
+
+std::string json_string(std::string_view written) {
+  return nlohmann::json::parse(written).get<std::string>();
+}
 
 }  // namespace bronze::decode

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,5 +22,17 @@ struct JsonFault {
 /// half a surrogate pair, which are no text. Slower than a parser, and exact.
 /// REQUIRES: valid UTF-8.
 [[nodiscard]] std::optional<JsonFault> first_json_fault(std::string_view text);
+
+/// A member of the outermost object, as it is written: the name with its quotes, and any value.
+using JsonMemberSink = std::function<void(std::string_view name, std::string_view value)>;
+
+/// Tells the members of `text` in their order. The same rules, but for the levels: there may be any
+/// number of them. What comes before a fault has been told.
+/// REQUIRES: valid UTF-8.
+[[nodiscard]] std::optional<JsonFault> read_json_members(std::string_view text,
+                                                         const JsonMemberSink& sink);
+
+/// What a string of JSON says. REQUIRES: one as a member is told.
+[[nodiscard]] std::string json_string(std::string_view written);
 
 }  // namespace bronze::decode

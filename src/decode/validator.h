@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "decode/record_error.h"
 
@@ -20,10 +22,13 @@ using Verdict = std::variant<Accepted, RecordError, NeedsSchema>;
 enum class FetchStatus {
   /// Kept: check() will not ask again, nor for an id that the registry does not know.
   kFetched,
-  /// Worth another try.
+  /// No answer: worth another try.
   kUnavailable,
+  /// Others got no answer, or took too long.
+  kNotAsked,
 };
 struct FetchOutcome {
+  std::int32_t id;
   FetchStatus status;
   std::string message;
 };
@@ -34,7 +39,8 @@ class Validator {
  public:
   virtual ~Validator() = default;
   [[nodiscard]] virtual Verdict check(std::string_view value) = 0;
-  [[nodiscard]] virtual FetchOutcome fetch(std::int32_t id) = 0;
+  /// One outcome for each of `ids`, in their order. The first one is always asked for.
+  [[nodiscard]] virtual std::vector<FetchOutcome> fetch(std::span<const std::int32_t> ids) = 0;
 };
 
 }  // namespace bronze::decode

@@ -62,9 +62,8 @@ struct CommitAttempted {
   BatchId batch = 0;
   CommitResult result;
 };
-struct SchemaFetched {
-  std::int32_t id = 0;
-  decode::FetchOutcome outcome;
+struct SchemasFetched {
+  std::vector<decode::FetchOutcome> outcomes;
 };
 struct CheckpointWritten {
   LaneTable table = LaneTable::kRows;
@@ -77,7 +76,7 @@ struct JobFailed {
 };
 
 using JobOutcome = std::variant<StoreProbed, TableOpened, TableLoaded, TopicRegistered,
-                                ColumnsEncoded, FilesFinished, CommitAttempted, SchemaFetched,
+                                ColumnsEncoded, FilesFinished, CommitAttempted, SchemasFetched,
                                 CheckpointWritten, FilesDiscarded, JobFailed>;
 
 /// A blocking piece of work that runs once on some worker thread.

@@ -330,7 +330,7 @@ void Lane::on_job(const JobOutcome& outcome) {
     checkpoints_.take(*written);
     dead_letter_checkpoints_.take(*written);
   }
-  if (const auto* fetched = std::get_if<SchemaFetched>(&outcome)) take_schema(*fetched);
+  if (const auto* fetched = std::get_if<SchemasFetched>(&outcome)) take_schemas(*fetched);
   resolver_.on_job(outcome);
   writer_.on_job(outcome);
 }
@@ -342,8 +342,11 @@ void Lane::tick() {
   const SteadyTime now = parts_.clock.now();
   if (table_state_ == TableState::kWaitingToRetry && now >= open_again_at_) open_table();
   if (table_state_ != TableState::kOpen) return;
-  if (!schemas_.empty()) schemas_.keep_waiting(in_phase(Phase::kFetchingSchema));
-  schemas_.step();
+  if (!schemas_.empty()) {
+    end_look_ahead();
+    schemas_.keep_waiting(in_phase(Phase::kFetchingSchema));
+    schemas_.step();
+  }
   while (!fatal_) {
     const auto event = writer_.step();
     if (!event) break;
@@ -608,9 +611,9 @@ void Lane::read_anew() {
     // Nothing of it is left to wait for.
     if (state.phase == Phase::kRevoking) state.position = state.committed;
     const bool unwritten = state.phase == Phase::kHalted && state.position > state.committed;
-    const bool reads = state.phase == Phase::kReading || state.phase == Phase::kFetchingSchema;
+    const bool reads = is_read(state.phase) || state.phase == Phase::kFetchingSchema;
     if (!reads && !unwritten) continue;
-    if (state.phase == Phase::kReading) again.insert(partition);
+    if (is_read(state.phase)) again.insert(partition);
     state.phase = Phase::kWaiting;
   }
   parts_.source.stop(named(again));
@@ -620,7 +623,7 @@ void Lane::read_anew() {
 
 void Lane::halt(Partition partition, const std::string& reason) {
   PartitionState& state = partitions_.at(partition);
-  if (state.phase == Phase::kReading) parts_.source.stop({named(partition)});
+  if (is_read(state.phase)) parts_.source.stop({named(partition)});
   if (state.phase == Phase::kWaiting) state.committed = state.position = Offset{};
   halted_ = true;
   state.phase = Phase::kHalted;
@@ -734,6 +737,7 @@ PartitionActivity Lane::activity_of(Phase phase) const {
       return PartitionActivity::kStarting;
     case Phase::kReading:
       return paused_ ? PartitionActivity::kPaused : PartitionActivity::kReading;
+    case Phase::kLookingAhead:
     case Phase::kFetchingSchema:
       return PartitionActivity::kFetchingSchema;
     case Phase::kRevoking:

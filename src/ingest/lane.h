@@ -65,7 +65,7 @@ struct LaneParts {
 ///
 ///   assigned -> resolve start -> read -> (rewind: resolve again) -> revoked
 ///                                 | ^
-///              fetch a schema <---+ +--- read on
+///              fetch schemas <----+ +--- read on
 ///
 /// Owned by Ingest; ingest thread; nothing blocks.
 class Lane {
@@ -135,7 +135,15 @@ class Lane {
   [[nodiscard]] bool over() const;
 
  private:
-  enum class Phase { kWaiting, kReading, kFetchingSchema, kRevoking, kHalted };
+  enum class Phase {
+    kWaiting,
+    kReading,
+    /// What comes is read again later; until the next tick, the schemas that it needs are noted.
+    kLookingAhead,
+    kFetchingSchema,
+    kRevoking,
+    kHalted
+  };
 
   struct PartitionState {
     Phase phase = Phase::kWaiting;
@@ -155,7 +163,7 @@ class Lane {
     Offset kafka_offset;
     /// Of the record that was taken last.
     std::optional<std::int64_t> last_timestamp_ms;
-    /// The record that kFetchingSchema waits with. Behind `position` when Kafka no longer has that.
+    /// The record that waits for its schema. Behind `position` when Kafka no longer has that.
     Offset read_on_at;
   };
 
@@ -165,7 +173,9 @@ class Lane {
                 UnixMicros ingested_at);
   void take_decided(const Record& record, PartitionState& state, UnixMicros ingested_at);
   void await_schema(const Record& record, PartitionState& state, std::int32_t schema);
-  void take_schema(const SchemaFetched& fetched);
+  void look_ahead(const Record& record);
+  void end_look_ahead();
+  void take_schemas(const SchemasFetched& fetched);
   void cannot_be_written(const Record& record, const decode::RecordError& error,
                          const char* consequence);
   void take_table_opened(const TableOpened& opened);
@@ -195,6 +205,10 @@ class Lane {
   void apply_intake();
   void start(const std::vector<kafka::StartPosition>& positions);
   void watch_retention();
+  /// The source reads it.
+  [[nodiscard]] static bool is_read(Phase phase) {
+    return phase == Phase::kReading || phase == Phase::kLookingAhead;
+  }
   [[nodiscard]] PartitionActivity activity_of(Phase phase) const;
   [[nodiscard]] PartitionReport report_of(Partition partition, const PartitionState& state) const;
   /// Where those are that hold more than is in the table.

@@ -15,6 +15,7 @@ void Lane::on_record(const Record& record, UnixMicros ingested_at) {
   const auto found = partitions_.find(record.partition);
   if (found == partitions_.end() || intake_ended_) return;
   PartitionState& state = found->second;
+  if (state.phase == Phase::kLookingAhead) return look_ahead(record);
   if (state.phase != Phase::kReading || record.offset < state.position) return;
   const UnixMicros time = std::max(ingested_at, ingested_at_min_);
   ++messages_consumed_;
@@ -74,12 +75,25 @@ void Lane::cannot_be_written(const Record& record, const decode::RecordError& er
 
 void Lane::await_schema(const Record& record, PartitionState& state, std::int32_t schema) {
   state.read_on_at = record.offset;
-  parts_.source.stop({named(record.partition)});
-  state.phase = Phase::kFetchingSchema;
+  state.phase = Phase::kLookingAhead;
   schemas_.wait_for(schema, record.partition);
 }
 
-void Lane::take_schema(const SchemaFetched& fetched) {
+void Lane::look_ahead(const Record& record) {
+  if (!record.value) return;
+  if (const auto schema = decoder_.schema_missing_for(*record.value)) schemas_.look_ahead(*schema);
+}
+
+void Lane::end_look_ahead() {
+  const std::set<Partition> partitions = in_phase(Phase::kLookingAhead);
+  for (const Partition partition : partitions) {
+    partitions_.at(partition).phase = Phase::kFetchingSchema;
+  }
+  parts_.source.stop(named(partitions));
+}
+
+void Lane::take_schemas(const SchemasFetched& fetched) {
+  end_look_ahead();
   std::vector<kafka::StartPosition> positions;
   for (const Partition partition : schemas_.take(fetched)) {
     const auto found = partitions_.find(partition);

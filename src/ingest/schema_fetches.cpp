@@ -6,6 +6,12 @@
 #include <utility>
 
 namespace bronze::ingest {
+namespace {
+
+/// About as many records as are taken in at once.
+constexpr std::size_t k_ahead_max = 256;
+
+}  // namespace
 
 SchemaFetches::SchemaFetches(std::string topic, std::size_t lane, Executor& executor,
                              const Clock& clock, decode::Validator* validator)
@@ -13,13 +19,22 @@ SchemaFetches::SchemaFetches(std::string topic, std::size_t lane, Executor& exec
       lane_(lane),
       executor_(executor),
       clock_(clock),
-      validator_(validator),
-      backoff_(static_cast<std::uint32_t>(lane) + 43U) {}
+      validator_(validator) {}
 
 void SchemaFetches::wait_for(std::int32_t id, Partition partition) {
-  const auto [fetch, is_new] = fetches_.try_emplace(id);
-  fetch->second.waiting.insert(partition);
-  if (is_new) fetch->second.since = fetch->second.not_before = clock_.now();
+  const SteadyTime now = clock_.now();
+  const auto fetch = fetches_.try_emplace(
+      id, Fetch{.waiting = {},
+                .since = now,
+                .not_before = now,
+                .backoff = Backoff(static_cast<std::uint32_t>(lane_) + 43U),
+                .trouble = {}});
+  fetch.first->second.waiting.insert(partition);
+  ahead_.erase(id);
+}
+
+void SchemaFetches::look_ahead(std::int32_t id) {
+  if (ahead_.size() < k_ahead_max && !fetches_.contains(id)) ahead_.insert(id);
 }
 
 void SchemaFetches::keep_waiting(const std::set<Partition>& partitions) {
@@ -27,56 +42,78 @@ void SchemaFetches::keep_waiting(const std::set<Partition>& partitions) {
     std::erase_if(fetch.waiting,
                   [&](Partition partition) { return !partitions.contains(partition); });
   }
-  std::erase_if(fetches_, [](const auto& entry) {
-    return entry.second.waiting.empty() && !entry.second.runs;
-  });
-  if (fetches_.empty()) trouble_.clear();
+  std::erase_if(fetches_, [](const auto& entry) { return entry.second.waiting.empty(); });
 }
 
 std::optional<SteadyTime> SchemaFetches::waiting_since() const {
   std::optional<SteadyTime> since;
   for (const auto& [id, fetch] : fetches_) {
-    if (!fetch.waiting.empty()) since = std::min(since.value_or(fetch.since), fetch.since);
+    since = std::min(since.value_or(fetch.since), fetch.since);
   }
   return since;
 }
 
-void SchemaFetches::step() {
-  for (auto& [id, fetch] : fetches_) {
-    if (fetch.runs || clock_.now() < fetch.not_before) continue;
-    fetch.runs = true;
-    executor_.submit(lane_, k_schema_strand,
-                     make_job([validator = validator_, wanted = id]() -> JobOutcome {
-                       return SchemaFetched{wanted, validator->fetch(wanted)};
-                     }));
+std::vector<std::int32_t> SchemaFetches::due() const {
+  std::vector<std::int32_t> ids;
+  for (const auto& [id, fetch] : fetches_) {
+    if (clock_.now() >= fetch.not_before) ids.push_back(id);
   }
+  return ids;
 }
 
-std::set<Partition> SchemaFetches::take(const SchemaFetched& fetched) {
-  const auto found = fetches_.find(fetched.id);
-  if (found == fetches_.end()) return {};
-  Fetch& fetch = found->second;
-  fetch.runs = false;
-  if (fetched.outcome.status == decode::FetchStatus::kUnavailable) {
-    fetch.not_before = clock_.now() + backoff_.next();
-    const std::string why = "schema " + std::to_string(fetched.id) +
-                            " cannot be fetched from the registry: " + fetched.outcome.message;
-    if (trouble_ != why) spdlog::warn("{}: {}; trying again", topic_, why);
-    trouble_ = why;
-    return {};
+void SchemaFetches::step() {
+  if (runs_) return;
+  std::vector<std::int32_t> ids = due();
+  if (ids.empty()) return;
+  ids.insert(ids.end(), ahead_.begin(), ahead_.end());
+  ahead_.clear();
+  runs_ = true;
+  executor_.submit(lane_, k_schema_strand,
+                   make_job([validator = validator_, wanted = std::move(ids)]() -> JobOutcome {
+                     return SchemasFetched{validator->fetch(wanted)};
+                   }));
+}
+
+std::set<Partition> SchemaFetches::take(const SchemasFetched& fetched) {
+  runs_ = false;
+  std::set<Partition> waited;
+  for (const decode::FetchOutcome& outcome : fetched.outcomes) {
+    const auto found = fetches_.find(outcome.id);
+    if (found == fetches_.end()) continue;
+    switch (outcome.status) {
+      case decode::FetchStatus::kFetched:
+        waited.merge(found->second.waiting);
+        fetches_.erase(found);
+        break;
+      case decode::FetchStatus::kUnavailable:
+        put_off(outcome, found->second);
+        break;
+      case decode::FetchStatus::kNotAsked:
+        break;
+    }
   }
-  backoff_.reset();
-  trouble_.clear();
-  auto waiting = std::move(fetch.waiting);
-  fetches_.erase(found);
-  return waiting;
+  return waited;
+}
+
+void SchemaFetches::put_off(const decode::FetchOutcome& unavailable, Fetch& fetch) const {
+  fetch.not_before = clock_.now() + fetch.backoff.next();
+  std::string why = "schema " + std::to_string(unavailable.id) +
+                    " cannot be fetched from the registry: " + unavailable.message;
+  if (fetch.trouble != why) spdlog::warn("{}: {}; trying again", topic_, why);
+  fetch.trouble = std::move(why);
+}
+
+std::string SchemaFetches::trouble() const {
+  const auto failed = std::find_if(fetches_.begin(), fetches_.end(), [](const auto& entry) {
+    return !entry.second.trouble.empty();
+  });
+  return failed == fetches_.end() ? "" : failed->second.trouble;
 }
 
 SteadyTime SchemaFetches::next_deadline() const {
   SteadyTime next = SteadyTime::max();
-  for (const auto& [id, fetch] : fetches_) {
-    if (!fetch.runs) next = std::min(next, fetch.not_before);
-  }
+  if (runs_) return next;
+  for (const auto& [id, fetch] : fetches_) next = std::min(next, fetch.not_before);
   return next;
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/ids.h"
@@ -15,8 +16,8 @@
 
 namespace bronze::ingest {
 
-/// The schemas of a registry that partitions of a lane wait for. A fetch that fails is tried again,
-/// with growing waits, for ever: that a registry does not answer is no fault of any record.
+/// The schemas of a registry that partitions of a lane wait for. What gets no answer is asked for
+/// again, with growing waits, for ever: that a registry does not answer is no fault of any record.
 /// Owned by its lane; ingest thread; nothing blocks.
 class SchemaFetches {
  public:
@@ -26,36 +27,44 @@ class SchemaFetches {
 
   /// The partition's next record cannot be judged before the schema is there.
   void wait_for(std::int32_t id, Partition partition);
-  /// Nothing is asked for.
+  /// A later record will need the schema: it is asked for along with one that is waited for, once,
+  /// unless there are too many.
+  void look_ahead(std::int32_t id);
+  /// Nothing is waited for.
   [[nodiscard]] bool empty() const { return fetches_.empty(); }
   /// Others than these wait no more, e.g. since they were taken away.
   void keep_waiting(const std::set<Partition>& partitions);
   /// Since when a partition has waited; nullopt = none does.
   [[nodiscard]] std::optional<SteadyTime> waiting_since() const;
   /// The partitions that can go on; some may have been taken away meanwhile.
-  [[nodiscard]] std::set<Partition> take(const SchemaFetched& fetched);
-  /// Submits what is due.
+  [[nodiscard]] std::set<Partition> take(const SchemasFetched& fetched);
+  /// Submits what is due, all in one job, unless one runs.
   void step();
   [[nodiscard]] SteadyTime next_deadline() const;
-  /// Why the last fetch failed; empty = none is waited for, or none has failed.
-  [[nodiscard]] const std::string& trouble() const { return trouble_; }
+  /// Why one that is waited for failed last; empty = none has.
+  [[nodiscard]] std::string trouble() const;
 
  private:
   struct Fetch {
     std::set<Partition> waiting;
     SteadyTime since;
-    bool runs = false;
     SteadyTime not_before;
+    Backoff backoff;
+    /// Why it failed last; empty = it has not.
+    std::string trouble;
   };
+
+  [[nodiscard]] std::vector<std::int32_t> due() const;
+  void put_off(const decode::FetchOutcome& unavailable, Fetch& fetch) const;
 
   const std::string topic_;
   const std::size_t lane_;
   Executor& executor_;
   const Clock& clock_;
   decode::Validator* const validator_;
-  Backoff backoff_;
   std::map<std::int32_t, Fetch> fetches_;
-  std::string trouble_;
+  std::set<std::int32_t> ahead_;
+  bool runs_ = false;
 };
 
 }  // namespace bronze::ingest

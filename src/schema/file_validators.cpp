@@ -20,8 +20,13 @@ class FileValidator final : public decode::Validator {
     return verdict_of([&] { return schema_->check(bytes_of(value)); });
   }
 
-  [[nodiscard]] decode::FetchOutcome fetch(std::int32_t /*id*/) override {
-    return {.status = decode::FetchStatus::kFetched, .message = ""};
+  [[nodiscard]] std::vector<decode::FetchOutcome> fetch(
+      std::span<const std::int32_t> ids) override {
+    std::vector<decode::FetchOutcome> outcomes;
+    for (const std::int32_t id : ids) {
+      outcomes.push_back({.id = id, .status = decode::FetchStatus::kFetched, .message = ""});
+    }
+    return outcomes;
   }
 
  private:

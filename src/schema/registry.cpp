@@ -1,6 +1,7 @@
 #include "schema/registry.h"
 
 #include <cstdint>
+#include <span>
 
 #include "schema/verdict.h"
 
@@ -16,11 +17,16 @@ class RegistryValidator final : public decode::Validator {
     return verdict_of([&] { return registry_.check(bytes_of(value)); });
   }
 
-  [[nodiscard]] decode::FetchOutcome fetch(std::int32_t id) override {
-    const auto result = registry_.fetch(id);
-    return {.status =
-                result.fetched ? decode::FetchStatus::kFetched : decode::FetchStatus::kUnavailable,
-            .message = std::string(result.message)};
+  [[nodiscard]] std::vector<decode::FetchOutcome> fetch(
+      std::span<const std::int32_t> ids) override {
+    const auto results = registry_.fetch({ids.data(), ids.size()});
+    std::vector<decode::FetchOutcome> outcomes;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      outcomes.push_back({.id = ids[i],
+                          .status = from_bridge(results[i].status),
+                          .message = std::string(results[i].message)});
+    }
+    return outcomes;
   }
 
  private:

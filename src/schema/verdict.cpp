@@ -20,6 +20,18 @@ decode::Verdict from_bridge(const bridge::CheckResult& result) {
   return decode::RecordError{decode::k_schema_validation_error, std::string(result.message)};
 }
 
+decode::FetchStatus from_bridge(bridge::FetchStatus status) {
+  switch (status) {
+    case bridge::FetchStatus::Fetched:
+      return decode::FetchStatus::kFetched;
+    case bridge::FetchStatus::Unavailable:
+      return decode::FetchStatus::kUnavailable;
+    case bridge::FetchStatus::NotAsked:
+      break;
+  }
+  return decode::FetchStatus::kNotAsked;
+}
+
 decode::Verdict check_failed(const std::exception& failure) {
   return decode::RecordError{decode::k_schema_validation_error,
                              std::string("the check failed: ") + failure.what()};

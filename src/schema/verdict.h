@@ -11,6 +11,7 @@
 namespace bronze::schema {
 
 [[nodiscard]] decode::Verdict from_bridge(const bridge::CheckResult& result);
+[[nodiscard]] decode::FetchStatus from_bridge(bridge::FetchStatus status);
 /// The check itself failed: a library's fault.
 [[nodiscard]] decode::Verdict check_failed(const std::exception& failure);
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -91,7 +92,8 @@ TEST_F(SchemaValidators, AFileOfTheTopicsNameIsItsSchema) {
   EXPECT_EQ(verdict(*made, R"({"n": 1})"), "");
   EXPECT_EQ(verdict(*made, R"({"n": "one"})"),
             R"(/n: "one" is not of type "integer" (driver-status.v2.json#/properties/n/type))");
-  EXPECT_EQ(made->fetch(1).status, decode::FetchStatus::kFetched);
+  const std::int32_t nothing = 1;
+  EXPECT_EQ(made->fetch({&nothing, 1}).front().status, decode::FetchStatus::kFetched);
 }
 
 TEST_F(SchemaValidators, TheOriginalsTopicsHaveTheOriginalsFiles) {

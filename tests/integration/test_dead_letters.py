@@ -9,7 +9,7 @@ import pytest
 from deltalake import DeltaTable, Field, Schema
 from deltalake.schema import ArrayType, PrimitiveType, StructType
 from harness.payloads import json_values
-from harness.processes import ROOT, wait_until
+from harness.processes import ROOT, max_resident_mb, wait_until
 from harness.service import FAULTY_BINARY
 from harness.tables import Table, assert_files_are_as_stated, assert_log_is_contiguous
 from pyarrow.fs import FileType
@@ -191,6 +191,8 @@ def test_headers_times_and_ids_are_kept(broker, new_topic, bucket, group, enviro
         (None, many, 2),
         (b"", [("a", None), ("a", b""), ("\u00fc", b"\xff\x00")], 253_402_300_800_000),
         (b"\xff", None, 1),
+        (b"before 1970", [], -315_576_000_000),
+        (b"none", [], -1),
     ]
     producer = broker.producer()
     for key, headers, timestamp in sent:
@@ -206,7 +208,7 @@ def test_headers_times_and_ids_are_kept(broker, new_topic, bucket, group, enviro
         (
             key,
             [{"key": name, "value": content} for name, content in headers] if headers else None,
-            timestamp * 1000,
+            None if timestamp == -1 else timestamp * 1000,
             None,
         )
         for key, headers, timestamp in sent
@@ -326,9 +328,3 @@ def test_off_a_failed_check_stops_the_partition(
     files = bucket.filesystem()
     listed = files.get_file_info([Table.of_dead_letters(bucket, topic).name])
     assert listed[0].type == FileType.NotFound
-
-
-def max_resident_mb(pid: int) -> float:
-    with open(f"/proc/{pid}/status") as status:
-        peak = next(line for line in status if line.startswith("VmHWM"))
-    return int(peak.split()[1]) / 1024

@@ -21,7 +21,7 @@ from confluent_kafka.schema_registry.json_schema import JSONSerializer
 from confluent_kafka.schema_registry.protobuf import ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from deltalake.schema import PrimitiveType
-from harness.processes import ROOT, free_port
+from harness.processes import ROOT, free_port, max_resident_mb
 from harness.registry import SchemaRegistry, frame
 from harness.service import KAFKA_TIMING, Finished, run_command
 from harness.tables import Table
@@ -169,6 +169,19 @@ def test_json_with_a_reference(registry, client, unique) -> None:
     assert "(driver.json#/maxLength)" in driver["message"]
     assert no_json["verdict"] == "JSON_PARSE_ERROR"
     assert no_text["verdict"] == "ENCODING_ERROR"
+
+
+def test_protobuf_imports_what_clients_take_for_known(registry, unique) -> None:
+    text = """syntax = "proto3";
+    import "google/type/money.proto";
+    import "google/type/datetime.proto";
+    message Fare { google.type.Money price = 1; google.type.DateTime at = 2; }"""
+    schema_id = registry.register(unique("fare"), text, "PROTOBUF")
+    francs, not_utf8 = b"\0\x0a\x05\x0a\x03CHF", b"\0\x0a\x05\x0a\x03CH\xff"
+    values = [frame(schema_id, payload) for payload in (francs, not_utf8)]
+    good, bad = probe("registry", registry.url, values=values)
+    assert good["verdict"] == "ACCEPTED", good
+    assert "/price/currency_code: a string is not valid UTF-8 at byte 12" in bad["message"]
 
 
 def test_an_unknown_id_is_a_bad_value(registry) -> None:
@@ -413,7 +426,10 @@ def test_framed_values_land_and_bad_ones_are_dead_letters(
         ),
         protobuf[:-1]: ("SCHEMA_VALIDATION_ERROR", "at byte"),
         changed(text, b"5", b"500"): ("SCHEMA_VALIDATION_ERROR", "/fare: 500 is greater"),
-        text[:-1]: ("JSON_PARSE_ERROR", "cannot be read as JSON"),
+        text[:-1]: (
+            "JSON_PARSE_ERROR",
+            f"cannot be read as JSON at byte {len(text) - 1}: EOF",
+        ),
         frame(2_000_000_001, b"\2"): (
             "SCHEMA_VALIDATION_ERROR",
             "does not know the schema id 2000000001",
@@ -473,6 +489,27 @@ def test_while_a_registry_is_silent_a_restart_loses_nothing(
     copy(start, validated(topic))
     assert raw_values(table) == values[:1]
     assert bytes_of(letters(dead)) == values[1:]
+
+
+def test_a_flood_of_different_unknown_ids_is_judged_in_time_and_in_little_memory(
+    broker, topic, table, dead, registry, validated, start
+) -> None:
+    count = 1_500
+    good = frame(registry.register(topic, '"int"'), b"\2")
+    unknown = [frame(1_000_000_000 + number, b"\2") for number in range(count)]
+    instance = start(validated(topic, MEMORY_LIMIT_MB="64", BATCH_INTERVAL_SECONDS="1"))
+    instance.wait_answering()
+    begun = time.monotonic()
+    send(broker, topic, [good, *unknown, good])
+    instance.wait_written(2, timeout=90)
+    took = time.monotonic() - begun
+    print(f"{count} unknown ids in {took:.1f} s: {count / took:.0f} a second")
+    assert took < 60, "a dozen a second would take two minutes"
+    peak = max_resident_mb(instance.pid)
+    instance.stop()
+    assert peak < 120
+    assert raw_values(table) == [good, good]
+    assert bytes_of(letters(dead)) == unknown
 
 
 def test_a_schema_file_wins_over_the_registry(

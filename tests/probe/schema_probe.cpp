@@ -33,7 +33,7 @@ std::string from_hex(const std::string& text) {
 nlohmann::json judge(decode::Validator& validator, const std::string& value) {
   decode::Verdict verdict = validator.check(value);
   if (const auto* needs = std::get_if<decode::NeedsSchema>(&verdict)) {
-    const auto outcome = validator.fetch(needs->id);
+    const auto outcome = validator.fetch({&needs->id, 1}).front();
     if (outcome.status == decode::FetchStatus::kUnavailable) {
       return {{"verdict", "UNAVAILABLE"}, {"message", outcome.message}};
     }

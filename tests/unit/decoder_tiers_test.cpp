@@ -27,7 +27,7 @@ class ScriptedValidator final : public Validator {
     ++checks;
     return verdict_;
   }
-  FetchOutcome fetch(std::int32_t /*id*/) override { return {FetchStatus::kFetched, ""}; }
+  std::vector<FetchOutcome> fetch(std::span<const std::int32_t> /*ids*/) override { return {}; }
 
   static inline int checks = 0;
 
@@ -167,6 +167,19 @@ TEST(EventIds, TheLastOfANameCounts) {
   using std::string_literals::operator""s;
   EXPECT_EQ(ids_in("\0\0\0\0\7"s + R"({"session_id":"framed"})").session_id, "framed");
   EXPECT_EQ(ids_in(R"({"session_id":"a","session_id":1})").session_id, std::nullopt);
+}
+
+TEST(EventIds, DoNotDependOnWhatElseTheObjectHolds) {
+  for (const std::string other :
+       {"1e400", "-1e999", "123456789012345678901234567890", "[1e400,{\"session_id\":1e400}]",
+        "\"\\\"\\u00e9\"", "{\"\":{}}", "[]"}) {
+    const auto ids = ids_in(R"({"session_id":"s","a":)" + other +
+                            R"(,"correlation_\u0069d" : "c" , "b":)" + other + "} ");
+    EXPECT_EQ(ids.session_id, "s") << other;
+    EXPECT_EQ(ids.correlation_id, "c") << other;
+  }
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  EXPECT_EQ(ids_in(R"({"a":)" + deep + R"(,"session_id":"s"})").session_id, "s");
 }
 
 TEST(EventIds, NeedAnObjectThatCanBeRead) {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -340,6 +341,26 @@ TEST_F(IngestDeadLetters, APartitionWaitsForASchema) {
   EXPECT_EQ(std::set<std::int64_t>(all.begin(), all.end()).size(), 20U);
   EXPECT_EQ(all.size(), 20U);
   EXPECT_EQ(report().trouble, "");
+}
+
+TEST_F(IngestDeadLetters, ManyDifferentSchemasAreFetchedManyAtATime) {
+  auto validator = std::make_unique<fakes::FakeValidator>(
+      0, [] { return true; }, 1'000'000);
+  const auto* seen = validator.get();
+  produce(std::vector<Kind>(2'000, Kind::kValue));
+  build(DeadLetterPolicy::kAlways, decode::TextForm::kJson, std::move(validator));
+  pass(60s);
+  EXPECT_EQ(progress("t"), 2'000);
+  EXPECT_GT(seen->fetched.size(), 1'900U);
+  EXPECT_LT(seen->fetches, 30);
+  EXPECT_LT(source_.started.size(), 30U) << "each begins a partition anew";
+  auto all = offsets("t");
+  const auto dead = offsets("dead");
+  EXPECT_TRUE(std::is_sorted(all.begin(), all.end()));
+  EXPECT_TRUE(std::is_sorted(dead.begin(), dead.end()));
+  all.insert(all.end(), dead.begin(), dead.end());
+  EXPECT_EQ(all.size(), 2'000U);
+  EXPECT_EQ(std::set<std::int64_t>(all.begin(), all.end()).size(), 2'000U);
 }
 
 TEST_F(IngestDeadLetters, BehindAGapReadingGoesOnWithTheRecordThatWaitedForItsSchema) {

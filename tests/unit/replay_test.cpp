@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -159,8 +160,8 @@ class FakeValidator final : public decode::Validator {
     if (value.find("bad") == std::string_view::npos) return decode::Accepted{};
     return decode::RecordError{decode::k_schema_validation_error, "no good"};
   }
-  decode::FetchOutcome fetch(std::int32_t /*id*/) override {
-    return {decode::FetchStatus::kFetched, ""};
+  std::vector<decode::FetchOutcome> fetch(std::span<const std::int32_t> /*ids*/) override {
+    return {};
   }
 
  private:

@@ -63,7 +63,7 @@ impl super::Schema for JsonSchema {
         let text = &value[begin..];
         if text.len() > VALUE_BYTES_WITHOUT_COUNT
             && parts(text) > PARTS_MAX
-            && depth(text) <= DEPTH_MAX
+            && too_deep_at(text, DEPTH_MAX).is_none()
         {
             return Err(Rejection::refused(format!(
                 "the value has more than {PARTS_MAX} members and elements, which is more than is \
@@ -73,7 +73,7 @@ impl super::Schema for JsonSchema {
         match serde_json::from_slice::<Value>(text) {
             Ok(instance) => judge(&self.validator, &instance, text.len()),
             Err(error) => match std::str::from_utf8(text) {
-                Ok(_) => judge_unusual(&self.validator, text, &error),
+                Ok(_) => judge_unusual(&self.validator, value, begin, &error),
                 Err(error) => Err(Rejection {
                     verdict: Verdict::NotText,
                     message: format!(
@@ -177,34 +177,51 @@ fn options<'a>(formats: FormatChecks) -> ValidationOptions<'a> {
 /// What serde_json does not read with its own limits.
 fn judge_unusual(
     validator: &Validator,
-    text: &[u8],
+    value: &[u8],
+    begin: usize,
     error: &serde_json::Error,
 ) -> Result<(), Rejection> {
-    let depth = depth(text);
-    if depth > DEPTH_MAX {
+    if let Some(at) = too_deep_at(&value[begin..], DEPTH_MAX) {
         return Err(Rejection {
             verdict: Verdict::NotJson,
-            message: format!("the value is nested deeper than {DEPTH_MAX} levels"),
+            message: format!(
+                "the value is nested deeper than {DEPTH_MAX} levels at byte {}",
+                begin + at
+            ),
         });
     }
-    if depth > DEPTH_ON_ANY_STACK {
-        return judge_deep(validator, text);
+    if too_deep_at(&value[begin..], DEPTH_ON_ANY_STACK).is_some() {
+        return judge_deep(validator, value, begin);
     }
-    Err(unreadable(error))
+    Err(unreadable(value, begin, error))
 }
 
 /// No JSON, or well-formed JSON that has no meaning here: a number beyond a double.
-fn unreadable(error: &serde_json::Error) -> Rejection {
-    let what = error.to_string();
-    let is_json = what.starts_with("number out of range");
+fn unreadable(value: &[u8], begin: usize, error: &serde_json::Error) -> Rejection {
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or(&text);
+    let read = &value[begin..end_of_reading(value, begin, error)];
+    let of_number = |byte: &&u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
+    let (verdict, last) = match what {
+        "number out of range" => {
+            let digits = read.iter().rev().take_while(of_number).count();
+            (Verdict::Refused, digits)
+        }
+        _ => (Verdict::NotJson, usize::from(!error.is_eof())),
+    };
+    let at = begin + read.len().saturating_sub(last);
     Rejection {
-        verdict: if is_json {
-            Verdict::Refused
-        } else {
-            Verdict::NotJson
-        },
-        message: format!("the value cannot be read as JSON: {what}"),
+        verdict,
+        message: format!("the value cannot be read as JSON at byte {at}: {what}"),
     }
+}
+
+/// Behind the last byte that was looked at.
+fn end_of_reading(value: &[u8], begin: usize, error: &serde_json::Error) -> usize {
+    let lines = value[begin..].split_inclusive(|&byte| byte == b'\n');
+    let before = lines.take(error.line().saturating_sub(1));
+    let before: usize = before.map(<[u8]>::len).sum();
+    value.len().min(begin + before + error.column())
 }
 
 fn judge(validator: &Validator, instance: &Value, bytes: usize) -> Result<(), Rejection> {
@@ -243,13 +260,14 @@ fn judge(validator: &Validator, instance: &Value, bytes: usize) -> Result<(), Re
 }
 
 /// `judge` on a stack that is large enough whichever thread asks.
-fn judge_deep(validator: &Validator, text: &[u8]) -> Result<(), Rejection> {
+fn judge_deep(validator: &Validator, value: &[u8], begin: usize) -> Result<(), Rejection> {
+    let text = &value[begin..];
     let judge_all = || {
         let mut deserializer = serde_json::Deserializer::from_slice(text);
         deserializer.disable_recursion_limit();
         match Value::deserialize(&mut deserializer).and_then(|v| deserializer.end().map(|()| v)) {
             Ok(instance) => judge(validator, &instance, text.len()),
-            Err(error) => Err(unreadable(&error)),
+            Err(error) => Err(unreadable(value, begin, &error)),
         }
     };
     thread::scope(|scope| {
@@ -278,21 +296,20 @@ fn parts(value: &[u8]) -> usize {
     parts
 }
 
-/// How many arrays and objects are open at once, at most. Of any bytes.
-fn depth(value: &[u8]) -> usize {
+/// Where an array or object opens in more than `limit` others. Of any bytes.
+fn too_deep_at(value: &[u8], limit: usize) -> Option<usize> {
     let mut open = 0_usize;
-    let mut deepest = 0;
     let mut bytes = value.iter();
     while let Some(byte) = bytes.next() {
         match byte {
+            b'[' | b'{' if open == limit => return Some(value.len() - bytes.len() - 1),
             b'[' | b'{' => open += 1,
             b']' | b'}' => open = open.saturating_sub(1),
             b'"' => skip_string(&mut bytes),
             _ => {}
         }
-        deepest = deepest.max(open);
     }
-    deepest
+    None
 }
 
 fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {

@@ -34,14 +34,35 @@ const REQUIRED_MAX: usize = 128;
 const SMALL_NUMBERS: usize = 64;
 /// What a registry's schema is called among its imports.
 const ROOT_NAME: &str = "registry schema";
-/// Imports that producers take for known and do not register.
-const KNOWN_IMPORTS: [(&str, &str); 2] = [
-    ("confluent/meta.proto", include_str!("confluent/meta.proto")),
-    (
-        "confluent/type/decimal.proto",
-        include_str!("confluent/decimal.proto"),
-    ),
-];
+
+macro_rules! known_imports {
+    ($($name:literal,)*) => {
+        [$(($name, include_str!(concat!("protobuf/known/", $name)))),*]
+    };
+}
+/// Imports that producers take for known and do not register, besides `google/protobuf/*`. Those of
+/// Google are of googleapis-common-protos 1.76.0, unaltered.
+const KNOWN_IMPORTS: [(&str, &str); 19] = known_imports!(
+    "confluent/meta.proto",
+    "confluent/type/decimal.proto",
+    "google/type/calendar_period.proto",
+    "google/type/color.proto",
+    "google/type/date.proto",
+    "google/type/datetime.proto",
+    "google/type/dayofweek.proto",
+    "google/type/decimal.proto",
+    "google/type/expr.proto",
+    "google/type/fraction.proto",
+    "google/type/interval.proto",
+    "google/type/latlng.proto",
+    "google/type/localized_text.proto",
+    "google/type/money.proto",
+    "google/type/month.proto",
+    "google/type/phone_number.proto",
+    "google/type/postal_address.proto",
+    "google/type/quaternion.proto",
+    "google/type/timeofday.proto",
+);
 
 type MessageId = usize;
 
@@ -274,12 +295,7 @@ fn compile_with(
     mut resolver: ChainFileResolver,
     root: &str,
 ) -> Result<FileDescriptor, SchemaProblem> {
-    resolver.add(Texts {
-        texts: KNOWN_IMPORTS
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-            .collect(),
-    });
+    resolver.add(KnownImports);
     resolver.add(GoogleFileResolver::new());
     let mut compiler = Compiler::with_file_resolver(resolver);
     compiler.include_imports(true);
@@ -330,6 +346,17 @@ impl FileResolver for Texts {
                 Ok(File::from_file_descriptor_proto(file))
             }
             None => File::from_source(name, text),
+        }
+    }
+}
+
+struct KnownImports;
+
+impl FileResolver for KnownImports {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        match KNOWN_IMPORTS.iter().find(|(known, _)| *known == name) {
+            Some((_, text)) => File::from_source(name, text),
+            None => Err(protox::Error::file_not_found(name)),
         }
     }
 }

@@ -5,14 +5,16 @@ mod client;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::{answer, compile, Reference, Rejection, Schema};
-use crate::errors::{guarded, Fault, Result};
-use crate::ffi::{CheckResult, FetchResult, FormatChecks, RegistryOptions, Status, Verdict};
-use client::Client;
+use crate::errors::{guarded, Result};
+use crate::ffi::{
+    CheckResult, FetchResult, FetchStatus, FormatChecks, RegistryOptions, Status, Verdict,
+};
+use client::{Client, Fetched};
 
 const MAGIC_BYTE: u8 = 0;
 /// The magic byte and the id.
@@ -20,16 +22,65 @@ const FRAME_BYTES: usize = 5;
 /// How long an id that the registry does not know, or whose schema cannot be used, stays refused.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
 const SCHEMAS_MAX: usize = 10_000;
+const REFUSED_MAX: usize = 10_000;
 
 /// What became of an id.
 enum Entry {
-    Usable(Box<dyn Schema>),
-    Refused { message: String, until: Instant },
+    Usable(Arc<dyn Schema>),
+    /// Why.
+    Refused(String),
 }
 
-impl Entry {
-    fn has_expired(&self, now: Instant) -> bool {
-        matches!(self, Self::Refused { until, .. } if *until <= now)
+struct Refusal {
+    message: String,
+    until: Instant,
+}
+
+/// What is kept of the ids that were asked for. Those that are refused, of which values can name
+/// any number, never push out a schema.
+#[derive(Default)]
+struct Kept {
+    usable: HashMap<i32, Arc<dyn Schema>>,
+    refused: HashMap<i32, Refusal>,
+    /// What was refused until when, the oldest first.
+    in_order: VecDeque<(i32, Instant)>,
+}
+
+impl Kept {
+    /// None: it has to be asked for.
+    fn get(&self, id: i32) -> Option<Entry> {
+        if let Some(schema) = self.usable.get(&id) {
+            return Some(Entry::Usable(schema.clone()));
+        }
+        let refusal = self.refused.get(&id)?;
+        (Instant::now() < refusal.until).then(|| Entry::Refused(refusal.message.clone()))
+    }
+
+    fn put(&mut self, id: i32, entry: Entry) {
+        match entry {
+            Entry::Usable(schema) => {
+                if self.usable.len() >= SCHEMAS_MAX {
+                    self.usable.clear();
+                }
+                self.usable.insert(id, schema);
+            }
+            Entry::Refused(message) => self.refuse(id, message),
+        }
+    }
+
+    fn refuse(&mut self, id: i32, message: String) {
+        let until = Instant::now() + REFUSED_FOR;
+        self.refused.insert(id, Refusal { message, until });
+        self.in_order.push_back((id, until));
+        if self.in_order.len() <= REFUSED_MAX {
+            return;
+        }
+        // Unless it was refused anew since.
+        if let Some((oldest, until)) = self.in_order.pop_front() {
+            if self.refused.get(&oldest).is_some_and(|r| r.until == until) {
+                self.refused.remove(&oldest);
+            }
+        }
     }
 }
 
@@ -37,7 +88,7 @@ impl Entry {
 pub struct Registry {
     client: Client,
     formats: FormatChecks,
-    entries: RwLock<HashMap<i32, Arc<Entry>>>,
+    kept: RwLock<Kept>,
 }
 
 pub fn open_registry(options: &RegistryOptions) -> Result<Box<Registry>> {
@@ -45,7 +96,7 @@ pub fn open_registry(options: &RegistryOptions) -> Result<Box<Registry>> {
         Ok(Box::new(Registry {
             client: Client::new(options)?,
             formats: options.formats,
-            entries: RwLock::default(),
+            kept: RwLock::default(),
         }))
     })
 }
@@ -60,42 +111,37 @@ impl Registry {
         })
     }
 
-    pub fn fetch(&self, id: i32) -> Result<FetchResult> {
+    /// In the order of `ids`.
+    pub fn fetch(&self, ids: &[i32]) -> Result<Vec<FetchResult>> {
         guarded("fetch", || {
-            Ok(match self.entry(id) {
-                Ok(entry) => {
-                    self.keep(id, entry);
-                    FetchResult {
-                        fetched: true,
-                        message: String::new(),
-                    }
-                }
-                Err(fault) => FetchResult {
-                    fetched: false,
-                    message: fault.message,
-                },
-            })
+            let mut results = HashMap::new();
+            self.client.schemas(ids, |id, fetched| {
+                results.insert(id, self.take(id, fetched));
+            });
+            let not_asked = || FetchResult {
+                status: FetchStatus::NotAsked,
+                message: String::new(),
+            };
+            let result_of = |id| results.remove(id).unwrap_or_else(not_asked);
+            Ok(ids.iter().map(result_of).collect())
         })
     }
 
     fn check_by(&self, id: i32, value: &[u8]) -> CheckResult {
         let kept = self
-            .entries
+            .kept
             .read()
             .unwrap_or_else(PoisonError::into_inner)
-            .get(&id)
-            .cloned();
+            .get(id);
         match kept {
-            Some(entry) if !entry.has_expired(Instant::now()) => match &*entry {
-                Entry::Usable(schema) => answer(schema.check(value, FRAME_BYTES).map_err(
-                    |rejection| Rejection {
-                        message: format!("{} (schema {id})", rejection.message),
-                        ..rejection
-                    },
-                )),
-                Entry::Refused { message, .. } => answer(Err(Rejection::refused(message.clone()))),
-            },
-            _ => CheckResult {
+            Some(Entry::Usable(schema)) => answer(schema.check(value, FRAME_BYTES).map_err(
+                |rejection| Rejection {
+                    message: format!("{} (schema {id})", rejection.message),
+                    ..rejection
+                },
+            )),
+            Some(Entry::Refused(message)) => answer(Err(Rejection::refused(message))),
+            None => CheckResult {
                 verdict: Verdict::NeedsSchema,
                 schema_id: id,
                 message: String::new(),
@@ -103,17 +149,26 @@ impl Registry {
         }
     }
 
-    /// Err: it could not be found out.
-    fn entry(&self, id: i32) -> Result<Entry> {
-        let refused = |fault: Fault| Entry::Refused {
-            message: fault.message,
-            until: Instant::now() + REFUSED_FOR,
+    fn take(&self, id: i32, fetched: Result<Fetched>) -> FetchResult {
+        let entry = match fetched {
+            Ok(fetched) => self.entry(id, &fetched),
+            Err(fault) if means_unusable(fault.status) => Entry::Refused(fault.message),
+            Err(fault) => {
+                return FetchResult {
+                    status: FetchStatus::Unavailable,
+                    message: fault.message,
+                }
+            }
         };
-        let fetched = match self.client.schema(id) {
-            Ok(fetched) => fetched,
-            Err(fault) if means_unusable(fault.status) => return Ok(refused(fault)),
-            Err(fault) => return Err(fault),
-        };
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        kept.put(id, entry);
+        FetchResult {
+            status: FetchStatus::Fetched,
+            message: String::new(),
+        }
+    }
+
+    fn entry(&self, id: i32, fetched: &Fetched) -> Entry {
         // A schema that makes a library panic would do so each time.
         let compiled = guarded("compile", || {
             compile(
@@ -124,22 +179,10 @@ impl Registry {
             )
         });
         let unusable = || format!("schema {id} of the schema registry cannot be used");
-        Ok(match compiled {
-            Ok(schema) => Entry::Usable(schema),
-            Err(fault) => refused(fault.while_doing(unusable())),
-        })
-    }
-
-    fn keep(&self, id: i32, entry: Entry) {
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() >= SCHEMAS_MAX {
-            let now = Instant::now();
-            entries.retain(|_, entry| !entry.has_expired(now));
+        match compiled {
+            Ok(schema) => Entry::Usable(schema.into()),
+            Err(fault) => Entry::Refused(fault.while_doing(unusable()).message),
         }
-        if entries.len() >= SCHEMAS_MAX {
-            entries.clear();
-        }
-        entries.insert(id, Arc::new(entry));
     }
 }
 

@@ -52,6 +52,12 @@ def wait_until(
 ENDS_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL")
 
 
+def max_resident_mb(pid: int) -> float:
+    with open(f"/proc/{pid}/status") as status:
+        peak = next(line for line in status if line.startswith("VmHWM"))
+    return int(peak.split()[1]) / 1024
+
+
 class Process:
     """One child process whose output goes to a file; it dies with the process that started it."""
 

@@ -68,4 +68,4 @@ class SchemaRegistry(Server):
 
 
 def frame(schema_id: int, payload: bytes) -> bytes:
-    return b"\0" + schema_id.to_bytes(4, "big") + payload
+    return b"\0" + (schema_id % 2**32).to_bytes(4, "big") + payload

@@ -325,16 +325,19 @@ fn values_are_checked_down_to_the_depth_that_is_allowed() {
     for levels in [1_025, 1_000_000] {
         assert_eq!(
             verdict(&recursive, &nested(levels)),
-            "the value is nested deeper than 1024 levels"
+            "the value is nested deeper than 1024 levels at byte 1024"
         );
     }
 }
 
 #[test]
 fn brackets_in_strings_are_not_depth() {
-    assert_eq!(depth(br#"{"a\"[[": "[[\\", "b": [[]]}"#), 3);
-    assert_eq!(depth(b"\"[["), 0);
-    assert_eq!(depth(b"]]]["), 1);
+    let text = br#"{"a\"[[": "[[\\", "b": [[]]}"#;
+    assert_eq!(too_deep_at(text, 2), Some(24));
+    assert_eq!(too_deep_at(text, 3), None);
+    assert_eq!(too_deep_at(b"\"[[", 0), None);
+    assert_eq!(too_deep_at(b"]]][", 0), Some(3));
+    assert_eq!(too_deep_at(b"]]][", 1), None);
 }
 
 #[test]
@@ -351,13 +354,15 @@ fn a_small_stack_is_enough() {
 #[test]
 fn what_json_allows_but_no_double_holds_is_refused_with_its_place() {
     let schema = compile(&[("t.json", "true")]);
-    for value in ["1e400", r#""\ud800""#] {
-        let message = verdict(&schema, value);
-        assert!(
-            message.starts_with("the value cannot be read as JSON: "),
-            "{message}"
-        );
-        assert!(message.contains(" at line 1 column "), "{message}");
+    let deep = format!("{}1e400{}", "[".repeat(200), "]".repeat(200));
+    for (value, expected) in [
+        ("1e400", "0: number out of range"),
+        ("[1,\n\n -1.5e+999 ]", "6: number out of range"),
+        (&deep, "200: number out of range"),
+        (r#""\ud800""#, "7: unexpected end of hex escape"),
+    ] {
+        let expected = format!("the value cannot be read as JSON at byte {expected}");
+        assert_eq!(verdict(&schema, value), expected);
     }
 }
 

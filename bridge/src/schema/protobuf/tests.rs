@@ -1,5 +1,6 @@
 use super::super::tests::{fixtures, from_hex, message, payloads};
 use super::*;
+use crate::store::testing::TempDir;
 
 const ROOT: &str = r#"syntax = "proto2"; package p;
     message First {
@@ -215,6 +216,33 @@ fn imports_come_from_references_and_from_what_everybody_knows() {
     assert_ne!(message(&framed, &from_hex("000a030a01ff")), "");
     let fault = compile_framed(TEXT, &[]).err().unwrap().message;
     assert!(fault.contains("other.proto"), "{fault}");
+}
+
+#[test]
+fn what_producers_take_for_known_is_known_to_files_and_to_the_registry() {
+    let folder = TempDir::new();
+    let path = folder.path().join("all.proto");
+    let imports: String = KNOWN_IMPORTS
+        .iter()
+        .map(|(name, _)| format!("import \"{name}\";\n"))
+        .collect();
+    let text = format!(
+        r#"syntax = "proto3"; {imports}
+        message M {{ google.type.Money fare = 1; google.type.DateTime at = 2; }}"#
+    );
+    std::fs::write(&path, &text).unwrap();
+    let of_file = load(&path, "").unwrap();
+    let framed = compile_framed(&text, &[]).unwrap();
+    for (fare, expected) in [
+        ("0a050a03434846", ""),
+        ("0a050a0343ff46", "/fare/currency_code: "),
+    ] {
+        let told = message(&of_file, &from_hex(fare));
+        assert!(told.starts_with(expected) && told.is_empty() == expected.is_empty());
+        let told = message(&framed, &from_hex(&format!("00{fare}")));
+        assert!(told.starts_with(expected) && told.is_empty() == expected.is_empty());
+    }
+    assert!(KNOWN_IMPORTS.len() >= 18, "as many as Confluent's own");
 }
 
 #[test]

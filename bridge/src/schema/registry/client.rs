@@ -1,8 +1,11 @@
 //! What is asked of a schema registry over HTTP.
 
+use std::cell::Cell;
 use std::collections::HashSet;
-use std::time::Duration;
+use std::future::ready;
+use std::time::{Duration, Instant};
 
+use futures::stream::{self, StreamExt as _};
 use reqwest::{Certificate, Response, StatusCode};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -16,6 +19,11 @@ const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Of one schema, those of its references included.
 const REFERENCES_MAX: usize = 1_000;
 const ACCEPT: &str = "application/vnd.schemaregistry.v1+json, application/json";
+const REQUESTS_MAX: usize = 8;
+/// So that those who wait for the first answers do not wait for all.
+const ASKING_MAX: Duration = Duration::from_secs(1);
+/// An older one may be closed by the other side at any moment.
+const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(1);
 const UNKNOWN_CODES: [i64; 3] = [40401, 40402, 40403];
 
 /// A schema and all that it refers to; what a reference needs comes before it.
@@ -59,8 +67,8 @@ impl Client {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(Duration::from_millis(options.connect_timeout_ms.into()))
             .timeout(Duration::from_millis(options.request_timeout_ms.into()))
-            // Requests are rare: a connection would be closed by the other side meanwhile.
-            .pool_max_idle_per_host(0);
+            .pool_max_idle_per_host(REQUESTS_MAX)
+            .pool_idle_timeout(CONNECTION_IDLE_MAX);
         if !options.ca_file.is_empty() {
             builder = builder.tls_certs_merge(certificates(&options.ca_file)?);
         } else if without_tls {
@@ -83,33 +91,51 @@ impl Client {
         })
     }
 
+    /// Asks for a few at a time; `take` gets each as soon as it is there. Once one got no answer,
+    /// or ASKING_MAX has passed, those left are not asked for; the first one always is.
+    pub(super) fn schemas(&self, ids: &[i32], mut take: impl FnMut(i32, Result<Fetched>)) {
+        let answers = Cell::new(true);
+        let begun = Instant::now();
+        let mut fetched = stream::iter(ids)
+            .take_while(|_| ready(answers.get() && begun.elapsed() < ASKING_MAX))
+            .map(|&id| async move { (id, self.schema(id).await) })
+            .buffer_unordered(REQUESTS_MAX);
+        self.runtime.block_on(async {
+            while let Some((id, schema)) = fetched.next().await {
+                if schema
+                    .as_ref()
+                    .is_err_and(|fault| fault.status == Status::Transient)
+                {
+                    answers.set(false);
+                }
+                take(id, schema);
+            }
+        });
+    }
+
     /// Missing, Corrupt, Unsupported: the registry answered, and that is what is wrong with the
     /// schema. Everything else: no answer.
-    pub(super) fn schema(&self, id: i32) -> Result<Fetched> {
-        let root = self.get(&["schemas", "ids", &id.to_string()])?;
+    async fn schema(&self, id: i32) -> Result<Fetched> {
+        let root = self.get(&["schemas", "ids", &id.to_string()]).await?;
         let root = stored(&root).map_err(|fault| fault.while_doing(format!("schema {id}")))?;
         let mut fetched = Fetched {
             kind: root.kind,
             text: root.text,
             references: Vec::new(),
         };
-        let mut seen = HashSet::new();
-        self.collect(&root.references, &mut seen, &mut fetched.references)
+        self.collect(&root.references, &mut fetched.references)
+            .await
             .map_err(|fault| fault.while_doing(format!("references of schema {id}")))?;
         Ok(fetched)
     }
 
     /// Adds what `wanted` needs, each once, and then `wanted` itself.
-    fn collect(
-        &self,
-        wanted: &[Named],
-        seen: &mut HashSet<String>,
-        found: &mut Vec<Reference>,
-    ) -> Result<()> {
+    async fn collect(&self, wanted: &[Named], found: &mut Vec<Reference>) -> Result<()> {
         enum Step {
             Fetch(Named),
             Add(Reference),
         }
+        let mut seen = HashSet::new();
         let mut steps: Vec<Step> = wanted.iter().rev().cloned().map(Step::Fetch).collect();
         while let Some(step) = steps.pop() {
             let named = match step {
@@ -129,7 +155,8 @@ impl Client {
                 ));
             }
             let version = named.version.to_string();
-            let answer = self.get(&["subjects", &named.subject, "versions", &version])?;
+            let path = ["subjects", &named.subject, "versions", &version];
+            let answer = self.get(&path).await?;
             let schema = stored(&answer)?;
             steps.push(Step::Add(Reference {
                 name: named.name,
@@ -141,10 +168,10 @@ impl Client {
     }
 
     /// The first answer of the registries, tried in order.
-    fn get(&self, path: &[&str]) -> Result<Value> {
+    async fn get(&self, path: &[&str]) -> Result<Value> {
         let mut faults = Vec::new();
         for url in &self.urls {
-            match self.runtime.block_on(self.get_from(url, path)) {
+            match self.get_from(url, path).await {
                 Err(fault) if fault.status != Status::Missing => faults.push(fault.message),
                 answered => return answered,
             }

@@ -13,6 +13,8 @@ const POINT: &str =
 struct Server {
     url: String,
     answers: Arc<Mutex<HashMap<String, (u16, String)>>>,
+    /// What each answer takes; one follows the other.
+    pause: Arc<Mutex<Duration>>,
     /// Path and Authorization of each request.
     requests: Arc<Mutex<Vec<(String, String)>>>,
 }
@@ -23,9 +25,11 @@ impl Server {
         let server = Self {
             url: format!("http://{}/api", listener.local_addr().unwrap()),
             answers: Arc::default(),
+            pause: Arc::default(),
             requests: Arc::default(),
         };
         let (answers, requests) = (server.answers.clone(), server.requests.clone());
+        let pause = server.pause.clone();
         std::thread::spawn(move || {
             for connection in listener.incoming() {
                 let stream = connection.unwrap();
@@ -38,6 +42,7 @@ impl Server {
                         authorization = value.to_owned();
                     }
                 }
+                std::thread::sleep(*pause.lock().unwrap());
                 let known = answers.lock().unwrap().get(&path).cloned();
                 requests.lock().unwrap().push((path, authorization));
                 let (status, body) = known.unwrap_or((404, unknown(40403)));
@@ -90,14 +95,23 @@ fn told(registry: &Registry, hex: &str) -> (Verdict, String) {
 }
 
 fn fetched(registry: &Registry, id: i32) {
-    let result = registry.fetch(id).unwrap();
-    assert!(result.fetched, "{}", result.message);
+    let results = registry.fetch(&[id]).unwrap();
+    assert_eq!(
+        statuses(&results),
+        [FetchStatus::Fetched],
+        "{}",
+        results[0].message
+    );
 }
 
 fn unavailable(registry: &Registry, id: i32) -> String {
-    let result = registry.fetch(id).unwrap();
-    assert!(!result.fetched);
-    result.message
+    let results = registry.fetch(&[id]).unwrap();
+    assert_eq!(statuses(&results), [FetchStatus::Unavailable]);
+    results[0].message.clone()
+}
+
+fn statuses(results: &[FetchResult]) -> Vec<FetchStatus> {
+    results.iter().map(|result| result.status).collect()
 }
 
 #[test]
@@ -155,11 +169,8 @@ fn an_unknown_id_is_refused_until_it_may_have_come() {
         message,
         "the schema registry does not know the schema id 7 (not found)"
     );
-    for entry in registry.entries.write().unwrap().values_mut() {
-        *entry = Arc::new(Entry::Refused {
-            message: String::new(),
-            until: Instant::now(),
-        });
+    for refusal in registry.kept.write().unwrap().refused.values_mut() {
+        refusal.until = Instant::now();
     }
     assert_eq!(told(&registry, value).0, Verdict::NeedsSchema);
     server.answer("/schemas/ids/7", 200, format!(r#"{{"schema":"{POINT}"}}"#));
@@ -168,18 +179,67 @@ fn an_unknown_id_is_refused_until_it_may_have_come() {
 }
 
 #[test]
-fn what_is_kept_has_a_limit() {
-    let registry = open(&["http://127.0.0.1:1"]);
-    for id in 0..2 * SCHEMAS_MAX as i32 {
-        registry.keep(
-            id,
-            Entry::Refused {
-                message: String::new(),
-                until: Instant::now() + REFUSED_FOR,
-            },
-        );
+fn what_is_kept_has_a_limit_and_ids_without_a_schema_push_none_out() {
+    let server = Server::new();
+    server.answer("/schemas/ids/-7", 200, format!(r#"{{"schema":"{POINT}"}}"#));
+    let registry = open(&[&server.url]);
+    fetched(&registry, -7);
+    for id in (0..2 * REFUSED_MAX as i32).chain([REFUSED_MAX as i32]) {
+        registry.kept.write().unwrap().refuse(id, String::new());
     }
-    assert!(registry.entries.read().unwrap().len() <= SCHEMAS_MAX);
+    let kept = registry.kept.read().unwrap();
+    assert!(kept.refused.len() <= REFUSED_MAX);
+    assert!(kept.in_order.len() <= REFUSED_MAX);
+    assert!(kept.get(0).is_none(), "the oldest is gone");
+    assert!(kept.get(2 * REFUSED_MAX as i32 - 1).is_some());
+    assert!(kept.get(REFUSED_MAX as i32).is_some(), "refused anew");
+    drop(kept);
+    assert_eq!(told(&registry, "00 fffffff9 02").0, Verdict::Accepted);
+}
+
+#[test]
+fn many_ids_are_asked_for_together() {
+    let server = Server::new();
+    server.answer("/schemas/ids/40", 200, format!(r#"{{"schema":"{POINT}"}}"#));
+    let registry = open(&[&server.url]);
+    let ids: Vec<i32> = (0..100).collect();
+    let results = registry.fetch(&ids).unwrap();
+    assert_eq!(statuses(&results), vec![FetchStatus::Fetched; 100]);
+    assert_eq!(told(&registry, "00 00000028 02").0, Verdict::Accepted);
+    for other in ["00 00000000 02", "00 00000063 02"] {
+        assert_eq!(told(&registry, other).0, Verdict::Refused);
+    }
+    assert_eq!(server.paths().len(), 100);
+}
+
+#[test]
+fn of_many_ids_no_more_are_asked_for_once_one_got_no_answer() {
+    let server = Server::new();
+    server.answer("/schemas/ids/0", 500, "");
+    let registry = open(&[&server.url]);
+    let ids: Vec<i32> = (0..100).collect();
+    let results = statuses(&registry.fetch(&ids).unwrap());
+    assert_eq!(results[0], FetchStatus::Unavailable);
+    assert_eq!(results[99], FetchStatus::NotAsked);
+    assert!(server.paths().len() < 50);
+    // What was answered is kept, and what was not asked for is no fault of anything.
+    assert_eq!(told(&registry, "00 00000000 02").0, Verdict::NeedsSchema);
+    assert_eq!(told(&registry, "00 00000063 02").0, Verdict::NeedsSchema);
+    assert_eq!(
+        statuses(&registry.fetch(&ids[1..]).unwrap()),
+        vec![FetchStatus::Fetched; 99]
+    );
+}
+
+#[test]
+fn of_many_ids_a_slow_registry_is_asked_for_some() {
+    let server = Server::new();
+    *server.pause.lock().unwrap() = Duration::from_millis(100);
+    let registry = open(&[&server.url]);
+    let ids: Vec<i32> = (0..100).collect();
+    let results = statuses(&registry.fetch(&ids).unwrap());
+    assert_eq!(results[0], FetchStatus::Fetched);
+    assert_eq!(results[99], FetchStatus::NotAsked);
 }
 
 #[test]
