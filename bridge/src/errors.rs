@@ -130,7 +130,7 @@ fn fault_of(error: &(dyn Error + 'static), text: impl FnOnce() -> String) -> Fau
     }
 }
 
-/// What our own layers below object_store said: it went through the library as an error like others.
+/// What our own layers below object_store said: it went through the library like other errors.
 fn told<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Fault> {
     chain(error).find_map(|link| link.downcast_ref::<Fault>())
 }

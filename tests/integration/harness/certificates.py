@@ -21,6 +21,12 @@ class Certificate:
     # Of the CA that issued it.
     authority: Path
 
+    def context(self) -> ssl.SSLContext:
+        """Of a server that shows it."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.pem, self.key)
+        return context
+
 
 class Authority:
     """A CA whose files are in `directory`."""
@@ -52,8 +58,7 @@ def openssl(*words: object) -> None:
 @contextlib.contextmanager
 def showing(certificate: Certificate) -> Iterator[str]:
     """The address of a server that shows a certificate and says nothing."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate.pem, certificate.key)
+    context = certificate.context()
     listener = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:

@@ -72,6 +72,10 @@ class MinioServer(Server):
     def endpoint(self) -> str:
         return f"{self._scheme}://{self.address}"
 
+    @property
+    def client_context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self._authority)
+
     def start(self) -> None:
         self._process = Process(
             [
@@ -99,7 +103,7 @@ class MinioServer(Server):
             with urllib.request.urlopen(
                 f"{self.endpoint}/minio/health/ready",
                 timeout=2,
-                context=ssl._create_unverified_context(),
+                context=self.client_context,
             ) as answer:
                 return answer.status == 200
         except OSError:

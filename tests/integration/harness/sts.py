@@ -23,6 +23,7 @@ from xml.sax.saxutils import escape
 
 from s3_proxy import Fault, Request, S3Proxy, answer_instead
 
+from .certificates import Certificate
 from .minio import PASSWORD, REGION, USER, MinioServer
 
 CREDENTIAL = re.compile(r"Credential=([^/]+)/")
@@ -74,7 +75,7 @@ def assume_role(
         form["Policy"] = json.dumps(policy)
     body = urllib.parse.urlencode(form)
     request = urllib.request.Request(minio.endpoint, body.encode(), signed(minio.address, body))
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=20, context=minio.client_context) as answer:
         xml = answer.read().decode()
 
     def part(name: str) -> str:
@@ -120,6 +121,7 @@ class Issuer:
         minio: MinioServer,
         lifetime: float,
         address: tuple[str, int] = ("127.0.0.1", 0),
+        certificate: Certificate | None = None,
     ) -> None:
         self._minio = minio
         self.lifetime = lifetime
@@ -132,10 +134,15 @@ class Issuer:
         self.refused: list[str] = []
         self._ends: dict[str, float] = {}
         self._server = http.server.ThreadingHTTPServer(address, handler_of(self))
+        self._scheme = "https" if certificate else "http"
+        if certificate:
+            self._server.socket = certificate.context().wrap_socket(
+                self._server.socket, server_side=True
+            )
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     @contextlib.contextmanager
     def running(self) -> Iterator[Issuer]:

@@ -255,7 +255,7 @@ fn all_who_wait_share_one_answer() {
     }
 }
 
-// --- the chain ------------------------------------------------------------------------------------
+// --- the chain -----------------------------------------------------------------------------------
 
 fn options(pairs: &[(&str, &str)]) -> Options {
     let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
@@ -342,7 +342,7 @@ fn nothing_of_the_chain_is_left_for_the_store() {
     );
 }
 
-// --- profiles -------------------------------------------------------------------------------------
+// --- profiles ------------------------------------------------------------------------------------
 
 struct Home(TempDir);
 
@@ -512,7 +512,7 @@ fn a_process_prints_credentials() {
     }
 }
 
-// --- services -------------------------------------------------------------------------------------
+// --- services ------------------------------------------------------------------------------------
 
 const DOCUMENT: &str = r#"{"Code": "Success", "AccessKeyId": "a", "SecretAccessKey": "b",
     "Token": "c", "Expiration": "2100-01-01T00:00:00Z"}"#;
@@ -606,7 +606,8 @@ fn a_web_identity_takes_on_its_role() {
         if request.starts_with("POST / ") && request.ends_with(wanted) {
             return ok(
                 "<R><C><AccessKeyId>a</AccessKeyId><SecretAccessKey>b</SecretAccessKey>\
-                 <SessionToken>c</SessionToken><Expiration>2100-01-01T00:00:00Z</Expiration></C></R>",
+                 <SessionToken>c</SessionToken>\n\
+                 <Expiration>2100-01-01T00:00:00Z</Expiration></C></R>",
             );
         }
         no(
