@@ -1,6 +1,7 @@
 #include "app.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <string>
@@ -94,6 +95,19 @@ ingest::IngestSettings ingest_settings(const config::Config& config, ingest::Run
           .batch_bytes_max = config.memory_limit_bytes / 8,
           .kafka_name = config.kafka.bootstrap_servers,
           .store_name = config.store.base_uri};
+}
+
+void log_notices(const delta::DeltaStore& store) {
+  for (const auto& notice : store.take_notices()) {
+    switch (notice.renewal) {
+      case delta::StoreNotice::Renewal::kRenewed:
+        spdlog::info("the store gets credentials of {}", notice.text);
+        break;
+      case delta::StoreNotice::Renewal::kFailed:
+        spdlog::warn("the store's credentials cannot be renewed, trying again; {}", notice.text);
+        break;
+    }
+  }
 }
 
 ingest::DeadLetterPolicy dead_letter_policy(const config::DeadLetterConfig& config) {
@@ -195,7 +209,10 @@ App::App(const config::Config& config, ingest::RunMode mode, const Clock& clock)
                        .last_write = {},
                        .lanes = {}});
   parts.pages = std::make_unique<ServicePages>(config, parts.board, clock);
-  parts.board.on_publish([pages = parts.pages.get()](const auto& report) { pages->note(report); });
+  parts.board.on_publish([&parts](const auto& report) {
+    parts.pages->note(report);
+    log_notices(*parts.store);
+  });
   parts.http = std::make_unique<observe::HttpServer>(config.http.host, config.http.port,
                                                      parts.pages->pages());
   parts.store = std::make_unique<delta::DeltaStore>(store_settings(config));

@@ -512,6 +512,9 @@ int command_line(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // A peer that closed its connection is an error like others. What TLS sends to a store raises the
+  // signal, and by default that ends the process.
+  std::signal(SIGPIPE, SIG_IGN);
   try {
 #ifdef BRONZE_TEST_HOOKS
     if (const auto point = bronze::config::process_environment()("BRONZE_KILL_POINT")) {
