@@ -1,25 +1,20 @@
 #include "ingest/schema_fetches.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <utility>
 
 namespace bronze::ingest {
 
-SchemaFetches::SchemaFetches(std::string topic, std::size_t lane, Executor& executor,
-                             const Clock& clock, decode::Validator* validator)
+SchemaFetches::SchemaFetches(std::string topic, std::size_t lane, const Parts& parts)
     : topic_(std::move(topic)),
       lane_(lane),
-      executor_(executor),
-      clock_(clock),
-      validator_(validator),
+      parts_(parts),
       backoff_(static_cast<std::uint32_t>(lane) + 43U) {}
 
 void SchemaFetches::wait_for(std::int32_t id, Partition partition) {
   const auto [fetch, is_new] = fetches_.try_emplace(id);
   fetch->second.waiting.insert(partition);
-  if (is_new) fetch->second.since = fetch->second.not_before = clock_.now();
+  if (is_new) fetch->second.since = fetch->second.not_before = parts_.clock.now();
 }
 
 void SchemaFetches::keep_waiting(const std::set<Partition>& partitions) {
@@ -43,12 +38,12 @@ std::optional<SteadyTime> SchemaFetches::waiting_since() const {
 
 void SchemaFetches::step() {
   for (auto& [id, fetch] : fetches_) {
-    if (fetch.runs || clock_.now() < fetch.not_before) continue;
+    if (fetch.runs || parts_.clock.now() < fetch.not_before) continue;
     fetch.runs = true;
-    executor_.submit(lane_, k_schema_strand,
-                     make_job([validator = validator_, wanted = id]() -> JobOutcome {
-                       return SchemaFetched{wanted, validator->fetch(wanted)};
-                     }));
+    parts_.executor.submit(lane_, k_schema_strand,
+                           make_job([validator = parts_.validator, wanted = id]() -> JobOutcome {
+                             return SchemaFetched{wanted, validator->fetch(wanted)};
+                           }));
   }
 }
 
@@ -58,11 +53,15 @@ std::set<Partition> SchemaFetches::take(const SchemaFetched& fetched) {
   Fetch& fetch = found->second;
   fetch.runs = false;
   if (fetched.outcome.status == decode::FetchStatus::kUnavailable) {
-    fetch.not_before = clock_.now() + backoff_.next();
-    const std::string why = "schema " + std::to_string(fetched.id) +
-                            " cannot be fetched from the registry: " + fetched.outcome.message;
-    if (trouble_ != why) spdlog::warn("{}: {}; trying again", topic_, why);
-    trouble_ = why;
+    fetch.not_before = parts_.clock.now() + backoff_.next();
+    trouble_.set("schema " + std::to_string(fetched.id) +
+                     " cannot be fetched from the registry: " + fetched.outcome.message,
+                 [&] {
+                   return parts_.log.tell(
+                       LogEvent::kRetry,
+                       {.topic = topic_, .operation = "fetch_schema", .reason = trouble_.text()},
+                       "{}: {}; trying again", topic_, trouble_.text());
+                 });
     return {};
   }
   backoff_.reset();

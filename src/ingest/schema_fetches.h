@@ -8,10 +8,12 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/event_log.h"
 #include "base/ids.h"
 #include "decode/validator.h"
 #include "ingest/backoff.h"
 #include "ingest/executor.h"
+#include "ingest/standing_trouble.h"
 
 namespace bronze::ingest {
 
@@ -20,9 +22,14 @@ namespace bronze::ingest {
 /// Owned by its lane; ingest thread; nothing blocks.
 class SchemaFetches {
  public:
-  /// `validator` outlives every job; nullptr = nothing will be waited for.
-  SchemaFetches(std::string topic, std::size_t lane, Executor& executor, const Clock& clock,
-                decode::Validator* validator);
+  struct Parts {
+    Executor& executor;
+    const Clock& clock;
+    EventLog& log;
+    /// Outlives every job; nullptr = nothing will be waited for.
+    decode::Validator* validator;
+  };
+  SchemaFetches(std::string topic, std::size_t lane, const Parts& parts);
 
   /// The partition's next record cannot be judged before the schema is there.
   void wait_for(std::int32_t id, Partition partition);
@@ -38,7 +45,7 @@ class SchemaFetches {
   void step();
   [[nodiscard]] SteadyTime next_deadline() const;
   /// Why the last fetch failed; empty = none is waited for, or none has failed.
-  [[nodiscard]] const std::string& trouble() const { return trouble_; }
+  [[nodiscard]] const std::string& trouble() const { return trouble_.text(); }
 
  private:
   struct Fetch {
@@ -50,12 +57,10 @@ class SchemaFetches {
 
   const std::string topic_;
   const std::size_t lane_;
-  Executor& executor_;
-  const Clock& clock_;
-  decode::Validator* const validator_;
+  const Parts parts_;
   Backoff backoff_;
   std::map<std::int32_t, Fetch> fetches_;
-  std::string trouble_;
+  StandingTrouble trouble_;
 };
 
 }  // namespace bronze::ingest

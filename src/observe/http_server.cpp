@@ -2,7 +2,6 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -161,8 +160,8 @@ std::uint16_t port_of(const Socket& socket) {
 
 class HttpServer::Listener {
  public:
-  Listener(std::string host, std::uint16_t port, Pages pages)
-      : host_(std::move(host)), port_(port), pages_(std::move(pages)) {
+  Listener(std::string host, std::uint16_t port, Pages pages, EventLog& log)
+      : host_(std::move(host)), port_(port), pages_(std::move(pages)), log_(log) {
     open();
     thread_ = std::jthread([this](const std::stop_token& stop) { accept_until(stop); });
   }
@@ -215,9 +214,10 @@ class HttpServer::Listener {
       try {
         open();
         if (stop.stop_requested()) return close();  // the stop may have missed the new socket
-        spdlog::warn("HTTP server listens again on port {}", port());
+        log_.tell(LogEvent::kHttpRecovered, {}, "HTTP server listens again on port {}", port());
       } catch (const std::runtime_error& e) {
-        spdlog::error("HTTP server stopped accepting, trying again: {}", e.what());
+        log_.tell(LogEvent::kHttpFailed, {.operation = "listen", .reason = e.what()},
+                  "HTTP server stopped accepting, trying again: {}", e.what());
       }
     }
   }
@@ -229,6 +229,9 @@ class HttpServer::Listener {
       if (client >= 0) {
         workers_.enqueue([this, client] { serve(Socket(client)); });
       } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        const std::string why = std::strerror(errno);
+        log_.tell(LogEvent::kHttpFailed, {.operation = "accept", .reason = why},
+                  "HTTP server cannot take a connection, trying again: {}", why);
         std::this_thread::sleep_for(k_accept_again);
       } else if (errno != EINTR && errno != ECONNABORTED) {
         return;
@@ -264,8 +267,9 @@ class HttpServer::Listener {
       Page page = found->second();
       page.more_headers += "Cache-Control: no-store\r\n";
       return page;
-    } catch (const std::exception&) {
-      spdlog::error("HTTP: {} failed", request.path);
+    } catch (const std::exception& e) {
+      log_.tell(LogEvent::kHttpFailed, {.operation = "answer", .reason = e.what()},
+                "HTTP: {} failed: {}", request.path, e.what());
       return refusal(500);
     }
   }
@@ -273,6 +277,7 @@ class HttpServer::Listener {
   const std::string host_;
   std::uint16_t port_;
   const Pages pages_;
+  EventLog& log_;
   ServerLoad load_;
   HttpWorkers workers_{load_};
   std::mutex mutex_;
@@ -282,8 +287,8 @@ class HttpServer::Listener {
   std::jthread thread_;
 };
 
-HttpServer::HttpServer(const std::string& host, std::uint16_t port, Pages pages)
-    : listener_(std::make_unique<Listener>(host, port, std::move(pages))) {}
+HttpServer::HttpServer(const std::string& host, std::uint16_t port, Pages pages, EventLog& log)
+    : listener_(std::make_unique<Listener>(host, port, std::move(pages), log)) {}
 
 HttpServer::~HttpServer() = default;
 

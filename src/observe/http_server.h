@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 
+#include "base/event_log.h"
+
 namespace bronze::observe {
 
 /// What a path answers with.
@@ -29,9 +31,9 @@ class HttpServer {
   /// By path. Called on the server's threads, two calls may overlap.
   using Pages = std::map<std::string, std::function<Page()>, std::less<>>;
 
-  /// Throws std::runtime_error that names HTTP_HOST and HTTP_PORT when it cannot listen there.
-  /// Port 0 = any free port.
-  HttpServer(const std::string& host, std::uint16_t port, Pages pages);
+  /// `log` outlives it. Throws std::runtime_error that names HTTP_HOST and HTTP_PORT when it cannot
+  /// listen there. Port 0 = any free port.
+  HttpServer(const std::string& host, std::uint16_t port, Pages pages, EventLog& log);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

@@ -12,9 +12,10 @@ namespace {
 TEST(SchemaFetchesTest, OfAllLanesOneRunsAtATime) {
   fakes::ManualExecutor executor;
   fakes::FakeClock clock;
+  EventLog log(clock);
   fakes::FakeValidator validator(0, [] { return false; });
-  SchemaFetches first("a", 0, executor, clock, &validator);
-  SchemaFetches second("b", 1, executor, clock, &validator);
+  SchemaFetches first("a", 0, {executor, clock, log, &validator});
+  SchemaFetches second("b", 1, {executor, clock, log, &validator});
   for (SchemaFetches* fetches : {&first, &second}) {
     fetches->wait_for(1, Partition{0});
     fetches->wait_for(2, Partition{1});
@@ -27,8 +28,9 @@ TEST(SchemaFetchesTest, OfAllLanesOneRunsAtATime) {
 TEST(SchemaFetchesTest, WhatNobodyWaitsForAnyMoreIsNotAskedForAgain) {
   fakes::ManualExecutor executor;
   fakes::FakeClock clock;
+  EventLog log(clock);
   fakes::FakeValidator validator(0, [] { return false; });
-  SchemaFetches fetches("a", 0, executor, clock, &validator);
+  SchemaFetches fetches("a", 0, {executor, clock, log, &validator});
   fetches.wait_for(1, Partition{0});
   fetches.wait_for(2, Partition{1});
   const auto since = fetches.waiting_since();
