@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "app.h"
+#include "base/event_log.h"
 #include "base/kill_point.h"
 #include "base/sabotage.h"
 #include "check_app.h"
@@ -42,6 +43,7 @@
 
 namespace {
 
+using bronze::LogEvent;
 using bronze::config::Config;
 
 constexpr int k_done = 0;
@@ -60,12 +62,11 @@ class SignalWatch {
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   }
 
-  void start(std::function<void()> on_first) {
+  void start(std::function<void(const char* name)> on_first) {
     std::thread([signals = signals_, on_first = std::move(on_first)] {
       int signal = 0;
       sigwait(&signals, &signal);
-      spdlog::info("{} received", signal == SIGINT ? "SIGINT" : "SIGTERM");
-      on_first();
+      on_first(signal == SIGINT ? "SIGINT" : "SIGTERM");
       sigwait(&signals, &signal);
       _exit(128 + signal);
     }).detach();
@@ -145,21 +146,27 @@ int run(bronze::ingest::RunMode mode) {
   if (!config) return k_bad_usage;
   SignalWatch signals;
   bronze::observe::set_up_log(config->log);
-  spdlog::info("bronze {}", bronze::k_version);
+  const WallClock clock;
+  bronze::EventLog log(clock);
+  log.tell(LogEvent::kStarted, {.release = bronze::k_version}, "bronze {}", bronze::k_version);
   for (const auto& line : bronze::config::describe(*config)) spdlog::info("{}", line);
   for (const auto& warning : config->warnings) spdlog::warn("{}", warning);
-  const WallClock clock;
   std::optional<bronze::App> service;
   try {
-    service.emplace(*config, mode, clock);
+    service.emplace(*config, mode, clock, log);
   } catch (const bronze::kafka::SettingsRefused& refused) {
-    spdlog::critical("KAFKA_*: librdkafka refuses the settings: {}", refused.what());
+    log.tell(LogEvent::kFailed, {.reason = refused.what()},
+             "KAFKA_*: librdkafka refuses the settings: {}", refused.what());
     return k_bad_usage;
   }
   bronze::App& app = *service;
-  signals.start([&app] { app.request_stop(); });
+  signals.start([&](const char* name) {
+    log.tell(LogEvent::kSignal, {.signal = name}, "{} received", name);
+    app.request_stop();
+  });
   const int code = exit_code(app.run());
-  spdlog::info("exit code {}", code);
+  log.flush();
+  log.tell(LogEvent::kExit, {.exit_code = code}, "exit code {}", code);
   spdlog::shutdown();
   // A store call that never comes back must not hold up the end; nothing is left to write.
   std::_Exit(code);
@@ -423,7 +430,10 @@ int demo(const bronze::DemoOptions& options) {
   const bronze::SystemClock clock;
   SignalWatch signals;
   bronze::DemoApp app(options, bronze::config::process_environment(), clock);
-  signals.start([&app] { app.request_stop(); });
+  signals.start([&app](const char* name) {
+    spdlog::info("{} received", name);
+    app.request_stop();
+  });
   int code = k_failed;
   try {
     code = app.run(std::cout);
@@ -526,7 +536,8 @@ int main(int argc, char** argv) {
 #endif
     return command_line(argc, argv);
   } catch (const std::exception& error) {
-    spdlog::critical("{}", error.what());
+    const bronze::SystemClock clock;
+    bronze::EventLog(clock).tell(LogEvent::kFailed, {.reason = error.what()}, "{}", error.what());
     spdlog::shutdown();
     return k_failed;
   }

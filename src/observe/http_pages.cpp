@@ -1,7 +1,5 @@
 #include "observe/http_pages.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <array>
 #include <exception>
@@ -75,7 +73,7 @@ Page refusal(int status) {
   return {.status = status, .content_type = k_json, .body = error_body(phrase(status))};
 }
 
-Page page_of(const Pages& pages, const Request& request) {
+Page page_of(const Pages& pages, EventLog& log, const Request& request) {
   const auto found = pages.find(request.path);
   if (found == pages.end()) return refusal(404);
   if (request.method != "GET" && request.method != "HEAD") {
@@ -87,8 +85,9 @@ Page page_of(const Pages& pages, const Request& request) {
     Page page = found->second();
     page.more_headers += "Cache-Control: no-store\r\n";
     return page;
-  } catch (const std::exception&) {
-    spdlog::error("HTTP: {} failed", request.path);
+  } catch (const std::exception& e) {
+    log.tell(LogEvent::kHttpFailed, {.operation = "answer", .reason = e.what()},
+             "HTTP: {} failed: {}", request.path, e.what());
     return refusal(500);
   }
 }
@@ -100,9 +99,9 @@ std::string head_of(const Page& page) {
          "\r\nX-Content-Type-Options: nosniff\r\n" + page.more_headers + "\r\n";
 }
 
-std::string answer_to_request(const Pages& pages, std::string_view line) {
+std::string answer_to_request(const Pages& pages, EventLog& log, std::string_view line) {
   const auto request = parse(line);
-  const Page page = request ? page_of(pages, *request) : refusal(400);
+  const Page page = request ? page_of(pages, log, *request) : refusal(400);
   const bool without_body = request && request->method == "HEAD";
   return without_body ? head_of(page) : head_of(page) + page.body;
 }
@@ -123,8 +122,8 @@ int status_of_refused(Head head) {
 
 }  // namespace
 
-std::string answer_to(const Pages& pages, Head head, std::string_view line) {
-  if (head == Head::kComplete) return answer_to_request(pages, line);
+std::string answer_to(const Pages& pages, EventLog& log, Head head, std::string_view line) {
+  if (head == Head::kComplete) return answer_to_request(pages, log, line);
   const Page page = refusal(status_of_refused(head));
   return head_of(page) + page.body;
 }

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/event_log.h"
+
 namespace bronze::observe {
 
 /// What a path answers with.
@@ -24,6 +26,7 @@ enum class Head { kComplete, kUriTooLarge, kHeadersTooLarge, kTooSlow };
 
 /// The whole answer. `line` is the first one of a complete head, without its end. If a page throws,
 /// the log says so and the answer is 500.
-[[nodiscard]] std::string answer_to(const Pages& pages, Head head, std::string_view line);
+[[nodiscard]] std::string answer_to(const Pages& pages, EventLog& log, Head head,
+                                    std::string_view line);
 
 }  // namespace bronze::observe

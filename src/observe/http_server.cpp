@@ -3,7 +3,6 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
@@ -86,8 +85,9 @@ std::uint16_t port_of(const Socket& socket) {
 /// All but `stop_serving` and the constructor runs on its thread.
 class HttpServer::Listener {
  public:
-  Listener(std::string host, std::uint16_t port, Pages pages, const HttpLimits& limits)
-      : host_(std::move(host)), port_(port), pages_(std::move(pages)), limits_(limits) {
+  Listener(std::string host, std::uint16_t port, Pages pages, EventLog& log,
+           const HttpLimits& limits)
+      : host_(std::move(host)), port_(port), pages_(std::move(pages)), log_(log), limits_(limits) {
     open();
     port_ = port_of(socket_);
     thread_ = std::jthread([this](const std::stop_token& stop) { serve_until(stop); });
@@ -178,6 +178,9 @@ class HttpServer::Listener {
       } else if (errno == EAGAIN) {
         return;
       } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        const std::string why = std::strerror(errno);
+        log_.tell(LogEvent::kHttpFailed, {.operation = "accept", .reason = why},
+                  "HTTP server cannot take a connection, trying again: {}", why);
         accept_at_ = steady_clock::now() + k_accept_again;
         return;
       } else if (errno != EINTR && errno != ECONNABORTED) {
@@ -199,19 +202,21 @@ class HttpServer::Listener {
   void listen_again() {
     try {
       open();
-      spdlog::warn("HTTP server listens again on port {}", port_);
+      log_.tell(LogEvent::kHttpRecovered, {}, "HTTP server listens again on port {}", port_);
     } catch (const std::runtime_error& e) {
       accept_at_ = steady_clock::now() + k_listen_again;
-      spdlog::error("HTTP server stopped accepting, trying again: {}", e.what());
+      log_.tell(LogEvent::kHttpFailed, {.operation = "listen", .reason = e.what()},
+                "HTTP server stopped accepting, trying again: {}", e.what());
     }
   }
 
   const std::string host_;
   std::uint16_t port_;
   const Pages pages_;
+  EventLog& log_;
   const HttpLimits limits_;
   const HttpConnection::Respond respond_ = [this](Head head, std::string_view line) {
-    return answer_to(pages_, head, line);
+    return answer_to(pages_, log_, head, line);
   };
   const Socket wake_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   Socket socket_;
@@ -222,8 +227,9 @@ class HttpServer::Listener {
   std::jthread thread_;
 };
 
-HttpServer::HttpServer(const std::string& host, std::uint16_t port, Pages pages, HttpLimits limits)
-    : listener_(std::make_unique<Listener>(host, port, std::move(pages), limits)) {}
+HttpServer::HttpServer(const std::string& host, std::uint16_t port, Pages pages, EventLog& log,
+                       HttpLimits limits)
+    : listener_(std::make_unique<Listener>(host, port, std::move(pages), log, limits)) {}
 
 HttpServer::~HttpServer() = default;
 

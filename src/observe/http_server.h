@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "base/event_log.h"
 #include "observe/http_connection.h"
 #include "observe/http_pages.h"
 
@@ -22,9 +23,10 @@ class HttpServer {
   /// They are called on the server's thread.
   using Pages = observe::Pages;
 
-  /// Throws std::runtime_error that names HTTP_HOST and HTTP_PORT when it cannot listen there.
-  /// Port 0 = any free port.
-  HttpServer(const std::string& host, std::uint16_t port, Pages pages, HttpLimits limits = {});
+  /// `log` outlives it. Throws std::runtime_error that names HTTP_HOST and HTTP_PORT when it cannot
+  /// listen there. Port 0 = any free port.
+  HttpServer(const std::string& host, std::uint16_t port, Pages pages, EventLog& log,
+             HttpLimits limits = {});
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;

@@ -99,6 +99,12 @@ class Client {
   bool connected_ = false;
 };
 
+EventLog& event_log() {
+  static const SystemClock clock;
+  static EventLog log(clock);
+  return log;
+}
+
 HttpServer::Pages answering(const Health& health) {
   return {{"/health", [health] {
              return Page{.status = health.healthy ? 200 : 503,
@@ -134,7 +140,7 @@ struct RequestCase {
 class HttpServerAnswers : public testing::TestWithParam<RequestCase> {};
 
 TEST_P(HttpServerAnswers, AndStaysUsable) {
-  const HttpServer server("127.0.0.1", 0, answering(good_health()));
+  const HttpServer server("127.0.0.1", 0, answering(good_health()), event_log());
   const auto& [name, request, status] = GetParam();
   const std::string answer = ask(server, request);
   EXPECT_EQ(status_of(answer), status) << name << "\n" << answer.substr(0, 300);
@@ -200,7 +206,7 @@ INSTANTIATE_TEST_SUITE_P(
         RequestCase{"binary", std::string("\x00\xff\x00\xff", 4), 0}));
 
 TEST(HttpServer, AnswersHealthWithItsBody) {
-  const HttpServer server("127.0.0.1", 0, answering(good_health()));
+  const HttpServer server("127.0.0.1", 0, answering(good_health()), event_log());
   const std::string answer = ask(server, get("/health"));
   EXPECT_EQ(body_of(answer), good_health().body);
   EXPECT_NE(answer.find("Content-Type: application/json"), std::string::npos) << answer;
@@ -208,14 +214,14 @@ TEST(HttpServer, AnswersHealthWithItsBody) {
 }
 
 TEST(HttpServer, AnswersUnhealthyWith503) {
-  const HttpServer server("127.0.0.1", 0, answering(bad_health()));
+  const HttpServer server("127.0.0.1", 0, answering(bad_health()), event_log());
   const std::string answer = ask(server, get("/health"));
   EXPECT_EQ(status_of(answer), 503);
   EXPECT_EQ(body_of(answer), bad_health().body);
 }
 
 TEST(HttpServer, AnswersHeadWithoutBody) {
-  const HttpServer server("127.0.0.1", 0, answering(bad_health()));
+  const HttpServer server("127.0.0.1", 0, answering(bad_health()), event_log());
   const std::string answer = ask(server, "HEAD /health HTTP/1.1\r\n\r\n");
   EXPECT_EQ(status_of(answer), 503);
   EXPECT_EQ(body_of(answer), "");
@@ -225,25 +231,26 @@ TEST(HttpServer, AnswersHeadWithoutBody) {
 }
 
 TEST(HttpServer, NamesTheAllowedMethods) {
-  const HttpServer server("127.0.0.1", 0, answering(good_health()));
+  const HttpServer server("127.0.0.1", 0, answering(good_health()), event_log());
   EXPECT_NE(ask(server, "PATCH /health HTTP/1.1\r\n\r\n").find("Allow: GET, HEAD"),
             std::string::npos);
 }
 
 TEST(HttpServer, HidesWhatItsProviderThrows) {
-  const HttpServer server(
-      "127.0.0.1", 0, {{"/health", []() -> Page { throw std::runtime_error("inner detail"); }}});
+  const HttpServer server("127.0.0.1", 0,
+                          {{"/health", []() -> Page { throw std::runtime_error("inner detail"); }}},
+                          event_log());
   const std::string answer = ask(server, get("/health"));
   EXPECT_EQ(status_of(answer), 500);
   EXPECT_EQ(answer.find("inner detail"), std::string::npos);
 }
 
 TEST(HttpServer, NamesTheVariablesWhenItCannotListen) {
-  const HttpServer first("127.0.0.1", 0, answering(good_health()));
+  const HttpServer first("127.0.0.1", 0, answering(good_health()), event_log());
   for (const auto& [host, port] :
        {std::pair<std::string, std::uint16_t>{"127.0.0.1", first.port()}, {"203.0.113.1", 8080}}) {
     try {
-      const HttpServer second(host, port, answering(good_health()));
+      const HttpServer second(host, port, answering(good_health()), event_log());
       ADD_FAILURE() << "listens on " << host;
     } catch (const std::runtime_error& e) {
       const std::string message = e.what();
@@ -254,7 +261,7 @@ TEST(HttpServer, NamesTheVariablesWhenItCannotListen) {
 }
 
 TEST(HttpServer, SurvivesClientsThatGoAway) {
-  const HttpServer server("127.0.0.1", 0, answering(good_health()));
+  const HttpServer server("127.0.0.1", 0, answering(good_health()), event_log());
   for (int i = 0; i < 20; ++i) {
     Client gone(server.port());
     gone.send(get("/health"));
@@ -264,7 +271,7 @@ TEST(HttpServer, SurvivesClientsThatGoAway) {
 }
 
 TEST(HttpServer, AnswersAHalfOpenClient) {
-  const HttpServer server("127.0.0.1", 0, answering(good_health()));
+  const HttpServer server("127.0.0.1", 0, answering(good_health()), event_log());
   const Client client(server.port());
   client.send(get("/health"));
   client.end_sending();
@@ -272,7 +279,7 @@ TEST(HttpServer, AnswersAHalfOpenClient) {
 }
 
 TEST(HttpServer, AnswersAProbeInTimeInSpiteOfHundredsOfIdleAndSlowConnections) {
-  const HttpServer server("127.0.0.1", 0, answering(good_health()));
+  const HttpServer server("127.0.0.1", 0, answering(good_health()), event_log());
   std::vector<Client> waiting;
   for (int i = 0; i < 600; ++i) {
     waiting.emplace_back(server.port());
@@ -284,7 +291,8 @@ TEST(HttpServer, AnswersAProbeInTimeInSpiteOfHundredsOfIdleAndSlowConnections) {
 }
 
 TEST(HttpServer, ClosesTheOldestConnectionsBeyondItsLimit) {
-  const HttpServer server("127.0.0.1", 0, answering(good_health()), {.connections = 10});
+  const HttpServer server("127.0.0.1", 0, answering(good_health()), event_log(),
+                          {.connections = 10});
   std::vector<Client> idle;
   for (int i = 0; i < 50; ++i) idle.emplace_back(server.port());
   EXPECT_EQ(status_of(ask(server, get("/health"))), 200);
@@ -293,7 +301,7 @@ TEST(HttpServer, ClosesTheOldestConnectionsBeyondItsLimit) {
 }
 
 TEST(HttpServer, TellsASlowClientAndClosesAnIdleOne) {
-  const HttpServer server("127.0.0.1", 0, answering(good_health()),
+  const HttpServer server("127.0.0.1", 0, answering(good_health()), event_log(),
                           {.request = std::chrono::milliseconds{50}});
   const Client idle(server.port());
   const Client slow(server.port());
@@ -310,7 +318,7 @@ HttpServer::Pages large_page() {
 constexpr int k_small = 4'096;
 
 TEST(HttpServer, GivesASlowReaderTheWholeAnswerThoughOthersWait) {
-  const HttpServer server("127.0.0.1", 0, large_page());
+  const HttpServer server("127.0.0.1", 0, large_page(), event_log());
   const Client slow(server.port(), k_small);
   slow.send(get("/large"));
   std::vector<Client> idle;
@@ -320,7 +328,7 @@ TEST(HttpServer, GivesASlowReaderTheWholeAnswerThoughOthersWait) {
 }
 
 TEST(HttpServer, GivesUpTheOldestOfTooManyUnfinishedAnswers) {
-  const HttpServer server("127.0.0.1", 0, large_page(), {.unfinished_answers = 2});
+  const HttpServer server("127.0.0.1", 0, large_page(), event_log(), {.unfinished_answers = 2});
   std::vector<Client> clients;
   for (int i = 0; i < 3; ++i) {
     clients.emplace_back(server.port(), k_small);
@@ -332,7 +340,8 @@ TEST(HttpServer, GivesUpTheOldestOfTooManyUnfinishedAnswers) {
 }
 
 TEST(HttpServer, GivesUpAClientThatDoesNotTakeItsAnswer) {
-  const HttpServer server("127.0.0.1", 0, large_page(), {.answer = std::chrono::milliseconds{50}});
+  const HttpServer server("127.0.0.1", 0, large_page(), event_log(),
+                          {.answer = std::chrono::milliseconds{50}});
   const Client deaf(server.port(), k_small);
   deaf.send(get("/large"));
   EXPECT_TRUE(deaf.is_closed_by_server(10'000));
@@ -345,7 +354,8 @@ HttpServer::Pages page() {
 }
 
 TEST(HttpServer, LeavesNothingToTheKernelForAClientThatDoesNotTakeIt) {
-  const HttpServer server("127.0.0.1", 0, page(), {.answer = std::chrono::milliseconds{50}});
+  const HttpServer server("127.0.0.1", 0, page(), event_log(),
+                          {.answer = std::chrono::milliseconds{50}});
   const Client deaf(server.port(), k_small);
   deaf.send(get("/"));
   EXPECT_TRUE(deaf.is_closed_by_server(10'000)) << "it would hear later of an end in good order";
@@ -353,7 +363,7 @@ TEST(HttpServer, LeavesNothingToTheKernelForAClientThatDoesNotTakeIt) {
 }
 
 TEST(HttpServer, AClientThatSendsNoMoreGetsTheWholeAnswer) {
-  const HttpServer server("127.0.0.1", 0, page());
+  const HttpServer server("127.0.0.1", 0, page(), event_log());
   const Client client(server.port(), k_small);
   client.send(get("/"));
   client.end_sending();
@@ -361,7 +371,7 @@ TEST(HttpServer, AClientThatSendsNoMoreGetsTheWholeAnswer) {
 }
 
 TEST(HttpServer, StopsAtOnceWithConnectionsOpen) {
-  HttpServer server("127.0.0.1", 0, answering(good_health()));
+  HttpServer server("127.0.0.1", 0, answering(good_health()), event_log());
   std::vector<Client> open;
   for (int i = 0; i < 80; ++i) {
     open.emplace_back(server.port());
@@ -375,12 +385,13 @@ TEST(HttpServer, StopsAtOnceWithConnectionsOpen) {
 }
 
 TEST(HttpServer, StopsWhenDestroyedRightAway) {
-  for (int i = 0; i < 50; ++i) const HttpServer server("127.0.0.1", 0, answering(good_health()));
+  for (int i = 0; i < 50; ++i)
+    const HttpServer server("127.0.0.1", 0, answering(good_health()), event_log());
 }
 
 TEST(Healthcheck, SucceedsOnlyWith200AndPrintsTheBody) {
-  const HttpServer good("127.0.0.1", 0, answering(good_health()));
-  const HttpServer bad("127.0.0.1", 0, answering(bad_health()));
+  const HttpServer good("127.0.0.1", 0, answering(good_health()), event_log());
+  const HttpServer bad("127.0.0.1", 0, answering(bad_health()), event_log());
   std::ostringstream out;
   EXPECT_EQ(commands::healthcheck({.host = "0.0.0.0", .port = good.port()}, out), 0);
   EXPECT_EQ(out.str(), good_health().body + "\n");
@@ -392,7 +403,7 @@ TEST(Healthcheck, SucceedsOnlyWith200AndPrintsTheBody) {
 TEST(Healthcheck, FailsWithoutAServer) {
   std::uint16_t port = 0;
   {
-    const HttpServer gone("127.0.0.1", 0, answering(good_health()));
+    const HttpServer gone("127.0.0.1", 0, answering(good_health()), event_log());
     port = gone.port();
   }
   std::ostringstream out;
