@@ -1,0 +1,33 @@
+#include "base/secret_file.h"
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <fstream>
+#include <utility>
+
+namespace bronze {
+namespace {
+
+constexpr std::size_t k_bytes_max = std::size_t{64} * 1024;
+
+}  // namespace
+
+SecretRead read_secret_file(const std::string& path) {
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  std::string text(k_bytes_max + 1, '\0');
+  // A directory can be opened, but not read.
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (!file.is_open() || file.bad()) {
+    return {.secret = {}, .fault = std::string("cannot be read: ") + std::strerror(errno)};
+  }
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > k_bytes_max) return {.secret = {}, .fault = "is larger than 64 KiB"};
+  if (text.find('\0') != std::string::npos) return {.secret = {}, .fault = "is not text"};
+  text.erase(text.find_last_not_of("\r\n") + 1);
+  if (text.empty()) return {.secret = {}, .fault = "is empty"};
+  return {.secret = std::move(text), .fault = {}};
+}
+
+}  // namespace bronze

@@ -1,0 +1,37 @@
+#include "base/secret_file.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <string>
+
+namespace bronze {
+namespace {
+
+SecretRead read(const std::string& content) {
+  const std::string path = testing::TempDir() + "secret_file_test";
+  std::ofstream(path, std::ios::binary) << content;
+  return read_secret_file(path);
+}
+
+TEST(SecretFile, IsReadWithoutTheLineEndBehindIt) {
+  for (const std::string end : {"", "\n", "\r\n", "\n\n"}) {
+    EXPECT_EQ(read(" pass word " + end).secret, " pass word ");
+    EXPECT_EQ(read("two\nlines" + end).secret, "two\nlines");
+  }
+  EXPECT_EQ(read("pass").fault, "");
+}
+
+TEST(SecretFile, SaysWhyThereIsNone) {
+  EXPECT_EQ(read("").fault, "is empty");
+  EXPECT_EQ(read("\n").fault, "is empty");
+  EXPECT_EQ(read(std::string("a\0b", 3)).fault, "is not text");
+  EXPECT_EQ(read(std::string(65'537, 'x')).fault, "is larger than 64 KiB");
+  EXPECT_EQ(read(std::string(65'536, 'x')).fault, "");
+  EXPECT_EQ(read_secret_file("/nonexistent").fault, "cannot be read: No such file or directory");
+  EXPECT_EQ(read_secret_file(testing::TempDir()).fault, "cannot be read: Is a directory");
+  EXPECT_EQ(read("").secret, "");
+}
+
+}  // namespace
+}  // namespace bronze
