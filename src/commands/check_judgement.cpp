@@ -43,11 +43,16 @@ Level level_of(const Trouble& trouble) {
     case Trouble::Kind::kUnreachable:
       return Level::kUnknown;
     case Trouble::Kind::kDenied:
+    case Trouble::Kind::kUntrusted:
     case Trouble::Kind::kUnknownTopic:
     case Trouble::Kind::kOther:
       return Level::kProblem;
   }
   return Level::kProblem;
+}
+
+std::string advice_of(const Trouble& trouble, const char* otherwise) {
+  return trouble.advice.empty() ? otherwise : trouble.advice;
 }
 
 // --- Kafka ---------------------------------------------------------------------------------------
@@ -61,12 +66,18 @@ Finding judge_cluster(const CheckFacts& facts) {
       return {Level::kUnknown, "cluster",
               fmt::format("{} did not answer within {}: {}", facts.bootstrap_servers,
                           seconds_of(facts.timeout), look.trouble.message),
-              "Check that the brokers run, that this machine reaches them, and that "
-              "KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL fit them"};
+              advice_of(look.trouble,
+                        "Check that the brokers run, that this machine reaches them, and that "
+                        "KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL fit them")};
     case Trouble::Kind::kDenied:
       return {Level::kProblem, "cluster",
               fmt::format("{} denies access: {}", facts.bootstrap_servers, look.trouble.message),
-              "Check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"};
+              advice_of(look.trouble,
+                        "Check KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD")};
+    case Trouble::Kind::kUntrusted:
+      return {Level::kProblem, "cluster",
+              fmt::format("{}: no connection: {}", facts.bootstrap_servers, look.trouble.message),
+              advice_of(look.trouble, "Check KAFKA_SSL_*, and ssl.* in KAFKA_PROPERTIES")};
     case Trouble::Kind::kUnknownTopic:
     case Trouble::Kind::kOther:
       return {Level::kProblem, "cluster",
@@ -233,8 +244,9 @@ Finding judge_topic(const TopicFacts& facts) {
     case Trouble::Kind::kDenied:
       return {Level::kProblem, "topic", look.trouble.message, grant};
     case Trouble::Kind::kUnreachable:
+    case Trouble::Kind::kUntrusted:
     case Trouble::Kind::kOther:
-      return {level_of(look.trouble), "topic", look.trouble.message, ""};
+      return {level_of(look.trouble), "topic", look.trouble.message, look.trouble.advice};
   }
   const std::string text = fmt::format("{} partition{}, id {}", look.partitions.size(),
                                        look.partitions.size() == 1 ? "" : "s", look.identity.text);

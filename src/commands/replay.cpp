@@ -134,7 +134,7 @@ Topics topics_of(const config::Config& config, const ReplaySettings& settings,
     report.topics_unknown =
         "Kafka does not tell which topics the regular expressions match; name the topics by "
         "--topic: " +
-        trouble.message;
+        trouble.text();
   }
   return topics;
 }

@@ -51,7 +51,7 @@ class Verification {
           {Level::kUnknown, "kafka_unreachable", std::nullopt,
            "Kafka does not tell which topics the regular expressions of KAFKA_TOPICS match; name "
            "topics to verify them: " +
-               trouble.message});
+               trouble.text()});
     }
     topics.insert(topics.end(), match.topics.begin(), match.topics.end());
     return topics;

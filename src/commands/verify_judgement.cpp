@@ -321,7 +321,7 @@ class PartitionJudge {
     } else if (!is_empty) {
       say(Level::kUnknown, "gaps_not_read",
           fmt::format("whether Kafka has records at offsets {} is not known: {}", text(*range),
-                      look ? look->trouble.message : "it was not asked"));
+                      look ? look->trouble.text() : "it was not asked"));
     }
   }
 
@@ -356,7 +356,7 @@ class PartitionJudge {
     }
     if (look && look->trouble.any()) {
       say(Level::kUnknown, "gaps_not_read",
-          fmt::format("not all gaps could be compared with Kafka: {}", look->trouble.message));
+          fmt::format("not all gaps could be compared with Kafka: {}", look->trouble.text()));
     } else if (not_compared_ > 0) {
       say(Level::kUnknown, "gaps_not_read",
           fmt::format(
@@ -629,7 +629,7 @@ class TableJudge {
 void judge_kafka(const TopicFacts& facts, std::vector<VerifyFinding>& findings) {
   const auto say = [&](const kafka::Trouble& trouble, const char* what) {
     findings.push_back({Level::kUnknown, "kafka_unreachable", std::nullopt,
-                        fmt::format("Kafka does not tell {}: {}", what, trouble.message)});
+                        fmt::format("Kafka does not tell {}: {}", what, trouble.text())});
   };
   const auto& look = facts.kafka;
   if (look.trouble.any() && look.trouble.kind != TroubleKind::kUnknownTopic) {

@@ -1,7 +1,5 @@
 #include "kafka/cluster_inspector.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -18,19 +16,6 @@ constexpr std::chrono::milliseconds k_request_timeout_min{1};
 constexpr std::chrono::milliseconds k_ask_again{200};
 
 using Kind = Trouble::Kind;
-
-void log_line(const rd_kafka_t* /*consumer*/, int /*level*/, const char* facility,
-              const char* text) {
-  spdlog::debug("librdkafka {}: {}", facility, text);
-}
-
-void set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
-  std::array<char, 512> error{};
-  if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error.data(), error.size()) !=
-      RD_KAFKA_CONF_OK) {
-    throw SettingsRefused("librdkafka refuses the property " + name + ": " + error.data());
-  }
-}
 
 Trouble trouble_of(rd_kafka_event_t* event) {
   const auto code = rd_kafka_event_error(event);
@@ -87,23 +72,12 @@ void describe(const rd_kafka_TopicDescription_t* from, TopicLook& to) {
 
 }  // namespace
 
-ClusterInspector::ClusterInspector(const SourceSettings& settings) : group_(settings.group) {
-  ConfHandle conf(rd_kafka_conf_new());
-  for (const auto& [name, value] : settings.properties) set(conf.get(), name, value);
-  set(conf.get(), "group.id", settings.group);
-  set(conf.get(), "enable.auto.commit", "false");
-  set(conf.get(), "allow.auto.create.topics", "false");
-  rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_ERROR);
-  rd_kafka_conf_set_log_cb(conf.get(), log_line);
-  std::array<char, 512> error{};
-  // A consumer, because librdkafka's group requests rely on one; it is never subscribed.
-  rd_kafka_t* consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), error.data(), error.size());
-  if (consumer == nullptr) throw SettingsRefused(error.data());
-  static_cast<void>(conf.release());  // rd_kafka_new has taken it
-  consumer_.reset(consumer);
-  rd_kafka_poll_set_consumer(consumer);
-  queue_.reset(rd_kafka_queue_get_consumer(consumer));
-}
+ClusterInspector::ClusterInspector(const SourceSettings& settings)
+    : group_(settings.group),
+      // A consumer, because librdkafka's group requests rely on one; it is never subscribed.
+      consumer_(settings,
+                {.fixed = {{"enable.auto.commit", "false"}, {"allow.auto.create.topics", "false"}},
+                 .events = RD_KAFKA_EVENT_ERROR}) {}
 
 ClusterLook ClusterInspector::look(const LookRequest& request) {
   request_ = request;
@@ -113,11 +87,10 @@ ClusterLook ClusterInspector::look(const LookRequest& request) {
   ask_cluster();
   ask_group();
   if (!request.more_topics) ask_topics();
-  while (!(waiting_.empty() && again_.empty()) && left().count() > 0 &&
-         connection_.kind != Kind::kDenied) {
+  while (!(waiting_.empty() && again_.empty()) && left().count() > 0 && !is_shut_out()) {
     ask_what_is_due();
     const auto wait = again_.empty() ? left() : std::min(left(), k_ask_again);
-    const EventHandle event(rd_kafka_queue_poll(queue_.get(), static_cast<int>(wait.count())));
+    const EventHandle event(rd_kafka_queue_poll(consumer_.queue(), static_cast<int>(wait.count())));
     if (!event) continue;
     if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_ERROR) {
       take_error(event.get());
@@ -132,6 +105,12 @@ ClusterLook ClusterInspector::look(const LookRequest& request) {
   }
   give_up();
   return std::move(look_);
+}
+
+bool ClusterInspector::is_shut_out() const {
+  // Certificates are each broker's own.
+  const bool by_certificates = connection_.kind == Kind::kUntrusted && all_brokers_down_;
+  return connection_.kind == Kind::kDenied || (by_certificates && !cluster_answered_);
 }
 
 void ClusterInspector::ask_again(void (ClusterInspector::*ask)()) {
@@ -172,7 +151,7 @@ AdminOptionsHandle ClusterInspector::expect(rd_kafka_admin_op_t operation, TakeA
 void ClusterInspector::ask_cluster() {
   const auto options = expect(RD_KAFKA_ADMIN_OP_DESCRIBECLUSTER,
                               [this](rd_kafka_event_t* event) { take_cluster(event); });
-  rd_kafka_DescribeCluster(consumer_.get(), options.get(), queue_.get());
+  rd_kafka_DescribeCluster(consumer_.get(), options.get(), consumer_.queue());
 }
 
 void ClusterInspector::take_cluster(rd_kafka_event_t* event) {
@@ -215,7 +194,7 @@ void ClusterInspector::ask_group() {
       rd_kafka_AdminOptions_set_include_authorized_operations(options.get(), 1));
   std::array<const char*, 1> groups{group_.c_str()};
   rd_kafka_DescribeConsumerGroups(consumer_.get(), groups.data(), groups.size(), options.get(),
-                                  queue_.get());
+                                  consumer_.queue());
 }
 
 void ClusterInspector::take_group(rd_kafka_event_t* event) {
@@ -259,7 +238,7 @@ void ClusterInspector::ask_topics() {
   for (const auto& look : look_.topics) names.push_back(look.topic.c_str());
   const TopicCollectionHandle collection(
       rd_kafka_TopicCollection_of_topic_names(names.data(), names.size()));
-  rd_kafka_DescribeTopics(consumer_.get(), collection.get(), options.get(), queue_.get());
+  rd_kafka_DescribeTopics(consumer_.get(), collection.get(), options.get(), consumer_.queue());
 }
 
 void ClusterInspector::take_topics(rd_kafka_event_t* event) {
@@ -314,7 +293,7 @@ void ClusterInspector::ask_offsets_of(WhichOffsets which, TakeAnswer take) {
   const ErrorHandle refused(
       rd_kafka_AdminOptions_set_isolation_level(options.get(), which.isolation));
   const auto list = all_partitions(which.spec);
-  rd_kafka_ListOffsets(consumer_.get(), list.get(), options.get(), queue_.get());
+  rd_kafka_ListOffsets(consumer_.get(), list.get(), options.get(), consumer_.queue());
 }
 
 void ClusterInspector::take_offsets(rd_kafka_event_t* event, OffsetMap TopicLook::*place) {
@@ -345,7 +324,7 @@ void ClusterInspector::ask_group_offsets() {
       rd_kafka_ListConsumerGroupOffsets_new(group_.c_str(), list.get()));
   std::array<rd_kafka_ListConsumerGroupOffsets_t*, 1> requests{request.get()};
   rd_kafka_ListConsumerGroupOffsets(consumer_.get(), requests.data(), requests.size(),
-                                    options.get(), queue_.get());
+                                    options.get(), consumer_.queue());
 }
 
 void ClusterInspector::take_group_offsets(rd_kafka_event_t* event) {
@@ -377,13 +356,18 @@ void ClusterInspector::take_group_offsets(rd_kafka_event_t* event) {
 
 void ClusterInspector::take_error(rd_kafka_event_t* event) {
   const auto code = rd_kafka_event_error(event);
-  // It says only that no broker is left; what came before says why.
-  if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) return;
+  if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+    all_brokers_down_ = true;
+    // It says only that no broker is left; what came before says why, if anything does.
+    if (auto quiet = consumer_.explain_quiet_end(); quiet.any()) connection_ = std::move(quiet);
+    return;
+  }
   // Of librdkafka's own search for the coordinator: no connection failed. The group's answer says
   // it.
   if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) return;
-  connection_ = trouble_of(event);
-  if (connection_.kind != Kind::kDenied) connection_.kind = Kind::kUnreachable;
+  connection_ = consumer_.explain(code, rd_kafka_event_error_string(event));
+  const bool lasts = connection_.kind == Kind::kDenied || connection_.kind == Kind::kUntrusted;
+  if (!lasts) connection_.kind = Kind::kUnreachable;
 }
 
 void ClusterInspector::give_up() {

@@ -8,8 +8,8 @@
 
 #include "base/clock.h"
 #include "kafka/cluster_look.h"
+#include "kafka/consumer.h"
 #include "kafka/handles.h"
-#include "kafka/rd_kafka_source.h"
 
 namespace bronze::kafka {
 
@@ -21,7 +21,7 @@ class ClusterInspector {
   /// REQUIRES: refused_properties(settings) is empty.
   explicit ClusterInspector(const SourceSettings& settings);
 
-  /// Blocks until everything is answered, or credentials are refused, or `timeout` has passed.
+  /// Blocks until everything is answered, or one side refuses the other, or `timeout` has passed.
   /// Call once.
   [[nodiscard]] ClusterLook look(const LookRequest& request);
 
@@ -32,6 +32,8 @@ class ClusterInspector {
     rd_kafka_IsolationLevel_t isolation = RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED;
   };
 
+  /// Waiting longer changes nothing.
+  [[nodiscard]] bool is_shut_out() const;
   /// Asks once more, a moment later: for what a coordinator that is loading refuses.
   void ask_again(void (ClusterInspector::*ask)());
   void ask_what_is_due();
@@ -61,8 +63,7 @@ class ClusterInspector {
   void give_up();
 
   const std::string group_;
-  ConsumerHandle consumer_;
-  QueueHandle queue_;
+  Consumer consumer_;
   LookRequest request_;
   SteadyTime deadline_;
   ClusterLook look_;
@@ -70,6 +71,7 @@ class ClusterInspector {
   std::map<std::size_t, TakeAnswer> waiting_;
   std::multimap<SteadyTime, void (ClusterInspector::*)()> again_;
   bool cluster_answered_ = false;
+  bool all_brokers_down_ = false;
   bool topics_listed_ = false;
   bool group_offsets_answered_ = false;
   /// Why connections fail, for people.

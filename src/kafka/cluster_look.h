@@ -21,6 +21,8 @@ struct Trouble {
     kUnreachable,
     /// Credentials or rights.
     kDenied,
+    /// One side does not accept the other's certificate, or does not speak its protocol.
+    kUntrusted,
     kUnknownTopic,
     /// None of the above.
     kOther,
@@ -28,8 +30,14 @@ struct Trouble {
   Kind kind = Kind::kNone;
   /// Empty = kNone.
   std::string message;
+  /// What to mend; empty = the message says it, or it is not known.
+  std::string advice = {};
 
   [[nodiscard]] bool any() const { return kind != Kind::kNone; }
+  /// The message with the advice.
+  [[nodiscard]] std::string text() const {
+    return advice.empty() ? message : message + ". " + advice;
+  }
 };
 
 /// Whether we may do something, by what the brokers say; kUnknown = they do not say.

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "kafka/client.h"
 #include "kafka/trouble.h"
 
 namespace bronze::kafka {
@@ -24,14 +23,15 @@ using MessageHandle = Handle<rd_kafka_message_t, rd_kafka_message_destroy>;
 /// One partition being read.
 class Reading {
  public:
-  Reading(rd_kafka_t* consumer, const GapRequest& request)
+  Reading(Consumer& consumer, const GapRequest& request)
       : consumer_(consumer), request_(request), gap_(request.next_gap(Offset{0})) {}
 
   GapLook run() {
     if (gap_) begin();
     SteadyTime heard = std::chrono::steady_clock::now();
     while (gap_ && !look_.trouble.any()) {
-      const MessageHandle message(rd_kafka_consumer_poll(consumer_, k_poll.count()));
+      consumer_.renew_secrets();
+      const MessageHandle message(rd_kafka_consumer_poll(consumer_.get(), k_poll.count()));
       const SteadyTime now = std::chrono::steady_clock::now();
       if (now >= request_.deadline) {
         look_.trouble = {Kind::kOther, "there was not time enough to read all gaps"};
@@ -41,7 +41,7 @@ class Reading {
         look_.trouble = {Kind::kUnreachable, silence_.empty() ? "no answer in time" : silence_};
       }
     }
-    rd_kafka_assign(consumer_, nullptr);
+    rd_kafka_assign(consumer_.get(), nullptr);
     if (gap_) look_.reached = gap_->first;
     return std::move(look_);
   }
@@ -53,7 +53,7 @@ class Reading {
                                       number(request_.partition))
         ->offset = gap_->first.value;
     position_ = gap_->first;
-    const auto error = rd_kafka_assign(consumer_, list.get());
+    const auto error = rd_kafka_assign(consumer_.get(), list.get());
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR) fail(error, rd_kafka_err2str(error));
   }
 
@@ -109,10 +109,10 @@ class Reading {
   }
 
   void fail(rd_kafka_resp_err_t code, const char* why) {
-    look_.trouble = {kind_of(code), why == nullptr ? rd_kafka_err2str(code) : why};
+    look_.trouble = consumer_.explain(code, why == nullptr ? rd_kafka_err2str(code) : why);
   }
 
-  rd_kafka_t* consumer_;
+  Consumer& consumer_;
   const GapRequest& request_;
   GapLook look_;
   /// What is not looked at yet of the gap that is being read.
@@ -123,27 +123,17 @@ class Reading {
 
 }  // namespace
 
-GapReader::GapReader(const SourceSettings& settings) {
-  ClientSettings client{.type = RD_KAFKA_CONSUMER, .properties = settings.properties};
-  for (const auto& [name, value] : std::initializer_list<std::pair<const char*, const char*>>{
-           {"group.id", settings.group.c_str()},
-           {"enable.auto.commit", "false"},
-           {"enable.auto.offset.store", "false"},
-           {"allow.auto.create.topics", "false"},
-           {"isolation.level", "read_committed"},
-           {"auto.offset.reset", "error"},
-           {"enable.partition.eof", "true"},
-           {"check.crcs", "true"},
-           {"fetch.wait.max.ms", "50"},
-           {"queued.max.messages.kbytes", "16384"}}) {
-    client.properties.emplace_back(name, value);
-  }
-  consumer_ = make_client(client);
-  rd_kafka_poll_set_consumer(consumer_.get());
-}
+GapReader::GapReader(const SourceSettings& settings)
+    : consumer_(settings, {.fixed = {{"enable.auto.commit", "false"},
+                                     {"enable.auto.offset.store", "false"},
+                                     {"allow.auto.create.topics", "false"},
+                                     {"isolation.level", "read_committed"},
+                                     {"auto.offset.reset", "error"},
+                                     {"enable.partition.eof", "true"},
+                                     {"check.crcs", "true"},
+                                     {"fetch.wait.max.ms", "50"},
+                                     {"queued.max.messages.kbytes", "16384"}}}) {}
 
-GapLook GapReader::read(const GapRequest& request) {
-  return Reading(consumer_.get(), request).run();
-}
+GapLook GapReader::read(const GapRequest& request) { return Reading(consumer_, request).run(); }
 
 }  // namespace bronze::kafka

@@ -1,11 +1,7 @@
 #pragma once
 
-#include <string>
-#include <vector>
-
+#include "kafka/consumer.h"
 #include "kafka/gap_look.h"
-#include "kafka/handles.h"
-#include "kafka/rd_kafka_source.h"
 
 namespace bronze::kafka {
 
@@ -14,7 +10,7 @@ namespace bronze::kafka {
 /// group and commits nothing. Used by one thread.
 class GapReader {
  public:
-  /// Throws std::runtime_error when librdkafka refuses the settings.
+  /// Throws SettingsRefused.
   explicit GapReader(const SourceSettings& settings);
 
   /// Reads on from the first gap and skips what lies between gaps that are far apart. Ends early,
@@ -23,7 +19,7 @@ class GapReader {
   [[nodiscard]] GapLook read(const GapRequest& request);
 
  private:
-  ClientHandle consumer_;
+  Consumer consumer_;
 };
 
 }  // namespace bronze::kafka

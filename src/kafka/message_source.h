@@ -59,10 +59,12 @@ struct PartitionUnreadable {
   std::string reason;
 };
 
-/// Reading the topic fails until somebody acts, e.g. not authorised.
+/// Reading the topic fails until somebody acts.
 struct TopicError {
   std::string topic;
   std::string reason;
+  /// For want of rights.
+  bool denied = false;
 };
 
 using RequestId = std::uint64_t;
@@ -116,16 +118,19 @@ struct OffsetsCommitted {
 
 /// Something went wrong that the source will get over by itself, e.g. a broker is down.
 struct SourceWarning {
+  /// Empty = an earlier one says why.
   std::string message;
   bool all_brokers_down = false;
   /// The kind of trouble, in a word.
   std::string code = {};
 };
 
-/// The group does not take us in while another member is there whose way of sharing partitions
-/// does not go with ours. The source keeps trying.
+/// The group does not take us in until somebody acts: another member is there whose way of sharing
+/// partitions does not go with ours, or we have no right to. The source keeps trying.
 struct JoinRefused {
   std::string reason;
+  /// For want of rights.
+  bool denied = false;
 };
 
 /// The source cannot go on.

@@ -17,58 +17,55 @@ constexpr int k_cluster_id_timeout_ms = 2'000;
 /// The least that a broker's default message.max.bytes asks for.
 constexpr std::uint64_t k_fetch_bytes_min = std::uint64_t{2} * 1024 * 1024;
 
-/// On any thread of librdkafka. The opaque is the EventLog.
-void log_line(const rd_kafka_t* consumer, int level, const char* facility, const char* text) {
+/// On any thread of librdkafka.
+void log_line(EventLog& log, int level, const char* facility, const char* text) {
   constexpr int k_syslog_error = 3;
   constexpr int k_syslog_warning = 4;
-  // Connections that fail come as error events too, with the same text.
-  const bool told_twice = std::string_view(facility) == "FAIL";
+  // What fails at a connection or a token comes as an error event too.
+  const std::string_view what(facility);
+  const bool told_twice = what == "FAIL" || what == "OIDC" || what.starts_with("SSL");
   if (told_twice || level > k_syslog_warning) {
     spdlog::debug("librdkafka {}: {}", facility, text);
     return;
   }
-  static_cast<EventLog*>(rd_kafka_opaque(consumer))
-      ->tell(level <= k_syslog_error ? LogEvent::kKafkaClientError : LogEvent::kKafkaClientWarning,
-             {.error_type = facility, .reason = text}, "librdkafka {}: {}", facility, text);
+  log.tell(level <= k_syslog_error ? LogEvent::kKafkaClientError : LogEvent::kKafkaClientWarning,
+           {.error_type = facility, .reason = text}, "librdkafka {}: {}", facility, text);
 }
 
-void set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
-  std::array<char, 512> error{};
-  if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error.data(), error.size()) !=
-      RD_KAFKA_CONF_OK) {
-    throw SettingsRefused("librdkafka refuses the property " + name + ": " + error.data());
-  }
-}
-
-ConfHandle make_conf(const SourceSettings& settings, EventLog& log) {
-  ConfHandle conf(rd_kafka_conf_new());
-  // A broker answers a connection's requests in order: whoever asks it something, as before each
-  // commit, waits for the fetch before.
-  set(conf.get(), "fetch.wait.max.ms", "100");
-  // How soon new topics and partitions are found.
-  set(conf.get(), "topic.metadata.refresh.interval.ms", "10000");
-  // What is fetched may be many times larger decompressed, and each record costs memory of its own.
-  set(conf.get(), "max.partition.fetch.bytes", "524288");
-  set(conf.get(), "queued.min.messages", "20000");
-  // The queue is full whenever we are behind: fetching stands still this long each time.
-  set(conf.get(), "fetch.queue.backoff.ms", "10");
-  for (const auto& [name, value] : settings.properties) set(conf.get(), name, value);
-  set(conf.get(), "group.id", settings.group);
-  set(conf.get(), "partition.assignment.strategy", "cooperative-sticky");
-  set(conf.get(), "enable.auto.commit", "false");
-  set(conf.get(), "enable.auto.offset.store", "false");
-  set(conf.get(), "auto.offset.reset", "error");
-  set(conf.get(), "check.crcs", "true");
-  set(conf.get(), "enable.partition.eof", "true");
-  set(conf.get(), "isolation.level", "read_committed");
-  set(conf.get(), "fetch.max.bytes",
-      std::to_string(std::max<std::uint64_t>(settings.queue_bytes / 6, k_fetch_bytes_min)));
-  set(conf.get(), "queued.max.messages.kbytes", std::to_string(settings.queue_bytes / 1024));
-  rd_kafka_conf_set_events(
-      conf.get(), RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT | RD_KAFKA_EVENT_ERROR);
-  rd_kafka_conf_set_log_cb(conf.get(), log_line);
-  rd_kafka_conf_set_opaque(conf.get(), &log);
-  return conf;
+ConsumerOptions options_of(const SourceSettings& settings, EventLog& log) {
+  const auto fetch_bytes = std::max<std::uint64_t>(settings.queue_bytes / 6, k_fetch_bytes_min);
+  return {
+      .defaults =
+          {
+              // A broker answers a connection's requests in order: whoever asks it something, as
+              // before each commit, waits for the fetch before.
+              {"fetch.wait.max.ms", "100"},
+              // How soon new topics and partitions are found.
+              {"topic.metadata.refresh.interval.ms", "10000"},
+              // What is fetched may be many times larger decompressed, and each record costs memory
+              // of its own.
+              {"max.partition.fetch.bytes", "524288"},
+              {"queued.min.messages", "20000"},
+              // The queue is full whenever we are behind: fetching stands still this long each
+              // time.
+              {"fetch.queue.backoff.ms", "10"},
+          },
+      .fixed =
+          {
+              {"partition.assignment.strategy", "cooperative-sticky"},
+              {"enable.auto.commit", "false"},
+              {"enable.auto.offset.store", "false"},
+              {"auto.offset.reset", "error"},
+              {"check.crcs", "true"},
+              {"enable.partition.eof", "true"},
+              {"isolation.level", "read_committed"},
+              {"fetch.max.bytes", std::to_string(fetch_bytes)},
+              {"queued.max.messages.kbytes", std::to_string(settings.queue_bytes / 1024)},
+          },
+      .events = RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT | RD_KAFKA_EVENT_ERROR,
+      .log = [&log](int level, const char* facility,
+                    const char* text) { log_line(log, level, facility, text); },
+  };
 }
 
 PartitionListHandle make_list(const std::vector<TopicPartition>& partitions) {
@@ -118,13 +115,6 @@ RequestId request_of(rd_kafka_event_t* event) {
 std::string error_text(rd_kafka_event_t* event) {
   if (rd_kafka_event_error(event) == RD_KAFKA_RESP_ERR_NO_ERROR) return "";
   return rd_kafka_event_error_string(event);
-}
-
-/// Without `(after 3ms in state CONNECT, 1 identical error(s) suppressed)`, with which the same
-/// trouble would look new each time.
-std::string without_timing(std::string text) {
-  text.erase(std::min(text.rfind(" (after "), text.size()));
-  return text;
 }
 
 /// Made in its place: what was just written in small pieces is slow to copy in large ones.
@@ -218,33 +208,8 @@ Event translate_group_offsets(rd_kafka_event_t* event) {
 
 }  // namespace
 
-std::vector<std::pair<std::string, std::string>> refused_properties(
-    const SourceSettings& settings) {
-  const ConfHandle conf(rd_kafka_conf_new());
-  std::vector<std::pair<std::string, std::string>> refused;
-  for (const auto& [name, value] : settings.properties) {
-    std::array<char, 512> error{};
-    if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), error.data(), error.size()) !=
-        RD_KAFKA_CONF_OK) {
-      refused.emplace_back(name, error.data());
-    }
-  }
-  return refused;
-}
-
 RdKafkaSource::RdKafkaSource(const SourceSettings& settings, EventLog& log)
-    : group_(settings.group), log_(log) {
-  ConfHandle conf = make_conf(settings, log);
-  std::array<char, 512> error{};
-  rd_kafka_t* consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), error.data(), error.size());
-  if (consumer == nullptr) {
-    throw SettingsRefused(error.data());
-  }
-  static_cast<void>(conf.release());  // rd_kafka_new has taken it
-  consumer_.reset(consumer);
-  rd_kafka_poll_set_consumer(consumer);
-  queue_.reset(rd_kafka_queue_get_consumer(consumer));
-}
+    : group_(settings.group), log_(log), consumer_(settings, options_of(settings, log)) {}
 
 RdKafkaSource::~RdKafkaSource() = default;
 
@@ -263,7 +228,11 @@ void RdKafkaSource::subscribe(const std::vector<std::string>& topics) {
 Event RdKafkaSource::poll(std::chrono::milliseconds max_wait) {
   current_.reset();
   if (closing_ && rd_kafka_consumer_closed(consumer_.get()) != 0) return Closed{};
-  current_ = polled_.next(queue_.get(), max_wait);
+  current_ = polled_.next(consumer_.queue(), max_wait);
+  // Now and then something else than a record comes even when there is no end of them.
+  if (!current_ || rd_kafka_event_type(current_.get()) != RD_KAFKA_EVENT_FETCH) {
+    consumer_.renew_secrets();
+  }
   if (!current_) return Idle{};
   return translate(current_.get());
 }
@@ -325,7 +294,7 @@ std::string RdKafkaSource::subscribed_in(const std::string& text) const {
   return found == subscription_.end() ? "" : *found;
 }
 
-Event RdKafkaSource::translate_error(rd_kafka_event_t* event) const {
+Event RdKafkaSource::translate_error(rd_kafka_event_t* event) {
   const rd_kafka_resp_err_t code = rd_kafka_event_error(event);
   const std::string name = rd_kafka_err2name(code);
   const std::string text = name + ": " + error_text(event);
@@ -337,7 +306,9 @@ Event RdKafkaSource::translate_error(rd_kafka_event_t* event) const {
   if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF && place) {
     return PartitionEnd{place->topic, Partition{place->partition}, Offset{place->offset}};
   }
-  if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) return SourceWarning{text, true, name};
+  if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+    return SourceWarning{consumer_.explain_quiet_end().text(), true, name};
+  }
   if (place && place->partition >= 0 &&
       (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || code == RD_KAFKA_RESP_ERR__LOG_TRUNCATION)) {
     return PartitionReset{place->topic, Partition{place->partition}, text};
@@ -351,8 +322,8 @@ Event RdKafkaSource::translate_error(rd_kafka_event_t* event) const {
       return TopicError{topic, "the topic does not exist: waiting for it"};
     }
     const bool denied = code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
-    return TopicError{topic,
-                      denied ? text + ". Grant this user READ and DESCRIBE on the topic" : text};
+    return TopicError{
+        topic, denied ? text + ". Grant this user READ and DESCRIBE on the topic" : text, denied};
   }
   if (code == RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL) {
     return JoinRefused{"consumer group " + group_ +
@@ -361,10 +332,9 @@ Event RdKafkaSource::translate_error(rd_kafka_event_t* event) const {
                        text + ")"};
   }
   if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) {
-    return SourceWarning{text + ". Grant this user READ on the consumer group " + group_, false,
-                         name};
+    return JoinRefused{text + ". Grant this user READ on the consumer group " + group_, true};
   }
-  return SourceWarning{without_timing(text), false, name};
+  return SourceWarning{consumer_.explain(code, text).text(), false, name};
 }
 
 Event RdKafkaSource::translate_description(rd_kafka_event_t* event) {
@@ -418,7 +388,7 @@ std::string RdKafkaSource::cluster_id() const {
   return id;
 }
 
-void RdKafkaSource::wake() { rd_kafka_queue_yield(queue_.get()); }
+void RdKafkaSource::wake() { rd_kafka_queue_yield(consumer_.queue()); }
 
 void RdKafkaSource::assign_now(const std::vector<StartPosition>& positions) {
   const PartitionListHandle list(
@@ -515,7 +485,7 @@ RequestId RdKafkaSource::describe_topics(const std::vector<std::string>& topics,
   const TopicCollectionHandle collection(
       rd_kafka_TopicCollection_of_topic_names(names.data(), names.size()));
   const auto options = admin_options(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout);
-  rd_kafka_DescribeTopics(consumer_.get(), collection.get(), options.get(), queue_.get());
+  rd_kafka_DescribeTopics(consumer_.get(), collection.get(), options.get(), consumer_.queue());
   return last_request_;
 }
 
@@ -529,7 +499,7 @@ RequestId RdKafkaSource::list_offsets(const std::string& topic,
   const auto options = admin_options(RD_KAFKA_ADMIN_OP_LISTOFFSETS, k_offsets_timeout);
   const ErrorHandle refused(rd_kafka_AdminOptions_set_isolation_level(
       options.get(), RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED));
-  rd_kafka_ListOffsets(consumer_.get(), list.get(), options.get(), queue_.get());
+  rd_kafka_ListOffsets(consumer_.get(), list.get(), options.get(), consumer_.queue());
   return last_request_;
 }
 
@@ -540,7 +510,7 @@ RequestId RdKafkaSource::list_group_offsets(const std::string& topic,
       rd_kafka_ListConsumerGroupOffsets_new(group_.c_str(), list.get()));
   const auto options = admin_options(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, k_offsets_timeout);
   rd_kafka_ListConsumerGroupOffsets_t* requests[] = {request.get()};
-  rd_kafka_ListConsumerGroupOffsets(consumer_.get(), requests, 1, options.get(), queue_.get());
+  rd_kafka_ListConsumerGroupOffsets(consumer_.get(), requests, 1, options.get(), consumer_.queue());
   return last_request_;
 }
 
@@ -558,12 +528,12 @@ void RdKafkaSource::commit(const std::vector<CommitPosition>& positions) {
               static_cast<char*>(entry->metadata));
   }
   static_cast<void>(
-      rd_kafka_commit_queue(consumer_.get(), list.get(), queue_.get(), nullptr, nullptr));
+      rd_kafka_commit_queue(consumer_.get(), list.get(), consumer_.queue(), nullptr, nullptr));
 }
 
 void RdKafkaSource::close() {
   closing_ = true;
-  const ErrorHandle error(rd_kafka_consumer_close_queue(consumer_.get(), queue_.get()));
+  const ErrorHandle error(rd_kafka_consumer_close_queue(consumer_.get(), consumer_.queue()));
   if (!error) return;
   const std::string why = rd_kafka_error_string(error.get());
   log_.tell(LogEvent::kKafkaWarning, {.error_type = "close", .reason = why},

@@ -2,36 +2,18 @@
 
 #include <cstddef>
 #include <set>
-#include <stdexcept>
 #include <string>
-#include <utility>
 #include <variant>
 #include <vector>
 
 #include "base/event_log.h"
+#include "kafka/consumer.h"
 #include "kafka/handles.h"
 #include "kafka/message_headers.h"
 #include "kafka/message_source.h"
 #include "kafka/polled_events.h"
 
 namespace bronze::kafka {
-
-struct SourceSettings {
-  /// librdkafka properties in order; a later one overrides.
-  std::vector<std::pair<std::string, std::string>> properties;
-  std::string group;
-  /// Memory for records fetched ahead.
-  std::uint64_t queue_bytes = 0;
-};
-
-/// Which properties librdkafka does not take, and why: (name, reason).
-[[nodiscard]] std::vector<std::pair<std::string, std::string>> refused_properties(
-    const SourceSettings& settings);
-
-/// librdkafka does not take the settings together, or what they name.
-struct SettingsRefused : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 /// The MessageSource over librdkafka: one consumer, one queue for everything.
 ///
@@ -72,7 +54,7 @@ class RdKafkaSource final : public MessageSource {
   [[nodiscard]] Event translate(rd_kafka_event_t* event);
   [[nodiscard]] Event translate_message(rd_kafka_event_t* event);
   [[nodiscard]] Event translate_rebalance(rd_kafka_event_t* event);
-  [[nodiscard]] Event translate_error(rd_kafka_event_t* event) const;
+  [[nodiscard]] Event translate_error(rd_kafka_event_t* event);
   /// The name or pattern that an error is about: librdkafka says it in the text alone when there is
   /// no such topic. Empty = none.
   [[nodiscard]] std::string subscribed_in(const std::string& text) const;
@@ -88,8 +70,7 @@ class RdKafkaSource final : public MessageSource {
   const std::string group_;
   EventLog& log_;
   std::vector<std::string> subscription_;
-  ConsumerHandle consumer_;
-  QueueHandle queue_;
+  Consumer consumer_;
   PolledEvents polled_;
   /// What the record handed out last points into.
   EventHandle current_;

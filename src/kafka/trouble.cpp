@@ -12,6 +12,8 @@ Trouble::Kind kind_of(rd_kafka_resp_err_t code) {
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
       return Trouble::Kind::kDenied;
+    case RD_KAFKA_RESP_ERR__SSL:
+      return Trouble::Kind::kUntrusted;
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
       return Trouble::Kind::kUnknownTopic;
