@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/resident_code.h"
 #include "batch/schema.h"
+#include "config/kafka_security.h"
 #include "config/topic_tables.h"
 #include "ingest/worker_pool.h"
 #include "observe/http_server.h"
@@ -34,22 +35,15 @@ constexpr std::size_t k_workers_max = 8;
 
 kafka::SourceSettings source_settings(const config::Config& config) {
   const config::KafkaConfig& kafka = config.kafka;
-  kafka::SourceSettings settings{.properties = {{"bootstrap.servers", kafka.bootstrap_servers},
-                                                {"security.protocol", kafka.security_protocol},
-                                                {"client.id", "bronze"}},
+  kafka::SourceSettings settings{.properties = config::security_properties(kafka),
+                                 .secret_files = kafka.secret_files,
                                  .group = kafka.consumer_group,
                                  .queue_bytes = config.memory_limit_bytes / 20};
-  settings.properties.emplace_back("session.timeout.ms",
-                                   std::to_string(kafka.session_timeout.count()));
-  if (kafka.security_protocol.starts_with("SASL")) {
-    settings.properties.emplace_back("sasl.mechanism", kafka.sasl_mechanism);
-  }
-  if (!kafka.sasl_username.empty()) {
-    settings.properties.emplace_back("sasl.username", kafka.sasl_username);
-  }
-  if (!kafka.sasl_password.empty()) {
-    settings.properties.emplace_back("sasl.password", kafka.sasl_password);
-  }
+  settings.properties.insert(
+      settings.properties.end(),
+      {{"bootstrap.servers", kafka.bootstrap_servers},
+       {"client.id", "bronze"},
+       {"session.timeout.ms", std::to_string(kafka.session_timeout.count())}});
   settings.properties.insert(settings.properties.end(), kafka.extra.begin(), kafka.extra.end());
   if (!kafka.patterns.empty()) {
     std::string hidden;

@@ -32,6 +32,35 @@ using Properties = std::vector<std::pair<std::string, std::string>>;
 /// Kafka's internal topics, and dead letters that somebody put back into Kafka.
 inline constexpr std::array<std::string_view, 2> k_unmatched_prefixes{"__", "dlq_bronze_"};
 
+/// PEM: the path of a file with it, or the text itself. Both empty = none.
+struct PemSource {
+  std::string path;
+  std::string text;
+
+  [[nodiscard]] bool given() const { return !path.empty() || !text.empty(); }
+  friend bool operator==(const PemSource&, const PemSource&) = default;
+};
+
+struct TlsConfig {
+  /// That brokers' certificates are checked by; none = those of the system.
+  PemSource ca;
+  /// Our own, with those between it and its CA.
+  PemSource certificate;
+  PemSource key;
+  /// Empty = the key is not encrypted.
+  std::string key_password;
+};
+
+/// Tokens for OAUTHBEARER, by client credentials (OIDC). All empty = none.
+struct OauthConfig {
+  std::string token_url;
+  std::string client_id;
+  std::string client_secret;
+  std::string scope;
+  /// That the certificate of token_url is checked by; none = those of the system.
+  PemSource ca;
+};
+
 struct KafkaConfig {
   std::string bootstrap_servers;
   std::string consumer_group;
@@ -50,6 +79,10 @@ struct KafkaConfig {
   std::string sasl_mechanism;
   std::string sasl_username;
   std::string sasl_password;
+  OauthConfig oauth;
+  TlsConfig tls;
+  /// Files that hold secrets, which may change while we run: (librdkafka's property, path).
+  Properties secret_files;
   /// KAFKA_PROPERTIES in order; forbidden ones are refused before they get here.
   Properties extra;
 };
@@ -142,7 +175,7 @@ struct Config {
   /// Things that are allowed but worth saying at start, e.g. two variables that differ.
   std::vector<std::string> warnings;
   /// Where the value of each variable comes from: `environment`, `default`, another variable's
-  /// name, or `cgroup`.
+  /// name (such as NAME_FILE), or `cgroup`.
   std::map<std::string, std::string, std::less<>> sources;
 };
 

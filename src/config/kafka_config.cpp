@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "config/kafka_security.h"
 #include "config/properties.h"
 #include "config/rfc3339.h"
 #include "config/topic_pattern.h"
@@ -120,43 +121,6 @@ StartPolicy read_start(Reader& reader) {
   return StartEarliest{};
 }
 
-void read_security(Reader& reader, KafkaConfig& kafka) {
-  using Choice = std::pair<std::string_view, std::string_view>;
-  constexpr auto k_protocols = std::to_array<Choice>({
-      {"PLAINTEXT", "PLAINTEXT"},
-      {"SSL", "SSL"},
-      {"SASL_PLAINTEXT", "SASL_PLAINTEXT"},
-      {"SASL_SSL", "SASL_SSL"},
-  });
-  constexpr auto k_mechanisms = std::to_array<Choice>({
-      {"PLAIN", "PLAIN"},
-      {"SCRAM-SHA-256", "SCRAM-SHA-256"},
-      {"SCRAM-SHA-512", "SCRAM-SHA-512"},
-      {"GSSAPI", "GSSAPI"},
-      {"OAUTHBEARER", "OAUTHBEARER"},
-  });
-  kafka.security_protocol = reader.choice<std::string_view>("KAFKA_SECURITY_PROTOCOL", k_protocols);
-  kafka.sasl_mechanism = reader.choice<std::string_view>("KAFKA_SASL_MECHANISM", k_mechanisms);
-  kafka.sasl_username = reader.text("KAFKA_SASL_USERNAME");
-  kafka.sasl_password = reader.text("KAFKA_SASL_PASSWORD");
-
-  const bool uses_sasl = kafka.security_protocol.starts_with("SASL_");
-  const bool needs_password =
-      kafka.sasl_mechanism == "PLAIN" || kafka.sasl_mechanism.starts_with("SCRAM-");
-  if (uses_sasl && needs_password) {
-    for (const std::string_view name : {"KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"}) {
-      if (!reader.given(name)) {
-        reader.fail(name, "expected a value, since KAFKA_SECURITY_PROTOCOL is " +
-                              kafka.security_protocol + " with " + kafka.sasl_mechanism +
-                              "; it is not set");
-      }
-    }
-  } else if (!uses_sasl && reader.given("KAFKA_SASL_PASSWORD")) {
-    reader.warn("KAFKA_SASL_PASSWORD is set but not used: KAFKA_SECURITY_PROTOCOL is " +
-                kafka.security_protocol);
-  }
-}
-
 std::chrono::milliseconds poll_interval_in(const Properties& properties) {
   std::uint64_t milliseconds = k_poll_interval_ms_default;
   for (const auto& [key, value] : properties) {
@@ -191,8 +155,8 @@ KafkaConfig read_kafka_config(Reader& reader) {
       read_milliseconds(reader, "KAFKA_POLL_TIMEOUT_MS", {.min = 1, .max = 60'000});
   kafka.session_timeout =
       read_milliseconds(reader, "KAFKA_SESSION_TIMEOUT_MS", {.min = 1'000, .max = 3'600'000});
-  read_security(reader, kafka);
   kafka.extra = read_kafka_properties(reader);
+  read_kafka_security(reader, kafka);
   kafka.poll_interval = poll_interval_in(kafka.extra);
   check_session_timeout(reader, kafka);
   return kafka;

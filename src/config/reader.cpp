@@ -6,12 +6,16 @@
 #include <fstream>
 #include <limits>
 
+#include "base/secret_file.h"
 #include "config/variables.h"
 
 namespace bronze::config {
 namespace {
 
 constexpr std::size_t k_quoted_chars_max = 120;
+constexpr std::string_view k_file_suffix = "_FILE";
+/// Stands for what a file holds that cannot be read, so that only the file is complained of.
+constexpr std::string_view k_unread = "unread";
 
 /// `12`, `0.5`, `.25`; nullopt = another form, more than three decimals, or overflow.
 std::optional<std::chrono::milliseconds> parse_seconds(std::string_view text) {
@@ -83,9 +87,41 @@ std::string seconds_text(std::chrono::milliseconds value) {
   return std::to_string(count / 1000) + "." + decimals;
 }
 
-bool Reader::is_set(std::string_view name) const { return env_(name).has_value(); }
+Reader::Reader(const EnvLookup& env) : env_(env) {
+  for (const Variable& row : variables()) {
+    if (may_come_from_file(row)) read_file_of(row.name);
+  }
+}
+
+void Reader::read_file_of(std::string_view name) {
+  const std::string naming = std::string(name) + std::string(k_file_suffix);
+  const auto path = env_(naming);
+  if (!path || path->empty()) return;
+  if (given(name)) {
+    fail(naming, "expected to be unset, since " + std::string(name) + " is set; one of them only");
+    return;
+  }
+  // The path is not shown: it may be the secret itself, in the wrong variable.
+  auto read = read_secret_file(*path);
+  if (!read.fault.empty()) {
+    fail(naming, "expected the path of a file with the value of " + std::string(name) +
+                     "; that file " + read.fault);
+    read.secret = k_unread;
+  }
+  files_.emplace(name, FromFile{.path = *path, .text = std::move(read.secret)});
+}
+
+bool Reader::is_set(std::string_view name) const {
+  return files_.contains(name) || env_(name).has_value();
+}
+
+std::optional<std::string> Reader::file_of(std::string_view name) const {
+  const auto found = files_.find(name);
+  return found == files_.end() ? std::nullopt : std::optional(found->second.path);
+}
 
 std::optional<std::string> Reader::given(std::string_view name) const {
+  if (const auto found = files_.find(name); found != files_.end()) return found->second.text;
   auto value = env_(name);
   if (value && value->empty()) return std::nullopt;
   return value;
@@ -123,13 +159,21 @@ bool Reader::boolean(std::string_view name) {
 }
 
 void Reader::fail_value(std::string_view name, const std::string& expected) {
-  const bool secret = variable(name).secrecy == Secrecy::kSecret;
+  const Secrecy secrecy = variable(name).secrecy;
+  const bool secret = secrecy == Secrecy::kSecret || secrecy == Secrecy::kSecretOrPath;
   fail(name, "expected " + expected + "; " +
                  (secret ? "its value is not shown" : "it is " + shown(text(name))));
 }
 
 void Reader::fail(std::string_view name, std::string message) {
   errors_.push_back({std::string(name), std::move(message)});
+}
+
+bool Reader::has_failed(std::string_view name) const {
+  return std::ranges::any_of(errors_, [&](const ConfigError& error) {
+    return error.variable == name ||
+           error.variable == std::string(name) + std::string(k_file_suffix);
+  });
 }
 
 void Reader::derive(std::string_view name, std::string_view source) {
@@ -139,7 +183,9 @@ void Reader::derive(std::string_view name, std::string_view source) {
 std::map<std::string, std::string, std::less<>> Reader::sources() const {
   auto sources = derived_;
   for (const Variable& row : variables()) {
-    sources.emplace(row.name, given(row.name) ? "environment" : "default");
+    const std::string given_by =
+        file_of(row.name) ? std::string(row.name) + std::string(k_file_suffix) : "environment";
+    sources.emplace(row.name, given(row.name) ? given_by : "default");
   }
   return sources;
 }

@@ -29,10 +29,13 @@ struct DurationRange {
 /// Reads variables one by one and collects what is wrong with them, so that all errors are
 /// reported at once. Lives on the stack of load_config, one thread. A read that fails notes the
 /// error and returns a harmless value: the result is thrown away with the rest.
+///
+/// The value of a variable that may come from a file, NAME, is what the file holds that NAME_FILE
+/// names, if that is set.
 class Reader {
  public:
-  /// `env` outlives the reader.
-  explicit Reader(const EnvLookup& env) : env_(env) {}
+  /// Reads all those files. `env` outlives the reader.
+  explicit Reader(const EnvLookup& env);
 
   /// Set, even to nothing.
   [[nodiscard]] bool is_set(std::string_view name) const;
@@ -40,6 +43,8 @@ class Reader {
   [[nodiscard]] std::optional<std::string> given(std::string_view name) const;
   /// The given value, otherwise the default of the table.
   [[nodiscard]] std::string text(std::string_view name) const;
+  /// The file that the value comes from.
+  [[nodiscard]] std::optional<std::string> file_of(std::string_view name) const;
 
   /// Decimal digits only.
   std::uint64_t whole_number(std::string_view name, WholeNumberRange range);
@@ -69,6 +74,8 @@ class Reader {
   /// The value in effect of `name` comes from `source`, which is not what `name` itself says.
   void derive(std::string_view name, std::string_view source);
 
+  /// Something is wrong with the variable, or with its file.
+  [[nodiscard]] bool has_failed(std::string_view name) const;
   [[nodiscard]] const std::vector<ConfigError>& errors() const { return errors_; }
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
 
@@ -80,7 +87,15 @@ class Reader {
   [[nodiscard]] static bool is_readable_file(const std::string& path);
 
  private:
+  struct FromFile {
+    std::string path;
+    std::string text;
+  };
+  void read_file_of(std::string_view name);
+
   const EnvLookup& env_;
+  /// By the variable whose value they hold.
+  std::map<std::string, FromFile, std::less<>> files_;
   std::vector<ConfigError> errors_;
   std::vector<std::string> warnings_;
   std::map<std::string, std::string, std::less<>> derived_;

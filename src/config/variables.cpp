@@ -62,7 +62,16 @@ Effective addressing_text(const Config& config) {
   return *is_virtual == "true" ? "virtual" : "path";
 }
 
+/// Whether PEM text may be shown; a path always may.
+enum class PemText { kShown, kHidden };
+
+Effective pem_shown(const PemSource& source, PemText text) {
+  if (!source.text.empty()) return text == PemText::kHidden ? "***" : "(PEM text)";
+  return if_any(source.path);
+}
+
 constexpr Secrecy k_secret = Secrecy::kSecret;
+constexpr Secrecy k_credential = Secrecy::kCredential;
 constexpr Secrecy k_public = Secrecy::kPublic;
 
 /// A string literal as a template argument.
@@ -104,14 +113,44 @@ constexpr auto k_variables = std::to_array<Variable>({
      [](const Config& c) -> Effective { return c.kafka.security_protocol; }},
     {"KAFKA_SASL_MECHANISM", "PLAIN", "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, GSSAPI or OAUTHBEARER",
      k_public, [](const Config& c) -> Effective { return c.kafka.sasl_mechanism; }},
-    {"KAFKA_SASL_USERNAME", "", "user for PLAIN and SCRAM", k_public,
+    {"KAFKA_SASL_USERNAME", "", "user for PLAIN and SCRAM", k_credential,
      [](const Config& c) -> Effective { return if_any(c.kafka.sasl_username); }},
     {"KAFKA_SASL_PASSWORD", "", "password for PLAIN and SCRAM", k_secret,
      [](const Config& c) -> Effective { return if_any(c.kafka.sasl_password); }},
+    {"KAFKA_SASL_OAUTH_TOKEN_URL", "",
+     "where OAUTHBEARER gets its tokens (OIDC client credentials), http(s)://host[:port][/path]",
+     k_public, [](const Config& c) -> Effective { return if_any(c.kafka.oauth.token_url); }},
+    {"KAFKA_SASL_OAUTH_CLIENT_ID", "", "needed with KAFKA_SASL_OAUTH_TOKEN_URL", k_credential,
+     [](const Config& c) -> Effective { return if_any(c.kafka.oauth.client_id); }},
+    {"KAFKA_SASL_OAUTH_CLIENT_SECRET", "", "needed with KAFKA_SASL_OAUTH_TOKEN_URL", k_secret,
+     [](const Config& c) -> Effective { return if_any(c.kafka.oauth.client_secret); }},
+    {"KAFKA_SASL_OAUTH_SCOPE", "", "what the tokens are asked for; several by spaces", k_public,
+     [](const Config& c) -> Effective { return if_any(c.kafka.oauth.scope); }},
+    {"KAFKA_SASL_OAUTH_CA", "",
+     "certificates (PEM) that those of KAFKA_SASL_OAUTH_TOKEN_URL are checked by, in place of the"
+     " system's: a path, or the text itself",
+     k_public,
+     [](const Config& c) -> Effective { return pem_shown(c.kafka.oauth.ca, PemText::kShown); }},
+    {"KAFKA_SSL_CA", "",
+     "certificates (PEM) that those of the brokers are checked by, in place of the system's: a"
+     " path, or the text itself",
+     k_public,
+     [](const Config& c) -> Effective { return pem_shown(c.kafka.tls.ca, PemText::kShown); }},
+    {"KAFKA_SSL_CERTIFICATE", "",
+     "our own certificate (PEM), for brokers that ask for one, with those between it and its CA: a"
+     " path, or the text itself",
+     k_public,
+     [](const Config& c) -> Effective {
+       return pem_shown(c.kafka.tls.certificate, PemText::kShown);
+     }},
+    {"KAFKA_SSL_KEY", "", "its key (PEM): a path, or the text itself", Secrecy::kSecretOrPath,
+     [](const Config& c) -> Effective { return pem_shown(c.kafka.tls.key, PemText::kHidden); }},
+    {"KAFKA_SSL_KEY_PASSWORD", "", "of a key that is encrypted", k_secret,
+     [](const Config& c) -> Effective { return if_any(c.kafka.tls.key_password); }},
     {"KAFKA_PROPERTIES", "",
      "further librdkafka properties, one key=value a line or separated by ';'; those that would"
      " break the guarantees are refused",
-     k_public, [](const Config& c) -> Effective { return if_any(masked(c.kafka.extra)); }},
+     k_credential, [](const Config& c) -> Effective { return if_any(masked(c.kafka.extra)); }},
     {"BATCH_INTERVAL_SECONDS", "10", "age at which a batch is written; fractions allowed", k_public,
      [](const Config& c) -> Effective { return seconds_text(c.batch.interval); }},
     {"BATCH_MAX_BYTES", "0", "write earlier at this size; 0 = only the memory budget decides",
@@ -259,7 +298,7 @@ constexpr auto k_variables = std::to_array<Variable>({
      " tried in order. Values of topics without a schema file then name their schema",
      k_public, [](const Config& c) -> Effective { return if_any(registry_text(c)); }},
     {"SCHEMA_REGISTRY_USERNAME", "", "basic authentication; needs SCHEMA_REGISTRY_PASSWORD",
-     k_public, [](const Config& c) -> Effective { return if_any(c.registry.username); }},
+     k_credential, [](const Config& c) -> Effective { return if_any(c.registry.username); }},
     {"SCHEMA_REGISTRY_PASSWORD", "", "see SCHEMA_REGISTRY_USERNAME", k_secret,
      [](const Config& c) -> Effective { return if_any(c.registry.password); }},
     {"SCHEMA_REGISTRY_CA", "",
@@ -302,12 +341,15 @@ std::vector<std::string> describe(const Config& config) {
 
 std::string variables_help() {
   std::string text;
+  std::string from_files;
   for (const Variable& row : k_variables) {
     text += "  " + std::string(row.name);
     if (!row.default_text.empty()) text += " [" + std::string(row.default_text) + "]";
     text += "\n      " + std::string(row.meaning) + "\n";
+    if (may_come_from_file(row)) from_files += "\n      " + std::string(row.name);
   }
-  return text;
+  text += "\nNAME_FILE, in place of NAME, names a file with the value, for NAME out of:";
+  return text + from_files + "\n";
 }
 
 }  // namespace bronze::config

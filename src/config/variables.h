@@ -9,7 +9,14 @@
 
 namespace bronze::config {
 
-enum class Secrecy { kPublic, kSecret };
+enum class Secrecy {
+  kPublic,
+  /// Shown, but kept beside secrets.
+  kCredential,
+  kSecret,
+  /// A path, which is shown, or the secret itself, which is not.
+  kSecretOrPath,
+};
 
 /// One row of the table of variables: the single place that names a variable, its default and its
 /// meaning. Help, the description at start and the reading of defaults all come from here.
@@ -23,6 +30,11 @@ struct Variable {
   /// the variable is never described (it only feeds others, or is not supported yet).
   std::optional<std::string> (*effective)(const Config&) = nullptr;
 };
+
+/// NAME_FILE may name a file with the value.
+[[nodiscard]] constexpr bool may_come_from_file(const Variable& variable) {
+  return variable.secrecy != Secrecy::kPublic;
+}
 
 /// All variables, in the order in which help and description show them.
 [[nodiscard]] std::span<const Variable> variables();
