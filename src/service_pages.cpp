@@ -29,6 +29,8 @@ observe::HealthInputs health_inputs(const ingest::IngestReport& report, SteadyTi
       .started = report.started_at,
       .last_loop_turn = report.last_turn,
       .brokers_unreachable_since = report.last_broker_answer.value_or(report.started_at),
+      .brokers_trouble = report.kafka_trouble,
+      .group_denied = report.group_denied,
       .topics = {},
       .stopped = {},
       .last_write = totals.last_write,
@@ -45,6 +47,7 @@ observe::HealthInputs health_inputs(const ingest::IngestReport& report, SteadyTi
     for (const auto& [partition, reason] : lane.halted) {
       inputs.stopped.push_back({lane.topic, number(partition), reason});
     }
+    if (!lane.denied.empty()) inputs.refused.emplace_back(lane.topic, lane.denied);
     inputs.errors += lane.failures;
   }
   for (const auto& [topic, refused] : report.refused) {

@@ -170,6 +170,7 @@ void Ingest::on_assigned(const kafka::Assigned& assigned) {
   last_assignment_ = parts_.clock.now();
   ++rebalances_;
   group_trouble_.clear();
+  group_denies_ = false;
   partitions_owned_ += assigned.partitions.size();
   parts_.log.tell(LogEvent::kAssigned, {.partitions = assigned.partitions.size()},
                   "{} partitions assigned", assigned.partitions.size());
@@ -226,7 +227,9 @@ void Ingest::end_lanes_of_deleted_topics() {
 }
 
 void Ingest::on_topic_error(const kafka::TopicError& error) {
-  if (Lane* lane = lane_of(error.topic)) return lane->on_topic_error(error.reason);
+  if (Lane* lane = lane_of(error.topic)) {
+    return error.denied ? lane->on_denied(error.reason) : lane->on_topic_error(error.reason);
+  }
   const auto& patterns = settings_.patterns;
   if (std::find(patterns.begin(), patterns.end(), error.topic) == patterns.end()) return;
   if (!unmatched_.insert(error.topic).second) return;
@@ -286,11 +289,8 @@ void Ingest::commit_offsets_again() {
 }
 
 void Ingest::on_warning(const kafka::SourceWarning& warning) {
-  if (warning.all_brokers_down) {
-    // It says only that no broker is left; what came before says why.
-    parts_.watch.on_brokers_down();
-    return;
-  }
+  if (warning.all_brokers_down) parts_.watch.on_brokers_down();
+  if (warning.message.empty()) return;
   kafka_trouble_at_ = parts_.clock.now();
   parts_.log.tell(LogEvent::kKafkaWarning, {.error_type = warning.code, .reason = warning.message},
                   "Kafka: {}", warning.message);
@@ -300,6 +300,7 @@ void Ingest::on_warning(const kafka::SourceWarning& warning) {
 void Ingest::on_join_refused(const kafka::JoinRefused& refused) {
   const bool is_new = group_trouble_.empty();
   group_trouble_ = refused.reason;
+  group_denies_ = refused.denied;
   if (is_new) say_group_trouble();
 }
 
@@ -440,7 +441,8 @@ void Ingest::begin_draining() {
   phase_ = Phase::kDraining;
   draining_until_ = phase_deadline_ = parts_.clock.now() + settings_.shutdown_timeout;
   for (const auto& lane : lanes_) {
-    if (!lane->has_partitions() && parts_.watch.is_withheld(lane->topic())) {
+    const bool withheld = !lane->has_partitions() && parts_.watch.is_withheld(lane->topic());
+    if (withheld || lane->is_denied()) {
       parts_.log.tell(LogEvent::kTopicNotCopied,
                       {.topic = lane->topic(), .reason = "Kafka does not let this user look at it"},
                       "{}: Kafka does not let this user look at the topic: it was not read",
@@ -504,6 +506,14 @@ std::string Ingest::store_waited_for() const {
   return store_trouble_.empty() ? "no answer yet" : store_trouble_;
 }
 
+std::string Ingest::kafka_waited_for() const {
+  const auto answered = parts_.watch.last_answer();
+  // Why there is no connection says more than that a request timed out.
+  const bool connection_failed = kafka_trouble_at_ && (!answered || *kafka_trouble_at_ > *answered);
+  const std::string& why = connection_failed ? kafka_trouble_ : parts_.watch.last_error();
+  return why.empty() ? "no answer yet" : why;
+}
+
 void Ingest::say_what_is_waited_for() {
   const SteadyTime now = parts_.clock.now();
   say_again_at_ = now + k_say_every;
@@ -515,11 +525,7 @@ void Ingest::say_what_is_waited_for() {
   if (!group_trouble_.empty()) say_group_trouble();
   const auto answered = parts_.watch.last_answer();
   if (!answered || now - *answered > k_kafka_silence) {
-    // Why there is no connection says more than that a request timed out.
-    const bool connection_failed =
-        kafka_trouble_at_ && (!answered || *kafka_trouble_at_ > *answered);
-    const std::string& error = connection_failed ? kafka_trouble_ : parts_.watch.last_error();
-    const std::string_view why = error.empty() ? "no answer yet" : std::string_view(error);
+    const std::string why = kafka_waited_for();
     parts_.log.tell(LogEvent::kWaiting, {.waiting_for = "kafka", .reason = why},
                     "waiting for Kafka at {}: {}", settings_.kafka_name, why);
   }
@@ -554,6 +560,8 @@ void Ingest::publish() {
                       .last_write = last_write_wall_,
                       .assigned = last_assignment_.has_value(),
                       .rebalances = rebalances_,
+                      .kafka_trouble = kafka_waited_for(),
+                      .group_denied = group_denies_ ? group_trouble_ : "",
                       .store_trouble = phase_ == Phase::kProbing ? store_waited_for() : "",
                       .held_bytes = 0,
                       .intake = budget_.intake(),

@@ -119,6 +119,7 @@ class Ingest {
   void say_what_is_waited_for();
   void say_group_trouble();
   [[nodiscard]] std::string store_waited_for() const;
+  [[nodiscard]] std::string kafka_waited_for() const;
   void remind_of_halted();
   void publish();
   [[nodiscard]] bool all_written() const;
@@ -160,6 +161,7 @@ class Ingest {
   std::optional<SteadyTime> kafka_trouble_at_;
   /// Why the group does not take us in; empty = it does, or has not said no.
   std::string group_trouble_;
+  bool group_denies_ = false;
   std::optional<SteadyTime> offsets_again_at_;
   std::optional<SteadyTime> last_assignment_;
   std::uint64_t rebalances_ = 0;

@@ -339,6 +339,22 @@ void Lane::on_topic_error(const std::string& reason) {
   });
 }
 
+void Lane::on_denied(const std::string& reason) {
+  if (denied_ != reason) {
+    parts_.log.tell(LogEvent::kTopicError, {.topic = topic(), .reason = reason}, "{}: {}", topic(),
+                    reason);
+  }
+  denied_ = reason;
+  denied_after_ = parts_.watch.sent();
+}
+
+void Lane::look_for_grant() {
+  // While it has partitions, what is read of them tells.
+  if (denied_.empty() || !partitions_.empty()) return;
+  const auto* answer = parts_.watch.after(denied_after_, topic());
+  if (answer != nullptr && answer->error.empty()) denied_.clear();
+}
+
 void Lane::on_job(const JobOutcome& outcome) {
   if (const auto* opened = std::get_if<TableOpened>(&outcome)) take_table_opened(*opened);
   if (const auto* failed = std::get_if<JobFailed>(&outcome)) {
@@ -357,6 +373,7 @@ void Lane::tick() {
   if (fatal_) return;
   look_for_replacement();
   look_for_deletion();
+  look_for_grant();
   const SteadyTime now = parts_.clock.now();
   if (table_state_ == TableState::kWaitingToRetry && now >= open_again_at_) open_table();
   if (table_state_ != TableState::kOpen) return;
@@ -712,7 +729,7 @@ bool Lane::read_to_end() const {
   if (table_state_ != TableState::kOpen) return false;
   // Until it is known whether that is read again.
   if (dropped_by_loss_) return false;
-  if (deleted_) return true;
+  if (deleted_ || is_denied()) return true;
   return std::all_of(partitions_.begin(), partitions_.end(), [](const auto& entry) {
     const PartitionState& state = entry.second;
     return state.phase == Phase::kHalted ||
@@ -749,7 +766,8 @@ LaneReport Lane::report() const {
       .table_open = table_state_ == TableState::kOpen,
       .partitions = {},
       .halted = buried_,
-      .trouble = first_of({trouble_.text(), schemas_.trouble(), resolver_.trouble()})};
+      .denied = denied_,
+      .trouble = first_of({denied_, trouble_.text(), schemas_.trouble(), resolver_.trouble()})};
   for (const auto& [partition, state] : partitions_) {
     report.partitions.emplace(partition, report_of(partition, state));
     if (state.phase != Phase::kHalted) continue;

@@ -93,6 +93,7 @@ class Lane {
   void on_partition_reset(Partition partition, const std::string& reason);
   void on_partition_unreadable(Partition partition, const std::string& reason);
   void on_topic_error(const std::string& reason);
+  void on_denied(const std::string& reason);
   void on_offsets(const kafka::OffsetsListed& answer);
   void on_group_offsets(const kafka::GroupOffsetsListed& answer) {
     resolver_.on_group_offsets(answer);
@@ -127,6 +128,8 @@ class Lane {
   [[nodiscard]] bool anything_halted() const {
     return halted_ || table_state_ == TableState::kUnusable;
   }
+  /// Kafka does not let this user read the topic, at present.
+  [[nodiscard]] bool is_denied() const { return !denied_.empty(); }
   /// Why the service must stop; nullopt = it need not.
   [[nodiscard]] const std::optional<std::string>& fatal() const { return fatal_; }
   [[nodiscard]] LaneReport report() const;
@@ -184,6 +187,7 @@ class Lane {
                          const char* consequence);
   void take_table_opened(const TableOpened& opened);
   void look_for_deletion();
+  void look_for_grant();
   void end_deleted_topic();
   void bury(const Unwritten& gone);
   void look_for_replacement();
@@ -267,6 +271,9 @@ class Lane {
   /// The columns of which `tell_columns` has spoken.
   std::optional<ExtraColumns> told_columns_;
   StandingTrouble trouble_;
+  /// Why Kafka does not let this user read the topic; empty = it does, as far as is known.
+  std::string denied_;
+  std::uint64_t denied_after_ = 0;
   std::optional<std::string> fatal_;
   RetentionWatch retention_;
   std::uint64_t rows_committed_ = 0;

@@ -17,6 +17,7 @@ void Lane::on_record(const Record& record, UnixMicros ingested_at) {
   PartitionState& state = found->second;
   if (state.phase == Phase::kLookingAhead) return look_ahead(record);
   if (state.phase != Phase::kReading || record.offset < state.position) return;
+  denied_.clear();
   const UnixMicros time = std::max(ingested_at, ingested_at_min_);
   ++messages_consumed_;
   state.last_timestamp_ms = record.timestamp_ms;
@@ -116,6 +117,7 @@ void Lane::on_partition_end(Partition partition, Offset position) {
   const auto found = partitions_.find(partition);
   if (found == partitions_.end() || intake_ended_) return;
   PartitionState& state = found->second;
+  denied_.clear();
   if (state.phase != Phase::kReading || position <= state.position) return;
   writer_.advance(partition, state.position, position);
   state.position = position;

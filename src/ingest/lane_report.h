@@ -91,6 +91,8 @@ struct LaneReport {
   std::map<Partition, PartitionReport> partitions = {};
   /// Partitions that are stopped for good, and why.
   std::map<Partition, std::string> halted;
+  /// Why Kafka does not let this user read the topic; empty = it does.
+  std::string denied = {};
   /// What holds the lane up at present; empty = nothing.
   std::string trouble;
 };

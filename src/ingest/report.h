@@ -52,6 +52,10 @@ struct IngestReport {
   /// Kafka has given us partitions, or none on purpose.
   bool assigned = false;
   std::uint64_t rebalances = 0;
+  /// Why Kafka does not answer, when it does not.
+  std::string kafka_trouble = {};
+  /// Why this user may not join the consumer group; empty = it may.
+  std::string group_denied = {};
   /// Why the store is not used yet; empty = it is.
   std::string store_trouble = {};
   /// That batches hold.

@@ -37,7 +37,8 @@ void judge_brokers(const HealthInputs& in, Duration limit, std::vector<std::stri
   if (!in.brokers_unreachable_since) return;
   const Duration away = in.now - *in.brokers_unreachable_since;
   if (away > limit) {
-    reasons.push_back(fmt::format("no broker has been reachable for {} s", whole_seconds(away)));
+    reasons.push_back(fmt::format("no broker has been reachable for {} s{}{}", whole_seconds(away),
+                                  in.brokers_trouble.empty() ? "" : ": ", in.brokers_trouble));
   }
 }
 
@@ -93,6 +94,7 @@ Health evaluate_health(const HealthInputs& inputs, const config::HealthConfig& r
   Health health;
   judge_loop(inputs, rules.max_write_age, health.reasons);
   judge_brokers(inputs, rules.max_write_age, health.reasons);
+  if (!inputs.group_denied.empty()) health.reasons.push_back(inputs.group_denied);
   judge_topics(inputs, rules.max_write_age, health.reasons);
   judge_schemas(inputs, rules.max_write_age, health.reasons);
   if (rules.when_idle == config::IdleHealth::kUnhealthy) {

@@ -36,9 +36,13 @@ struct HealthInputs {
   std::optional<SteadyTime> last_loop_turn;
   /// Since when no broker has been reachable; at start, before the first contact, `started`.
   std::optional<SteadyTime> brokers_unreachable_since;
+  /// Why they are not reachable; empty = not known.
+  std::string brokers_trouble = {};
+  /// Why this user may not join the consumer group; empty = it may.
+  std::string group_denied = {};
   std::vector<TopicHealth> topics;
   std::vector<StoppedPartition> stopped;
-  /// Matched topics that are not copied, and why.
+  /// Topics that are not copied, and why.
   std::vector<std::pair<std::string, std::string>> refused = {};
   /// The last successful write of any topic, for the rules and as shown.
   std::optional<SteadyTime> last_write;

@@ -50,7 +50,9 @@ Judgement judge_ready(const Observation& seen) {
                                   seen.facts.store, seconds(*seen.store.unanswered)));
   }
   if (!kafka_answers(seen)) {
-    reasons.push_back(fmt::format("no answer from Kafka at {}", seen.facts.kafka));
+    reasons.push_back(fmt::format("no answer from Kafka at {}{}{}", seen.facts.kafka,
+                                  seen.report.kafka_trouble.empty() ? "" : ": ",
+                                  seen.report.kafka_trouble));
   }
   if (!seen.report.assigned) reasons.emplace_back("no partitions have been assigned yet");
   for (const auto& lane : seen.report.lanes) {

@@ -99,6 +99,14 @@ const std::vector<HealthCase>& cases() {
       {"brokers away for long",
        [](HealthInputs& in) { in.brokers_unreachable_since = k_now - seconds{75}; },
        "no broker has been reachable for 75 s"},
+      {"brokers away for long, and why",
+       [](HealthInputs& in) {
+         in.brokers_unreachable_since = k_now - seconds{75};
+         in.brokers_trouble = "wrong password";
+       },
+       "no broker has been reachable for 75 s: wrong password"},
+      {"the group is denied", [](HealthInputs& in) { in.group_denied = "Grant this user READ"; },
+       "Grant this user READ"},
       {"brokers away for a moment",
        [](HealthInputs& in) { in.brokers_unreachable_since = k_now - seconds{60}; }, ""},
       {"a partition is stopped",

@@ -391,6 +391,68 @@ TEST_F(IngestDiscovery, PartitionsThatAreLostAndComeBackAreNotReadTwice) {
   EXPECT_EQ(rows("t"), 8U);
 }
 
+TEST_F(IngestDiscovery, ATopicThatMayNotBeReadIsNamedUntilARecordComes) {
+  patterns_.clear();
+  create("a", 0);
+  create("b", 5);
+  build(RunMode::kUntilStopped, {"a", "b"});
+  pass(1s);
+  assign({"a", "b"});
+  pass(5s);
+  source_.push(kafka::TopicError{"a", "no right to read", true});
+  pass(30s);
+  EXPECT_EQ(report("a")->denied, "no right to read");
+  EXPECT_EQ(report("b")->denied, "");
+  EXPECT_EQ(rows("b"), 5U);
+  produce("a", 3);
+  pass(5s);
+  EXPECT_EQ(report("a")->denied, "");
+  EXPECT_EQ(report("a")->trouble, "");
+  EXPECT_EQ(rows("a"), 3U);
+}
+
+TEST_F(IngestDiscovery, ATopicThatMayNotBeLookedAtIsNamedUntilItMay) {
+  patterns_.clear();
+  create("a", 3);
+  cluster_.denied.insert("a");
+  build(RunMode::kUntilStopped, {"a"});
+  pass(1s);
+  source_.push(kafka::TopicError{"a", "no right to look", true});
+  pass(1min);
+  EXPECT_EQ(report("a")->denied, "no right to look");
+  cluster_.denied.clear();
+  pass(15s);
+  EXPECT_EQ(report("a")->denied, "") << "another instance may have its partitions";
+}
+
+TEST_F(IngestDiscovery, OnceFailsWhenATopicMayNotBeRead) {
+  patterns_.clear();
+  create("a", 3);
+  create("b", 5);
+  cluster_.denied.insert("a");
+  build(RunMode::kOnce, {"a", "b"});
+  pass(1s);
+  source_.push(kafka::TopicError{"a", "no right to read", true});
+  assign({"a", "b"});
+  EXPECT_FALSE(pass(1min));
+  EXPECT_EQ(ingest_->end(), IngestEnd::kPartitionsHalted);
+  EXPECT_EQ(rows("b"), 5U);
+}
+
+TEST_F(IngestDiscovery, AGroupThatDeniesUsIsNamedUntilItTakesUsIn) {
+  build(RunMode::kUntilStopped);
+  source_.push(kafka::JoinRefused{"an eager member"});
+  pass(1s);
+  EXPECT_EQ(board_.latest().group_denied, "");
+  source_.push(kafka::JoinRefused{"no right", true});
+  pass(1s);
+  EXPECT_EQ(board_.latest().group_denied, "no right");
+  create("t", 1);
+  assign({"t"});
+  pass(1s);
+  EXPECT_EQ(board_.latest().group_denied, "");
+}
+
 TEST_F(IngestDiscovery, CheckpointsOfAllTopicsAreOneStrandBesideTheCommits) {
   table_configuration_ = {{"delta.checkpointInterval", "1"}};
   build(RunMode::kUntilStopped);

@@ -112,6 +112,11 @@ INSTANTIATE_TEST_SUITE_P(
                      [](Observation& seen) { seen.report.store_trouble = "no bucket"; }},
         NotReadyCase{"no answer from Kafka at kafka:9092",
                      [](Observation& seen) { seen.report.last_broker_answer.reset(); }},
+        NotReadyCase{"no answer from Kafka at kafka:9092: wrong password",
+                     [](Observation& seen) {
+                       seen.report.last_broker_answer.reset();
+                       seen.report.kafka_trouble = "wrong password";
+                     }},
         NotReadyCase{"no partitions have been assigned yet",
                      [](Observation& seen) { seen.report.assigned = false; }},
         NotReadyCase{"topic trips: the last 2 tries to write failed",
