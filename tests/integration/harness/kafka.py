@@ -90,13 +90,16 @@ class Broker(Server):
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.port = free_port()
+        self.controller_port = free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
         self._properties = directory / "server.properties"
         self._admin: AdminClient | None = None
         self._reader: tuple[str, Consumer] | None = None
         directory.mkdir(parents=True, exist_ok=True)
         self._properties.write_text(
-            PROPERTIES.format(port=self.port, controller_port=free_port(), directory=directory)
+            PROPERTIES.format(
+                port=self.port, controller_port=self.controller_port, directory=directory
+            )
         )
 
     def start(self) -> None:
