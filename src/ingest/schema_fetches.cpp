@@ -23,12 +23,12 @@ SchemaFetches::SchemaFetches(std::string topic, std::size_t lane, Executor& exec
 
 void SchemaFetches::wait_for(std::int32_t id, Partition partition) {
   const SteadyTime now = clock_.now();
-  const auto fetch = fetches_.try_emplace(
-      id, Fetch{.waiting = {},
-                .since = now,
-                .not_before = now,
-                .backoff = Backoff(static_cast<std::uint32_t>(lane_) + 43U),
-                .trouble = {}});
+  const auto fetch =
+      fetches_.try_emplace(id, Fetch{.waiting = {},
+                                     .since = now,
+                                     .not_before = now,
+                                     .backoff = Backoff(static_cast<std::uint32_t>(lane_) + 43U),
+                                     .trouble = {}});
   fetch.first->second.waiting.insert(partition);
   ahead_.erase(id);
 }
@@ -104,9 +104,8 @@ void SchemaFetches::put_off(const decode::FetchOutcome& unavailable, Fetch& fetc
 }
 
 std::string SchemaFetches::trouble() const {
-  const auto failed = std::find_if(fetches_.begin(), fetches_.end(), [](const auto& entry) {
-    return !entry.second.trouble.empty();
-  });
+  const auto failed = std::find_if(fetches_.begin(), fetches_.end(),
+                                   [](const auto& entry) { return !entry.second.trouble.empty(); });
   return failed == fetches_.end() ? "" : failed->second.trouble;
 }
 
