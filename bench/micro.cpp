@@ -1,4 +1,5 @@
-// What every record goes through, on one core: decode, schema, columns, Parquet.
+// What every record goes through, on one core: decode, schema, columns, Parquet. What a scrape
+// takes.
 
 #include <benchmark/benchmark.h>
 #include <unistd.h>
@@ -22,6 +23,9 @@
 #include "delta/delta_store.h"
 #include "events.h"
 #include "ingest/batch.h"
+#include "observe/metrics.h"
+#include "observe/observation.h"
+#include "observe/status.h"
 #include "schema/file_validators.h"
 
 namespace {
@@ -287,6 +291,43 @@ BENCHMARK_CAPTURE(encode_parquet, zstd_3, {ParquetCodec::kZstd, 3});
 BENCHMARK_CAPTURE(encode_parquet, snappy, {ParquetCodec::kSnappy});
 BENCHMARK_CAPTURE(encode_parquet, lz4, {ParquetCodec::kLz4});
 BENCHMARK_CAPTURE(encode_parquet, none, {ParquetCodec::kNone});
+
+/// A service with so many topics and partitions, all of them behind.
+observe::Observation watched(const benchmark::State& state) {
+  observe::Observation seen;
+  seen.wall = k_now;
+  for (std::int64_t i = 0; i < state.range(0); ++i) {
+    ingest::LaneReport lane;
+    lane.topic = "rideshare.topic-" + std::to_string(i);
+    lane.last_commit = {.at = k_now, .version = 1, .token = "5f0c5ad6-6c5f-4d4e-b8f1-3c1f7a"};
+    seen.report.lanes.push_back(std::move(lane));
+  }
+  for (std::int64_t i = 0; i < state.range(1); ++i) {
+    auto& lane = seen.report.lanes[static_cast<std::size_t>(i % state.range(0))];
+    lane.partitions[Partition{static_cast<std::int32_t>(i)}] = {
+        .activity = ingest::PartitionActivity::kReading,
+        .position = Offset{1'000'000'000 + i},
+        .committed = Offset{999'999'000 + i},
+        .end = Offset{1'000'100'000 + i},
+        .last_timestamp = k_now - 1'000,
+        .loses_data_in = {},
+        .reason = ""};
+  }
+  return seen;
+}
+
+void tell(benchmark::State& state, std::string (*text_of)(const observe::Observation&)) {
+  const observe::Observation seen = watched(state);
+  std::size_t bytes = 0;
+  for (auto _ : state) {
+    // The report is copied for each request.
+    const observe::Observation copy = seen;
+    bytes += text_of(copy).size();
+  }
+  told_in_bytes(state, static_cast<std::int64_t>(bytes) / state.iterations());
+}
+BENCHMARK_CAPTURE(tell, metrics, observe::metrics_text)->Args({8, 200})->Args({500, 2'000});
+BENCHMARK_CAPTURE(tell, status, observe::status_json)->Args({8, 200})->Args({500, 2'000});
 
 }  // namespace
 

@@ -10,23 +10,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
 sys.path.insert(0, str(ROOT / "bench"))
 
-from deltalake import DeltaTable  # noqa: E402
 from drain import PARTITIONS, TOPICS  # noqa: E402
 from harness.kafka import Broker  # noqa: E402
 from harness.minio import MinioServer  # noqa: E402
-from harness.processes import wait_until  # noqa: E402
+from harness.processes import resident_mb, wait_until  # noqa: E402
 from harness.service import Bronze  # noqa: E402
 from harness.tables import Table  # noqa: E402
 
@@ -68,30 +67,32 @@ class Trickle:
         self._thread.join()
 
 
-def resident_mb(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / (1 << 20)
-
-
 def cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def positions(table: DeltaTable, app_ids: dict[int, str]) -> dict[int, int]:
-    table.update_incremental()
-    return {p: table.transaction_version(app_id) or 0 for p, app_id in app_ids.items()}
-
-
-def freshness(trickle: Trickle, table: Table, seconds: float, pid: int) -> tuple[list, list]:
-    """How long each record took to be seen, and resident memory meanwhile."""
+def positions_by_delta_rs(table: Table) -> Callable[[], dict[int, int]]:
+    """Looks at the table: where each partition's records end in it."""
     app_ids = {int(name.rpartition("/")[2]): name for name in table.txns() if name.count("/") == 3}
     reader = table.delta_rs()
-    seen = positions(reader, app_ids)
+
+    def look() -> dict[int, int]:
+        reader.update_incremental()
+        return {p: reader.transaction_version(app_id) or 0 for p, app_id in app_ids.items()}
+
+    return look
+
+
+def freshness(
+    trickle: Trickle, look: Callable[[], dict[int, int]], seconds: float, pid: int
+) -> tuple[list, list]:
+    """How long each record took to be seen, and resident memory meanwhile."""
+    seen = look()
     took, memory = [], []
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        now_at = positions(reader, app_ids)
+        now_at = look()
         now = time.monotonic()
         for partition, position in now_at.items():
             for offset in range(seen[partition], position):
@@ -135,7 +136,8 @@ def main() -> None:
             trickle = Trickle(broker, arguments.rate)
             time.sleep(WARM_UP_SECONDS)
             cpu_from, begun = cpu_seconds(service.pid), time.monotonic()
-            took, memory = freshness(trickle, table, arguments.seconds, service.pid)
+            look = positions_by_delta_rs(table)
+            took, memory = freshness(trickle, look, arguments.seconds, service.pid)
             busy = (cpu_seconds(service.pid) - cpu_from) / (time.monotonic() - begun)
             trickle.stop()
             service.send(15)

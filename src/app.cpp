@@ -1,6 +1,7 @@
 #include "app.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <string>
@@ -96,6 +97,19 @@ ingest::IngestSettings ingest_settings(const config::Config& config, ingest::Run
           .store_name = config.store.base_uri};
 }
 
+void log_notices(const delta::DeltaStore& store) {
+  for (const auto& notice : store.take_notices()) {
+    switch (notice.renewal) {
+      case delta::StoreNotice::Renewal::kRenewed:
+        spdlog::info("the store gets credentials of {}", notice.text);
+        break;
+      case delta::StoreNotice::Renewal::kFailed:
+        spdlog::warn("the store's credentials cannot be renewed, trying again; {}", notice.text);
+        break;
+    }
+  }
+}
+
 ingest::DeadLetterPolicy dead_letter_policy(const config::DeadLetterConfig& config) {
   using ingest::DeadLetterPolicy;
   if (config.table == config::DeadLetterConfig::Table::kOff) return DeadLetterPolicy::kNever;
@@ -148,6 +162,7 @@ ingest::LaneFactory lane_factory(const config::Config& config, ingest::RunMode m
         ingest::LaneParts{.source = parts.source,
                           .executor = parts.executor,
                           .clock = parts.clock,
+                          .log = parts.log,
                           .watch = parts.watch,
                           .table = store.table(config::table_directory(topic)),
                           .dead_letters = store.table(config::dead_letter_directory(topic)),
@@ -185,7 +200,7 @@ std::vector<config::ConfigError> refused_settings(const config::Config& config) 
   return errors;
 }
 
-App::App(const config::Config& config, ingest::RunMode mode, const Clock& clock)
+App::App(const config::Config& config, ingest::RunMode mode, const Clock& clock, EventLog& log)
     : parts_(std::make_unique<Parts>()) {
   Parts& parts = *parts_;
   const SteadyTime started_at = clock.now();
@@ -195,13 +210,16 @@ App::App(const config::Config& config, ingest::RunMode mode, const Clock& clock)
                        .last_write = {},
                        .lanes = {}});
   parts.pages = std::make_unique<ServicePages>(config, parts.board, clock);
-  parts.board.on_publish([pages = parts.pages.get()](const auto& report) { pages->note(report); });
+  parts.board.on_publish([&parts](const auto& report) {
+    parts.pages->note(report);
+    log_notices(*parts.store);
+  });
   parts.http = std::make_unique<observe::HttpServer>(config.http.host, config.http.port,
-                                                     parts.pages->pages());
+                                                     parts.pages->pages(), log);
   parts.store = std::make_unique<delta::DeltaStore>(store_settings(config));
   parts.pages->set_pulse([store = parts.store.get()] { return store->pulse(); });
   parts.rules = std::make_unique<ValueRules>(config);
-  parts.source = std::make_unique<kafka::RdKafkaSource>(source_settings(config));
+  parts.source = std::make_unique<kafka::RdKafkaSource>(source_settings(config), log);
   parts.watch = std::make_unique<ingest::TopicWatch>(
       *parts.source, clock,
       // Often enough for /health to know in time that no broker answers.
@@ -213,6 +231,7 @@ App::App(const config::Config& config, ingest::RunMode mode, const Clock& clock)
   const ingest::IngestParts ingest_parts{.source = *parts.source,
                                          .executor = *parts.workers,
                                          .clock = clock,
+                                         .log = log,
                                          .watch = *parts.watch,
                                          .board = parts.board};
   auto make_lane = lane_factory(config, mode, ingest_parts, *parts.store, *parts.rules);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/event_log.h"
 #include "config/config.h"
 #include "delta/delta_store.h"
 #include "ingest/ingest.h"
@@ -20,8 +21,8 @@ namespace bronze {
 /// The service: builds the parts and owns them in the order of destruction.
 class App {
  public:
-  /// `clock` outlives the app.
-  App(const config::Config& config, ingest::RunMode mode, const Clock& clock);
+  /// `clock` and `log` outlive the app.
+  App(const config::Config& config, ingest::RunMode mode, const Clock& clock, EventLog& log);
   ~App();
   App(const App&) = delete;
   App& operator=(const App&) = delete;

@@ -1,7 +1,6 @@
 #include "demo_app.h"
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -20,6 +19,7 @@
 #include <vector>
 
 #include "app.h"
+#include "base/readable.h"
 #include "delta/delta_store.h"
 #include "demo/events.h"
 #include "demo/feeder.h"
@@ -70,17 +70,17 @@ std::string make_run_folder(UnixMicros now) {
 }
 
 /// The first port from `wanted` on that nobody listens at.
-std::uint16_t free_port(const std::string& host, std::uint16_t wanted) {
+std::uint16_t free_port(const std::string& host, std::uint16_t wanted, EventLog& log) {
   constexpr int k_port_max = 65'535;
   for (int port = wanted; port < std::min(wanted + k_ports_tried_max, k_port_max + 1); ++port) {
     try {
-      const observe::HttpServer probe(host, static_cast<std::uint16_t>(port), {});
+      const observe::HttpServer probe(host, static_cast<std::uint16_t>(port), {}, log);
       return probe.port();
     } catch (const std::runtime_error&) {
       continue;
     }
   }
-  return observe::HttpServer(host, 0, {}).port();
+  return observe::HttpServer(host, 0, {}, log).port();
 }
 
 /// Entries of a table's log; 0 while there is none.
@@ -114,8 +114,8 @@ bool can_redraw(const config::EnvLookup& environment) {
 /// The service on a thread of its own.
 class Service {
  public:
-  Service(const config::Config& config, const Clock& clock)
-      : app_(config, ingest::RunMode::kUntilStopped, clock),
+  Service(const config::Config& config, const Clock& clock, EventLog& log)
+      : app_(config, ingest::RunMode::kUntilStopped, clock, log),
         run_([this] { return app_.run(); }),
         end_(run_.get_future()),
         thread_([this] { run_(); }) {}
@@ -235,27 +235,34 @@ config::Config with_kafka(config::Config config, std::string bootstrap_servers) 
   return config;
 }
 
+/// What a run works with; all outlive it.
+struct DemoParts {
+  const Clock& clock;
+  EventLog& log;
+  Display& display;
+};
+
 /// Kafka, the service, the feeder, and what is seen of them.
 class DemoRun {
  public:
   /// `config` lacks Kafka's address only. All references outlive the run.
   DemoRun(const DemoOptions& options, const config::Config& config, const std::string& folder,
-          const Clock& clock, Display& display)
+          const DemoParts& parts)
       : options_(options),
         folder_(folder),
-        clock_(clock),
-        display_(display),
-        begin_(clock.now()),
+        clock_(parts.clock),
+        display_(parts.display),
+        begin_(parts.clock.now()),
         cluster_(topics(), k_partitions),
         config_(with_kafka(config, cluster_.bootstrap_servers())),
-        service_(config_, clock),
+        service_(config_, parts.clock, parts.log),
         producer_(config_.kafka.bootstrap_servers, topics()),
         offsets_(config_.kafka.bootstrap_servers, config_.kafka.consumer_group),
         feeder_({.rate = options.rate,
                  .partitions = k_partitions,
                  .unwritten_bytes_max = k_unwritten_bytes_max,
                  .seed = k_seed},
-                {.producer = producer_, .offsets = offsets_, .clock = clock}) {}
+                {.producer = producer_, .offsets = offsets_, .clock = parts.clock}) {}
 
   /// Until the time is over, it is asked to stop, or it cannot go on.
   void feed(const std::atomic<bool>& stop_requested) {
@@ -348,11 +355,11 @@ int DemoApp::run(std::ostream& out) {
   auto& config = std::get<config::Config>(loaded = load(fs::current_path() / folder));
   observe::set_up_log_file(folder + "/bronze.log");
   const std::uint16_t wanted = config.http.port;
-  config.http.port = free_port(config.http.host, wanted);
+  EventLog log(clock_);
+  config.http.port = free_port(config.http.host, wanted, log);
 
   out << fmt::format("bronze demo: {} s of rideshare events on {} topics, at most {} a second\n",
-                     options_.duration.count(), demo::k_topics.size(),
-                     demo::with_commas(options_.rate))
+                     options_.duration.count(), demo::k_topics.size(), with_commas(options_.rate))
       << "  tables  " << folder << "/\n  log     " << folder << "/bronze.log\n"
       << fmt::format("  health  http://{}:{}/health", config.http.host, config.http.port)
       << (config.http.port == wanted ? "" : fmt::format(" (port {} is taken)", wanted))
@@ -361,11 +368,12 @@ int DemoApp::run(std::ostream& out) {
 
   const auto kind = can_redraw(environment_) ? Display::Kind::kBlock : Display::Kind::kLines;
   Display display({.kind = kind, .planned = options_.duration, .folder = folder}, clock_, out);
-  DemoRun demo(options_, config, folder, clock_, display);
+  DemoRun demo(options_, config, folder, {.clock = clock_, .log = log, .display = display});
   demo.feed(stop_requested_);
   demo.write_the_rest();
   const int code = demo.conclude(out);
-  spdlog::info("exit code {}", code);
+  log.flush();
+  log.tell(LogEvent::kExit, {.exit_code = code}, "exit code {}", code);
   return code;
 }
 

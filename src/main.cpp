@@ -21,13 +21,17 @@
 #include <vector>
 
 #include "app.h"
+#include "base/event_log.h"
 #include "base/kill_point.h"
 #include "base/sabotage.h"
 #include "check_app.h"
 #include "commands/check_output.h"
 #include "commands/healthcheck.h"
+#include "commands/http_get.h"
 #include "commands/replay.h"
 #include "commands/replay_output.h"
+#include "commands/screen.h"
+#include "commands/status.h"
 #include "commands/verify_output.h"
 #include "config/config.h"
 #include "demo_app.h"
@@ -39,6 +43,7 @@
 
 namespace {
 
+using bronze::LogEvent;
 using bronze::config::Config;
 
 constexpr int k_done = 0;
@@ -57,12 +62,11 @@ class SignalWatch {
     pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   }
 
-  void start(std::function<void()> on_first) {
+  void start(std::function<void(const char* name)> on_first) {
     std::thread([signals = signals_, on_first = std::move(on_first)] {
       int signal = 0;
       sigwait(&signals, &signal);
-      spdlog::info("{} received", signal == SIGINT ? "SIGINT" : "SIGTERM");
-      on_first();
+      on_first(signal == SIGINT ? "SIGINT" : "SIGTERM");
       sigwait(&signals, &signal);
       _exit(128 + signal);
     }).detach();
@@ -142,21 +146,27 @@ int run(bronze::ingest::RunMode mode) {
   if (!config) return k_bad_usage;
   SignalWatch signals;
   bronze::observe::set_up_log(config->log);
-  spdlog::info("bronze {}", bronze::k_version);
+  const WallClock clock;
+  bronze::EventLog log(clock);
+  log.tell(LogEvent::kStarted, {.release = bronze::k_version}, "bronze {}", bronze::k_version);
   for (const auto& line : bronze::config::describe(*config)) spdlog::info("{}", line);
   for (const auto& warning : config->warnings) spdlog::warn("{}", warning);
-  const WallClock clock;
   std::optional<bronze::App> service;
   try {
-    service.emplace(*config, mode, clock);
+    service.emplace(*config, mode, clock, log);
   } catch (const bronze::kafka::SettingsRefused& refused) {
-    spdlog::critical("KAFKA_*: librdkafka refuses the settings: {}", refused.what());
+    log.tell(LogEvent::kFailed, {.reason = refused.what()},
+             "KAFKA_*: librdkafka refuses the settings: {}", refused.what());
     return k_bad_usage;
   }
   bronze::App& app = *service;
-  signals.start([&app] { app.request_stop(); });
+  signals.start([&](const char* name) {
+    log.tell(LogEvent::kSignal, {.signal = name}, "{} received", name);
+    app.request_stop();
+  });
   const int code = exit_code(app.run());
-  spdlog::info("exit code {}", code);
+  log.flush();
+  log.tell(LogEvent::kExit, {.exit_code = code}, "exit code {}", code);
   spdlog::shutdown();
   // A store call that never comes back must not hold up the end; nothing is left to write.
   std::_Exit(code);
@@ -166,6 +176,73 @@ int healthcheck() {
   const auto config = configuration();
   if (!config) return k_bad_usage;
   return bronze::commands::healthcheck(config->http, std::cout);
+}
+
+/// Where the service is asked; nullopt = what says so is malformed.
+std::optional<bronze::commands::HttpPlace> place_of(
+    const bronze::commands::StatusOptions& options) {
+  if (options.url.empty()) {
+    const auto config = configuration();
+    if (!config) return std::nullopt;
+    return bronze::commands::place_of(config->http);
+  }
+  auto place = bronze::commands::place_at(options.url);
+  if (auto* found = std::get_if<bronze::commands::HttpPlace>(&place)) return std::move(*found);
+  say({std::get<bronze::config::ConfigError>(place)});
+  return std::nullopt;
+}
+
+int status(const bronze::commands::StatusOptions& options) {
+  const auto place = place_of(options);
+  if (!place) return k_bad_usage;
+  const auto terminal = bronze::commands::look_at_terminal(bronze::config::process_environment());
+  if (!options.watch) {
+    return bronze::commands::status(*place, options, terminal, std::cout, std::cerr);
+  }
+  bronze::observe::set_up_quiet_log();
+  SignalWatch signals;
+  bronze::commands::StatusWatch watch(*place, options, terminal, std::cout, std::cerr);
+  signals.start([&watch] {
+    watch.end();
+    _exit(k_done);
+  });
+  watch.run();
+}
+
+void add_status_options(CLI::App& command, bronze::commands::StatusOptions& options) {
+  auto* topic = command
+                    .add_option("--topic", options.topics,
+                                "Show this topic only, with its partitions; may be repeated")
+                    ->type_name("NAME")
+                    ->allow_extra_args(false);
+  command
+      .add_flag_callback(
+          "--json", [&options] { options.format = bronze::commands::StatusFormat::kJson; },
+          "Write the document as /status gives it; see docs/status.md")
+      ->excludes(topic);
+  command
+      .add_option_function<double>(
+          "--watch",
+          [&options](double seconds) {
+            options.watch = std::chrono::milliseconds(std::llround(seconds * 1000));
+          },
+          "Look again every so many seconds, 0.1 to 3600, until Ctrl-C")
+      ->type_name("SECONDS")
+      ->expected(0, 1)
+      ->default_str("2")
+      ->check(CLI::Range(0.1, 3600.0).description(""));
+  command
+      .add_option("--url", options.url,
+                  "Where the service is, http://host[:port][/prefix]; no variable is read then "
+                  "[HTTP_HOST, HTTP_PORT]")
+      ->type_name("URL");
+  command.footer(
+      "Asks a running service for /status and shows it: is it well, is it behind, what is it "
+      "doing, "
+      "what is to be done.\nOn a terminal in colours, unless NO_COLOR is set.\n\n"
+      "Exit codes: 0 healthy, or --watch was ended by SIGINT or SIGTERM; 1 it answers and is not "
+      "healthy; 2 bad\nconfiguration or usage; 3 could not tell: no answer, or not that of a "
+      "bronze.");
 }
 
 int check(bronze::CheckOptions options) {
@@ -353,7 +430,10 @@ int demo(const bronze::DemoOptions& options) {
   const bronze::SystemClock clock;
   SignalWatch signals;
   bronze::DemoApp app(options, bronze::config::process_environment(), clock);
-  signals.start([&app] { app.request_stop(); });
+  signals.start([&app](const char* name) {
+    spdlog::info("{} received", name);
+    app.request_stop();
+  });
   int code = k_failed;
   try {
     code = app.run(std::cout);
@@ -405,6 +485,10 @@ int command_line(int argc, char** argv) {
                         "Read to the end offsets as they stand now, write, commit, exit");
   auto* healthcheck_command =
       cli.add_subcommand("healthcheck", "Ask the running service's /health: exit code 0 or 1");
+  auto* status_command = cli.add_subcommand(
+      "status", "Show what a running service does, and whether it is well; once or --watch");
+  bronze::commands::StatusOptions status_options;
+  add_status_options(*status_command, status_options);
   auto* check_command = cli.add_subcommand(
       "check", "Say whether Kafka, the store and the tables are ready; changes nothing");
   bronze::CheckOptions check_options;
@@ -427,6 +511,7 @@ int command_line(int argc, char** argv) {
     return cli.exit(error) == 0 ? k_done : k_bad_usage;
   }
   if (healthcheck_command->parsed()) return healthcheck();
+  if (status_command->parsed()) return status(status_options);
   if (check_command->parsed()) return check(check_options);
   if (verify_command->parsed()) return verify(verify_options);
   if (replay_command->parsed()) return replay(replay_options);
@@ -437,6 +522,9 @@ int command_line(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // A peer that closed its connection is an error like others. What TLS sends to a store raises the
+  // signal, and by default that ends the process.
+  std::signal(SIGPIPE, SIG_IGN);
   try {
 #ifdef BRONZE_TEST_HOOKS
     if (const auto point = bronze::config::process_environment()("BRONZE_KILL_POINT")) {
@@ -448,7 +536,8 @@ int main(int argc, char** argv) {
 #endif
     return command_line(argc, argv);
   } catch (const std::exception& error) {
-    spdlog::critical("{}", error.what());
+    const bronze::SystemClock clock;
+    bronze::EventLog(clock).tell(LogEvent::kFailed, {.reason = error.what()}, "{}", error.what());
     spdlog::shutdown();
     return k_failed;
   }

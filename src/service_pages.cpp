@@ -35,7 +35,7 @@ observe::HealthInputs health_inputs(const ingest::IngestReport& report, SteadyTi
       .last_write_at = report.last_write,
       .messages_written = totals.rows_committed,
       .errors = 0,
-      .dlq_messages = totals.dead_letters};
+      .dlq_messages = totals.dead_letters.count};
   for (const auto& lane : report.lanes) {
     inputs.topics.push_back({.name = lane.topic,
                              .has_received_records = lane.oldest_due.has_value(),
@@ -76,7 +76,8 @@ ServicePages::ServicePages(const config::Config& config, const ingest::ReportBoa
              .consumer_group = config.kafka.consumer_group,
              .kafka = config.kafka.bootstrap_servers,
              .store = config.store.base_uri,
-             .memory_budget_bytes = config.memory_limit_bytes},
+             .memory_budget_bytes = config.memory_limit_bytes,
+             .batch_interval = config.batch.interval},
       health_rules_(config.health),
       board_(board),
       clock_(clock) {}
@@ -110,6 +111,10 @@ observe::Observation ServicePages::look() const {
   return seen;
 }
 
+Page ServicePages::status_page(observe::StatusDetail detail) const {
+  return {.content_type = k_json, .body = observe::status_json(look(), detail)};
+}
+
 observe::HttpServer::Pages ServicePages::pages() {
   return {
       {"/health",
@@ -129,7 +134,8 @@ observe::HttpServer::Pages ServicePages::pages() {
        }},
       {"/livez", [this] { return verdict_page("live", observe::judge_live(look())); }},
       {"/readyz", [this] { return verdict_page("ready", observe::judge_ready(look())); }},
-      {"/status", [this] { return Page{.content_type = k_json, .body = status_json(look())}; }},
+      {"/status", [this] { return status_page(observe::StatusDetail::kPartitions); }},
+      {"/status/topics", [this] { return status_page(observe::StatusDetail::kTopics); }},
       {"/metrics",
        [this] {
          return Page{.content_type = "text/plain; version=0.0.4; charset=utf-8",

@@ -9,6 +9,7 @@
 #include "observe/history.h"
 #include "observe/http_server.h"
 #include "observe/observation.h"
+#include "observe/status.h"
 
 namespace bronze {
 
@@ -29,6 +30,7 @@ class ServicePages {
 
  private:
   [[nodiscard]] observe::Observation look() const;
+  [[nodiscard]] observe::Page status_page(observe::StatusDetail detail) const;
 
   const observe::ServiceFacts facts_;
   const config::HealthConfig health_rules_;

@@ -57,27 +57,30 @@ impl fmt::Display for Fault {
     }
 }
 
+/// So that what lies below object_store can say what is wrong: see `told`.
+impl Error for Fault {}
+
 impl From<KernelError> for Fault {
     fn from(error: KernelError) -> Self {
-        Self::new(classify(&error), with_root_cause(text_of(&error), &error))
+        fault_of(&error, || with_root_cause(text_of(&error), &error))
     }
 }
 
 impl From<object_store::Error> for Fault {
     fn from(error: object_store::Error) -> Self {
-        Self::new(classify(&error), with_root_cause(error.to_string(), &error))
+        fault_of(&error, || with_root_cause(error.to_string(), &error))
     }
 }
 
 impl From<ParquetError> for Fault {
     fn from(error: ParquetError) -> Self {
-        Self::new(classify(&error), error.to_string())
+        fault_of(&error, || error.to_string())
     }
 }
 
 impl From<ArrowError> for Fault {
     fn from(error: ArrowError) -> Self {
-        Self::new(classify(&error), error.to_string())
+        fault_of(&error, || error.to_string())
     }
 }
 
@@ -119,9 +122,26 @@ pub(crate) fn guarded<T>(what: &str, body: impl FnOnce() -> Result<T>) -> Result
     })
 }
 
-/// The status of the outermost error of the chain that says anything; `Failed` when none does.
+/// What `error` means; without a Fault in it, `text` says so.
+fn fault_of(error: &(dyn Error + 'static), text: impl FnOnce() -> String) -> Fault {
+    match told(error) {
+        Some(fault) => fault.clone(),
+        None => Fault::new(classify(error), text()),
+    }
+}
+
+/// What our own layers below object_store said: it went through the library like other errors.
+fn told<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Fault> {
+    chain(error).find_map(|link| link.downcast_ref::<Fault>())
+}
+
+/// The status of a Fault in the chain, otherwise of the outermost error of the chain that says
+/// anything; `Failed` when none does.
 pub(crate) fn classify(error: &(dyn Error + 'static)) -> Status {
-    chain(error).find_map(judge).unwrap_or(Status::Failed)
+    match told(error) {
+        Some(fault) => fault.status,
+        None => chain(error).find_map(judge).unwrap_or(Status::Failed),
+    }
 }
 
 /// Whether any error of the chain is a failure of the Parquet decoder.
@@ -139,7 +159,7 @@ pub(crate) fn is_empty_log(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
-fn chain<'a>(
+pub(crate) fn chain<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> + 'a {
     std::iter::successors(Some(error), |link| cause(*link))
@@ -334,13 +354,17 @@ fn with_root_cause(text: String, error: &(dyn Error + 'static)) -> String {
     if !chain(error).any(|link| link.is::<HttpError>()) {
         return text;
     }
-    let root = chain(error)
-        .last()
-        .map_or_else(String::new, ToString::to_string);
+    let root = root_cause(error);
     if root.is_empty() || text.contains(&root) {
         return text;
     }
     format!("{text}: {root}")
+}
+
+pub(crate) fn root_cause(error: &(dyn Error + 'static)) -> String {
+    chain(error)
+        .last()
+        .map_or_else(String::new, ToString::to_string)
 }
 
 /// One line without the query strings and user names of URLs and without the XML of a store's
@@ -391,7 +415,7 @@ fn without_url_secrets(text: &str) -> String {
     clean
 }
 
-fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
+pub(crate) fn between<'a>(text: &'a str, open: &str, close: &str) -> Option<&'a str> {
     let start = text.find(open)? + open.len();
     let end = text[start..].find(close)? + start;
     Some(&text[start..end])

@@ -8,7 +8,8 @@
 //!   caller at a time.
 //! - What C++ must branch on crosses as `Outcome`/`PutResult`. An `Err` (thrown as `rust::Error`)
 //!   means "cannot continue": a Rust panic or a broken contract.
-//! - There is no policy here: no retry loop of our own, no timing, no configuration reading.
+//! - There is no policy here: no retry loop of our own, no timing, no configuration reading. The
+//!   one exception are credentials, which are renewed before they end.
 
 mod data_file;
 mod errors;
@@ -68,6 +69,22 @@ pub mod ffi {
         last_answer_ms: i64,
     }
 
+    /// What happened to a store's credentials.
+    #[derive(Debug, Clone, Copy)]
+    enum Renewal {
+        /// There are new ones; the text says from where and until when.
+        Renewed,
+        /// The old ones are used on; the text says how long they hold and why there are no others.
+        Failed,
+    }
+
+    /// Something for the log, without secrets.
+    #[derive(Debug, Clone)]
+    struct StoreNotice {
+        renewal: Renewal,
+        text: String,
+    }
+
     #[derive(Debug, Clone)]
     struct KeyValue {
         key: String,
@@ -84,7 +101,10 @@ pub mod ffi {
     struct StoreOptions {
         /// `s3://bucket[/prefix]` or `file:///absolute/path`, without a trailing slash.
         base_uri: String,
-        /// Options by the names of the object_store crate (`aws_endpoint`, `aws_region`, ...).
+        /// Options by the names of the object_store crate (`aws_endpoint`, `aws_region`, ...). Of
+        /// S3 also, by the names of the variables that AWS's own tools read: aws_profile,
+        /// aws_shared_credentials_file, aws_config_file, aws_container_authorization_token,
+        /// aws_ec2_metadata_disabled, aws_ca_bundle.
         options: Vec<KeyValue>,
         /// commitInfo.engineInfo of every commit, e.g. `bronze/0.1.0`.
         engine_info: String,
@@ -451,6 +471,10 @@ pub mod ffi {
 
         /// No I/O; from any thread.
         fn pulse(self: &Store) -> StorePulse;
+
+        /// What was fetched from the source of the credentials, and what could not be, since the
+        /// last call. No I/O; from any thread.
+        fn take_notices(self: &Store) -> Vec<StoreNotice>;
 
         /// A handle on `{base}/{directory}/`; no I/O, nothing need be there. `load` or `create`
         /// comes before every other call.

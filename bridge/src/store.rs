@@ -2,11 +2,14 @@
 
 mod backend;
 pub(crate) mod commit_put;
+mod credentials;
 mod pulse;
+mod refusal;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::future::Future;
 use std::num::NonZeroUsize;
@@ -27,10 +30,11 @@ use uuid::Uuid;
 
 use crate::data_file::compression::compression;
 use crate::errors::{guarded, outcome, Fault, Result};
-use crate::ffi::{Outcome, Status, StoreOptions, StorePulse};
+use crate::ffi::{Outcome, Status, StoreNotice, StoreOptions, StorePulse};
 use crate::table::Table;
 use backend::Backend;
 use commit_put::{CommitStore, PutAnswer};
+use credentials::Credentials;
 use futures::future::join;
 use pulse::Pulse;
 
@@ -56,6 +60,7 @@ pub(crate) struct StoreInner {
     /// Without retries: commits and the probe.
     pub(crate) commits: CommitStore,
     pulse: Arc<Pulse>,
+    credentials: Option<Credentials>,
     /// Ends with a slash.
     pub(crate) base: Url,
     pub(crate) engine_info: String,
@@ -93,6 +98,11 @@ impl Store {
         }
     }
 
+    pub fn take_notices(&self) -> Vec<StoreNotice> {
+        let credentials = self.inner.credentials.as_ref();
+        credentials.map_or_else(Vec::new, Credentials::take_notices)
+    }
+
     pub fn table(&self, directory: &str) -> Result<Box<Table>> {
         guarded("table", || {
             Table::new(self.inner.clone(), directory).map(Box::new)
@@ -120,6 +130,7 @@ impl StoreInner {
             parts: backend.parts,
             commits: backend.commits,
             pulse: backend.pulse,
+            credentials: backend.credentials,
             base: backend.base,
             engine_info: options.engine_info.clone(),
             compression: compression(options.codec, options.zstd_level)?,

@@ -61,4 +61,16 @@ std::string with_replacements(std::string_view text) {
   return replaced;
 }
 
+Character first_character(std::string_view text) {
+  constexpr unsigned k_bits = 6;
+  constexpr unsigned char k_mask = 0x3F;
+  const std::size_t size = first_sequence(text).bytes;
+  const auto lead = static_cast<unsigned char>(text[0]);
+  char32_t code = size == 1 ? lead : lead & (k_mask >> (size - 1));
+  for (std::size_t i = 1; i < size; ++i) {
+    code = (code << k_bits) | (static_cast<unsigned char>(text[i]) & k_mask);
+  }
+  return {.code = code, .bytes = text.substr(0, size)};
+}
+
 }  // namespace bronze

@@ -13,4 +13,12 @@ namespace bronze {
 /// sequence, or byte that could not, as web browsers do.
 [[nodiscard]] std::string with_replacements(std::string_view text);
 
+struct Character {
+  char32_t code = 0;
+  std::string_view bytes;
+};
+
+/// REQUIRES: `text` is valid, and not empty.
+[[nodiscard]] Character first_character(std::string_view text);
+
 }  // namespace bronze

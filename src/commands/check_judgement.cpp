@@ -159,7 +159,8 @@ KafkaReport judge_kafka(const CheckFacts& facts) {
 StoreReport judge_store(const CheckFacts& facts) {
   using Kind = ingest::ProbeVerdict::Kind;
   constexpr const char* k_repair =
-      "Check that the store runs, that this machine reaches it, and that S3_ENDPOINT_URL names it";
+      "Check that the store and the source of its credentials run, that this machine reaches them, "
+      "and that S3_ENDPOINT_URL names the store";
   StoreReport report{.base_uri = facts.base_uri, .put_if_absent = {}, .findings = {}};
   if (!facts.store.probe) {
     report.findings.push_back(
@@ -278,10 +279,7 @@ Finding judge_table(const TopicFacts& facts, const TableReport& report) {
   if (loaded.status == StoreStatus::kTransient || loaded.status == StoreStatus::kConflict) {
     return {Level::kUnknown, "table", name + " cannot be read: " + loaded.message, ""};
   }
-  return {Level::kProblem, "table", name + " cannot be used: " + loaded.message,
-          loaded.status == StoreStatus::kDenied
-              ? "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the rights to read there"
-              : ""};
+  return {Level::kProblem, "table", name + " cannot be used: " + loaded.message, ""};
 }
 
 TableReport describe_table(const TopicFacts& facts) {

@@ -1,16 +1,13 @@
 #pragma once
 
-#include <algorithm>
 #include <string>
+#include <string_view>
 
 namespace bronze::commands {
 
-/// Messages of libraries may hold line ends; each stays on its line.
-[[nodiscard]] inline std::string one_line(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(),
-      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
-  return text;
-}
+/// What others wrote, such as a message of a library, as one line that a terminal cannot take for a
+/// command: line ends, control characters and what turns the direction of writing become spaces,
+/// what is no UTF-8 becomes U+FFFD.
+[[nodiscard]] std::string one_line(std::string_view text);
 
 }  // namespace bronze::commands

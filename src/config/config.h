@@ -64,7 +64,8 @@ struct BatchConfig {
 struct StoreConfig {
   /// `s3://bucket[/prefix]` or `file:///absolute/path`, no trailing slash.
   std::string base_uri;
-  /// Named as the object_store crate names them (aws_endpoint, aws_region, aws_allow_http, ...).
+  /// Named as the object_store crate names them (aws_endpoint, aws_region, aws_allow_http, ...);
+  /// what it does not know, as AWS's variables (aws_profile, aws_ca_bundle, ...).
   Properties options;
 };
 

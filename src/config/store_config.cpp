@@ -4,6 +4,7 @@
 #include <array>
 #include <filesystem>
 
+#include "config/credentials_config.h"
 #include "config/endpoint.h"
 
 namespace bronze::config {
@@ -15,10 +16,6 @@ constexpr std::string_view k_base_path_form =
 bool is_plain(unsigned char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
          std::string_view("-_.~/=+@,:").find(static_cast<char>(c)) != std::string_view::npos;
-}
-
-bool has_blanks(std::string_view text) {
-  return std::ranges::any_of(text, [](unsigned char c) { return c <= 0x20 || c == 0x7f; });
 }
 
 /// The rules of S3 for new buckets.
@@ -158,126 +155,64 @@ Endpoint read_endpoint(Reader& reader) {
           .is_http = Reader::lower_case(url).starts_with("http://")};
 }
 
-void check_certificates(Reader& reader, const Endpoint& endpoint) {
-  const auto bundle = reader.given("AWS_CA_BUNDLE");
+void read_certificates(Reader& reader, const Endpoint& endpoint, Properties& options) {
+  constexpr std::string_view k_bundle = "AWS_CA_BUNDLE";
+  const auto bundle = reader.given(k_bundle);
   if (!bundle) return;
   if (endpoint.is_http) {
-    reader.fail("AWS_CA_BUNDLE", "expected to be unset, since the S3 endpoint is " +
-                                     shown(endpoint.url) + " and uses no certificates; it is " +
-                                     shown(*bundle));
-  } else {
-    reader.warn("AWS_CA_BUNDLE is not read: name the certificates in SSL_CERT_FILE instead");
+    reader.fail(k_bundle, "expected to be unset, since the S3 endpoint is " + shown(endpoint.url) +
+                              " and uses no certificates; it is " + shown(*bundle));
+  } else if (!Reader::is_readable_file(*bundle)) {
+    reader.fail_value(k_bundle, "a readable file");
   }
+  options.emplace_back("aws_ca_bundle", *bundle);
 }
 
-struct PassedThrough {
-  std::string_view variable;
-  std::string_view option;
-};
-
-constexpr auto k_role_variables = std::to_array<PassedThrough>({
-    {"AWS_WEB_IDENTITY_TOKEN_FILE", "aws_web_identity_token_file"},
-    {"AWS_ROLE_ARN", "aws_role_arn"},
-    {"AWS_ROLE_SESSION_NAME", "aws_role_session_name"},
-    {"AWS_ENDPOINT_URL_STS", "aws_endpoint_url_sts"},
-    {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "aws_container_credentials_relative_uri"},
-    {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "aws_container_credentials_full_uri"},
-    {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "aws_container_authorization_token_file"},
-});
-
-/// The store would ignore half a description and fall back to the instance's role, silently.
-void check_roles(Reader& reader) {
-  for (const std::string_view name :
-       {"AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"}) {
-    const auto file = reader.given(name);
-    if (file && !Reader::is_readable_file(*file)) reader.fail_value(name, "a readable file");
-  }
-  if (reader.given("AWS_WEB_IDENTITY_TOKEN_FILE") && !reader.given("AWS_ROLE_ARN")) {
-    reader.fail("AWS_ROLE_ARN",
-                "expected the role to take on, since AWS_WEB_IDENTITY_TOKEN_FILE"
-                " is set; it is not set");
-  }
-  const bool has_container_uri = reader.given("AWS_CONTAINER_CREDENTIALS_FULL_URI") &&
-                                 !reader.given("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
-  if (has_container_uri && !reader.given("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")) {
-    reader.fail("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-                "expected a readable file, since AWS_CONTAINER_CREDENTIALS_FULL_URI is set; it is"
-                " not set");
-  }
-  if (reader.given("AWS_PROFILE")) {
-    reader.warn(
-        "AWS_PROFILE is set: profiles are not read, so credentials come from the"
-        " container or the instance");
-  }
+bool is_ip_address(std::string_view url) {
+  const std::string_view host = url.substr(url.find("//") + 2);
+  return host.starts_with('[') ||
+         std::ranges::all_of(host.substr(0, host.find_first_of(":/")),
+                             [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
 }
 
-bool names_other_credentials(const Reader& reader) {
-  constexpr auto k_sources = std::to_array<std::string_view>({
-      "AWS_WEB_IDENTITY_TOKEN_FILE",
-      "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-      "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-      "AWS_PROFILE",
-  });
-  return std::ranges::any_of(k_sources, [&](auto name) { return reader.given(name).has_value(); });
+/// Whether the bucket is named in the host or in the path.
+void read_addressing_style(Reader& reader, const Endpoint& endpoint, std::string_view bucket,
+                           Properties& options) {
+  enum class Style { kAuto, kPath, kVirtual };
+  constexpr std::string_view k_style = "S3_ADDRESSING_STYLE";
+  constexpr auto k_styles = std::to_array<std::pair<std::string_view, Style>>(
+      {{"auto", Style::kAuto}, {"path", Style::kPath}, {"virtual", Style::kVirtual}});
+  Style style = reader.choice<Style>(k_style, k_styles);
+  // A certificate for *.s3.REGION.amazonaws.com holds for one part before the first dot.
+  const bool fits_host = endpoint.url.empty() && bucket.find('.') == std::string_view::npos;
+  if (style == Style::kAuto) style = fits_host ? Style::kVirtual : Style::kPath;
+  if (style == Style::kVirtual && !endpoint.url.empty() && is_ip_address(endpoint.url)) {
+    reader.fail(k_style, "expected path or auto, since the S3 endpoint " + shown(endpoint.url) +
+                             " is an address, to which no bucket can be added; it is 'virtual'");
+  }
+  options.emplace_back("aws_virtual_hosted_style_request",
+                       style == Style::kVirtual ? "true" : "false");
 }
 
-void read_keys(Reader& reader, Properties& options) {
-  constexpr std::string_view k_id = "AWS_ACCESS_KEY_ID";
-  constexpr std::string_view k_secret = "AWS_SECRET_ACCESS_KEY";
-  const auto id = reader.given(k_id);
-  const auto secret = reader.given(k_secret);
-  const auto token = reader.given("AWS_SESSION_TOKEN");
-  if (id.has_value() != secret.has_value()) {
-    const std::string_view missing = id ? k_secret : k_id;
-    const std::string_view present = id ? k_id : k_secret;
-    reader.fail(missing, "expected together with " + std::string(present) + "; it is " +
-                             (reader.is_set(missing) ? "empty" : "not set"));
-    return;
-  }
-  for (const std::string_view name : {k_id, k_secret, std::string_view("AWS_SESSION_TOKEN")}) {
-    const auto value = reader.given(name);
-    if (value && has_blanks(*value)) {
-      reader.fail_value(name, "a key without spaces or line ends");
-    }
-  }
-  if (id) {
-    options.emplace_back("aws_access_key_id", *id);
-    options.emplace_back("aws_secret_access_key", *secret);
-    if (token) options.emplace_back("aws_session_token", *token);
-    return;
-  }
-  if (token) {
-    reader.fail(k_id, "expected together with AWS_SESSION_TOKEN; it is not set");
-  }
-  const bool neither_is_set = !reader.is_set(k_id) && !reader.is_set(k_secret);
-  if (neither_is_set && !names_other_credentials(reader)) {
-    options.emplace_back("aws_access_key_id", reader.text(k_id));
-    options.emplace_back("aws_secret_access_key", reader.text(k_secret));
-  }
-}
-
-Properties read_s3_options(Reader& reader) {
-  Properties options;
-  read_keys(reader, options);
-  check_roles(reader);
-  for (const auto& [variable, option] : k_role_variables) {
-    if (auto value = reader.given(variable)) {
-      options.emplace_back(option, *std::move(value));
-    }
-  }
+void read_region(Reader& reader, Properties& options) {
   const std::string region = reader.text("AWS_REGION");
   if (!std::ranges::all_of(region, [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
       })) {
     reader.fail_value("AWS_REGION", "a region such as us-east-1");
   }
-  options.emplace_back("aws_region", region);
+  // A profile may name another one.
+  options.emplace_back(reader.given("AWS_REGION") ? "aws_region" : "aws_default_region", region);
+}
 
+Properties read_s3_options(Reader& reader, std::string_view bucket) {
+  Properties options = read_credentials(reader);
+  read_region(reader, options);
   const Endpoint endpoint = read_endpoint(reader);
-  check_certificates(reader, endpoint);
+  read_certificates(reader, endpoint, options);
+  read_addressing_style(reader, endpoint, bucket, options);
   if (!endpoint.url.empty()) {
     options.emplace_back("aws_endpoint", endpoint.url);
-    options.emplace_back("aws_virtual_hosted_style_request", "false");
     if (endpoint.is_http) options.emplace_back("aws_allow_http", "true");
   }
   return options;
@@ -288,7 +223,7 @@ Properties read_s3_options(Reader& reader) {
 StoreConfig read_store_config(Reader& reader) {
   const BasePath base = read_base_path(reader);
   if (base.uri.starts_with("file://")) return {.base_uri = base.uri, .options = {}};
-  return {.base_uri = base.uri, .options = read_s3_options(reader)};
+  return {.base_uri = base.uri, .options = read_s3_options(reader, base.bucket)};
 }
 
 std::optional<std::string> option(const StoreConfig& store, std::string_view key) {

@@ -51,6 +51,17 @@ Effective endpoint_text(const Config& config) {
   return option(config.store, "aws_endpoint").value_or("(AWS)");
 }
 
+Effective region_text(const Config& config) {
+  auto given = option(config.store, "aws_region");
+  return given ? given : option(config.store, "aws_default_region");
+}
+
+Effective addressing_text(const Config& config) {
+  const auto is_virtual = option(config.store, "aws_virtual_hosted_style_request");
+  if (!is_virtual) return std::nullopt;
+  return *is_virtual == "true" ? "virtual" : "path";
+}
+
 constexpr Secrecy k_secret = Secrecy::kSecret;
 constexpr Secrecy k_public = Secrecy::kPublic;
 
@@ -122,7 +133,16 @@ constexpr auto k_variables = std::to_array<Variable>({
     {"AWS_SECRET_ACCESS_KEY", "minioadmin", "see AWS_ACCESS_KEY_ID; one needs the other", k_secret,
      store_option<"aws_secret_access_key">},
     {"AWS_SESSION_TOKEN", "", "with temporary keys", k_secret, store_option<"aws_session_token">},
-    {"AWS_REGION", "us-east-1", "region of the object store", k_public, store_option<"aws_region">},
+    {"AWS_REGION", "us-east-1", "region of the object store; a profile may name another default",
+     k_public, region_text},
+    {"S3_ADDRESSING_STYLE", "auto",
+     "where requests name the bucket: path, virtual (in the host), or auto (path with an endpoint,"
+     " virtual with that of AWS)",
+     k_public, addressing_text},
+    {"AWS_CA_BUNDLE", "",
+     "file with certificates (PEM) of the CAs that are trusted instead of the system's; refused"
+     " with an http endpoint",
+     k_public, store_option<"aws_ca_bundle">},
     {"AWS_WEB_IDENTITY_TOKEN_FILE", "", "credentials by web identity; needs AWS_ROLE_ARN", k_public,
      store_option<"aws_web_identity_token_file">},
     {"AWS_ROLE_ARN", "", "role of the web identity", k_public, store_option<"aws_role_arn">},
@@ -132,13 +152,24 @@ constexpr auto k_variables = std::to_array<Variable>({
      store_option<"aws_endpoint_url_sts">},
     {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "", "credentials of an ECS task", k_public,
      store_option<"aws_container_credentials_relative_uri">},
-    {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "",
-     "credentials of an EKS pod; needs AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", k_public,
+    {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "", "credentials of an EKS pod", k_public,
      store_option<"aws_container_credentials_full_uri">},
-    {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "", "token for the address above", k_public,
+    {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "", "token for the addresses above", k_public,
      store_option<"aws_container_authorization_token_file">},
-    {"AWS_PROFILE", "", "not read; when set, the default keys do not hold"},
-    {"AWS_CA_BUNDLE", "", "not read (SSL_CERT_FILE is); refused with an http endpoint"},
+    {"AWS_CONTAINER_AUTHORIZATION_TOKEN", "", "the same; the file wins", k_secret,
+     store_option<"aws_container_authorization_token">},
+    {"AWS_PROFILE", "",
+     "credentials of a profile, read anew when its file changes; default when the chain gets to it",
+     k_public, store_option<"aws_profile">},
+    {"AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials", "file with the keys of profiles",
+     k_public, store_option<"aws_shared_credentials_file">},
+    {"AWS_CONFIG_FILE", "~/.aws/config", "file with the settings of profiles", k_public,
+     store_option<"aws_config_file">},
+    {"AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://169.254.169.254",
+     "who issues the credentials of an EC2 instance (IMDSv2), the last of the chain", k_public,
+     store_option<"aws_metadata_endpoint">},
+    {"AWS_EC2_METADATA_DISABLED", "false", "true: an instance is not asked for credentials",
+     k_public, store_option<"aws_ec2_metadata_disabled">},
     {"EXTRA_COLUMNS", "",
      "more columns of new tables: all, or a comma list out of _kafka_topic, _kafka_key,"
      " _kafka_headers, _kafka_timestamp_type",

@@ -55,6 +55,17 @@ StorePulse DeltaStore::pulse() const {
           .last_answer = optional(pulse.last_answer_ms)};
 }
 
+std::vector<StoreNotice> DeltaStore::take_notices() const {
+  using Renewal = StoreNotice::Renewal;
+  std::vector<StoreNotice> notices;
+  for (const auto& notice : impl_->store->take_notices()) {
+    const bool failed = notice.renewal == bridge::Renewal::Failed;
+    notices.push_back({.renewal = failed ? Renewal::kFailed : Renewal::kRenewed,
+                       .text = std::string(notice.text)});
+  }
+  return notices;
+}
+
 std::unique_ptr<TableSink> DeltaStore::table(const std::string& directory) const {
   return std::make_unique<DeltaSink>(impl_->store->table(directory));
 }

@@ -17,7 +17,7 @@ namespace bronze::delta {
 struct StoreSettings {
   /// `s3://bucket[/prefix]` or `file:///absolute/path`, no trailing slash.
   std::string base_uri;
-  /// Named as the object_store crate names them.
+  /// See bridge::StoreOptions.
   std::vector<std::pair<std::string, std::string>> options;
   /// commitInfo.engineInfo
   std::string engine_info;
@@ -27,10 +27,18 @@ struct StoreSettings {
   ParquetCompression compression{};
 };
 
+/// What happened to the store's credentials, for the log.
+struct StoreNotice {
+  /// There are new ones, or the old ones are used on.
+  enum class Renewal { kRenewed, kFailed } renewal;
+  std::string text;
+};
+
 /// The object store below DELTA_BASE_PATH. Owned by the app; outlives its tables. Any thread.
 class DeltaStore {
  public:
-  /// No I/O. Throws std::runtime_error when the store library refuses a setting.
+  /// Reads nothing but files of certificates and profiles. Throws std::runtime_error when the store
+  /// library refuses a setting.
   explicit DeltaStore(const StoreSettings& settings);
   ~DeltaStore();
   DeltaStore(const DeltaStore&) = delete;
@@ -42,6 +50,9 @@ class DeltaStore {
 
   /// No I/O.
   [[nodiscard]] StorePulse pulse() const;
+
+  /// Since the last call. No I/O.
+  [[nodiscard]] std::vector<StoreNotice> take_notices() const;
 
   /// A handle on `{base}/{directory}/`; no I/O.
   [[nodiscard]] std::unique_ptr<TableSink> table(const std::string& directory) const;

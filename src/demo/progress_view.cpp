@@ -6,6 +6,7 @@
 #include <cmath>
 #include <ostream>
 
+#include "base/readable.h"
 #include "demo/events.h"
 
 namespace bronze::demo {
@@ -43,16 +44,6 @@ std::uint64_t whole(double rate) {
 }
 
 }  // namespace
-
-std::string with_commas(std::uint64_t value) {
-  const std::string digits = std::to_string(value);
-  std::string text;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
-    text += digits[i];
-  }
-  return text;
-}
 
 std::string as_size(std::uint64_t bytes) {
   constexpr double k_megabyte = 1e6;

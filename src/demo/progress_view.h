@@ -29,8 +29,6 @@ struct Progress {
   std::uint64_t memory_bytes = 0;
 };
 
-/// `1,234,567`
-[[nodiscard]] std::string with_commas(std::uint64_t value);
 /// `12.3 MB` or `12.3 kB`, decimal.
 [[nodiscard]] std::string as_size(std::uint64_t bytes);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/readable.h"
 #include "demo/progress_view.h"
 
 namespace bronze::demo {

@@ -1,7 +1,5 @@
 #include "ingest/checkpoints.h"
 
-#include <spdlog/spdlog.h>
-
 #include <cstdlib>
 
 namespace bronze::ingest {
@@ -38,9 +36,13 @@ void Checkpoints::take(const CheckpointWritten& written) {
     ++written_;
     return;
   }
-  spdlog::warn("{}: no checkpoint was written{}: {}", topic_,
-               which_ == LaneTable::kRows ? "" : " of the dead-letter table",
-               written.outcome.message);
+  const bool of_rows = which_ == LaneTable::kRows;
+  log_.tell(LogEvent::kCheckpointFailed,
+            {.topic = topic_,
+             .operation = of_rows ? "checkpoint" : "checkpoint_dead_letters",
+             .reason = written.outcome.message},
+            "{}: no checkpoint was written{}: {}", topic_,
+            of_rows ? "" : " of the dead-letter table", written.outcome.message);
 }
 
 }  // namespace bronze::ingest

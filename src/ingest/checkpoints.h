@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/event_log.h"
 #include "ingest/executor.h"
 #include "ingest/lane_table.h"
 
@@ -14,7 +15,9 @@ namespace bronze::ingest {
 /// `delta.checkpointInterval`. Owned by its lane; ingest thread.
 class Checkpoints {
  public:
-  Checkpoints(LaneTable which, std::string topic) : which_(which), topic_(std::move(topic)) {}
+  /// `log` outlives it.
+  Checkpoints(LaneTable which, std::string topic, EventLog& log)
+      : which_(which), topic_(std::move(topic)), log_(log) {}
 
   /// What lies before has been seen to, unless that was said before.
   void begin_at(std::uint64_t version) {
@@ -35,6 +38,7 @@ class Checkpoints {
  private:
   const LaneTable which_;
   const std::string topic_;
+  EventLog& log_;
   bool runs_ = false;
   std::uint64_t done_up_to_ = 0;
   std::uint64_t written_ = 0;

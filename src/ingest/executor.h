@@ -46,6 +46,8 @@ struct TableLoaded {
 };
 struct TopicRegistered {
   CommitResult result;
+  /// Of the commit.
+  std::string token;
 };
 struct ColumnsEncoded {
   BatchId batch = 0;

@@ -171,7 +171,8 @@ void Ingest::on_assigned(const kafka::Assigned& assigned) {
   ++rebalances_;
   group_trouble_.clear();
   partitions_owned_ += assigned.partitions.size();
-  spdlog::info("{} partitions assigned", assigned.partitions.size());
+  parts_.log.tell(LogEvent::kAssigned, {.partitions = assigned.partitions.size()},
+                  "{} partitions assigned", assigned.partitions.size());
   if (!assigned.partitions.empty()) unmatched_.clear();
   for (const auto& [topic, partitions] : by_topic(assigned.partitions)) {
     Lane* lane = lane_of(topic);
@@ -188,7 +189,8 @@ Lane* Ingest::take_in(const std::string& topic) {
   if (!make_lane_ || refused_.contains(topic)) return nullptr;
   auto made = make_lane_(topic, next_lane_);
   if (const auto* refused = std::get_if<TopicRefused>(&made)) {
-    spdlog::error("{}: the topic is not copied: {}", topic, refused->reason);
+    parts_.log.tell(LogEvent::kTopicNotCopied, {.topic = topic, .reason = refused->reason},
+                    "{}: the topic is not copied: {}", topic, refused->reason);
     refused_[topic] = {.partitions = 0, .reason = refused->reason};
     anything_refused_ = true;
     return nullptr;
@@ -199,7 +201,8 @@ Lane* Ingest::take_in(const std::string& topic) {
   by_topic_.emplace(topic, lane);
   by_number_.emplace(lane->index(), lane);
   parts_.watch.watch(topic);
-  spdlog::info("{}: the topic matches a regular expression of KAFKA_TOPICS", topic);
+  parts_.log.tell(LogEvent::kTopicMatched, {.topic = topic},
+                  "{}: the topic matches a regular expression of KAFKA_TOPICS", topic);
   lane->open_table();
   lane->set_intake(budget_.intake());
   if (phase_ != Phase::kRunning) lane->end_intake();
@@ -232,7 +235,9 @@ void Ingest::on_topic_error(const kafka::TopicError& error) {
 }
 
 void Ingest::on_revoked(const kafka::Revoked& revoked) {
-  spdlog::info("{} partitions {}", revoked.partitions.size(), revoked.lost ? "lost" : "revoked");
+  parts_.log.tell(revoked.lost ? LogEvent::kLost : LogEvent::kRevoked,
+                  {.partitions = revoked.partitions.size()}, "{} partitions {}",
+                  revoked.partitions.size(), revoked.lost ? "lost" : "revoked");
   for (const auto& [topic, partitions] : by_topic(revoked.partitions)) {
     Lane* lane = lane_of(topic);
     if (lane == nullptr) {
@@ -266,17 +271,11 @@ void Ingest::answer_revoke() {
 }
 
 void Ingest::on_offsets_committed(const kafka::OffsetsCommitted& answer) {
-  if (answer.error.empty()) {
-    offsets_trouble_.clear();
-    return;
-  }
-  if (offsets_trouble_ != answer.error) {
-    spdlog::warn(
-        "Kafka did not take the group's offsets; the tables' progress is not affected. "
-        "Trying again: {}",
-        answer.error);
-  }
-  offsets_trouble_ = answer.error;
+  if (answer.error.empty()) return;
+  parts_.log.tell(LogEvent::kRetry, {.operation = "commit_offsets", .reason = answer.error},
+                  "Kafka did not take the group's offsets; the tables' progress is not affected. "
+                  "Trying again: {}",
+                  answer.error);
   if (!offsets_again_at_) offsets_again_at_ = parts_.clock.now() + k_offsets_again;
 }
 
@@ -293,13 +292,15 @@ void Ingest::on_warning(const kafka::SourceWarning& warning) {
     return;
   }
   kafka_trouble_at_ = parts_.clock.now();
-  if (warning.message != kafka_trouble_) spdlog::warn("Kafka: {}", warning.message);
+  parts_.log.tell(LogEvent::kKafkaWarning, {.error_type = warning.code, .reason = warning.message},
+                  "Kafka: {}", warning.message);
   kafka_trouble_ = warning.message;
 }
 
 void Ingest::on_join_refused(const kafka::JoinRefused& refused) {
-  if (group_trouble_.empty()) spdlog::warn("waiting: {}", refused.reason);
+  const bool is_new = group_trouble_.empty();
   group_trouble_ = refused.reason;
+  if (is_new) say_group_trouble();
 }
 
 void Ingest::housekeeping() {
@@ -315,6 +316,7 @@ void Ingest::housekeeping() {
   commit_offsets_again();
   balance_memory();
   advance_phase();
+  parts_.log.tick();
   const SteadyTime now = parts_.clock.now();
   if (now >= say_again_at_) say_what_is_waited_for();
   if (now >= remind_at_) remind_of_halted();
@@ -377,6 +379,7 @@ void Ingest::advance_phase() {
   switch (phase_) {
     case Phase::kProbing:
       if (stop_requested_ || failure_) {
+        parts_.log.tell(LogEvent::kShutdown, {}, "stopping: nothing was read");
         begin_closing();
       } else if (!probe_runs_ && now >= probe_again_at_) {
         submit_probe();
@@ -389,9 +392,9 @@ void Ingest::advance_phase() {
       if (all_written()) {
         finish_draining();
       } else if (now >= phase_deadline_) {
-        spdlog::error(
-            "the shutdown time-out passed before everything was written; what is not "
-            "written will be read again");
+        parts_.log.tell(LogEvent::kShutdownIncomplete, {.reason = "time-out"},
+                        "the shutdown time-out passed before everything was written; what is not "
+                        "written will be read again");
         written_in_time_ = false;
         begin_closing();
       } else {
@@ -433,13 +436,15 @@ bool Ingest::all_written() const {
 }
 
 void Ingest::begin_draining() {
-  spdlog::info("stopping: writing what was read");
+  parts_.log.tell(LogEvent::kShutdown, {}, "stopping: writing what was read");
   phase_ = Phase::kDraining;
   draining_until_ = phase_deadline_ = parts_.clock.now() + settings_.shutdown_timeout;
   for (const auto& lane : lanes_) {
     if (!lane->has_partitions() && parts_.watch.is_withheld(lane->topic())) {
-      spdlog::error("{}: Kafka does not let this user look at the topic: it was not read",
-                    lane->topic());
+      parts_.log.tell(LogEvent::kTopicNotCopied,
+                      {.topic = lane->topic(), .reason = "Kafka does not let this user look at it"},
+                      "{}: Kafka does not let this user look at the topic: it was not read",
+                      lane->topic());
       anything_withheld_ = true;
     }
     lane->end_intake();
@@ -456,7 +461,8 @@ void Ingest::finish_draining() {
     phase_ = Phase::kRunning;
     return;
   }
-  spdlog::error("a batch was dropped during the shutdown; it will be read again");
+  parts_.log.tell(LogEvent::kShutdownIncomplete, {.reason = "a batch was dropped"},
+                  "a batch was dropped during the shutdown; it will be read again");
   written_in_time_ = false;
   begin_closing();
 }
@@ -475,7 +481,8 @@ void Ingest::begin_closing() {
 void Ingest::fail(const std::string& reason) {
   if (failure_) return;
   failure_ = reason;
-  spdlog::critical("{}. Stopping; offsets of what is not written are not committed", reason);
+  parts_.log.tell(LogEvent::kFailed, {.reason = reason},
+                  "{}. Stopping; offsets of what is not written are not committed", reason);
 }
 
 void Ingest::balance_memory() {
@@ -486,8 +493,10 @@ void Ingest::balance_memory() {
   const bool was_paused = budget_.intake() == Intake::kPaused;
   const bool pause = budget_.decide(memory, parts_.clock.now()) == Intake::kPaused;
   if (pause == was_paused) return;
-  spdlog::info("memory for batches: {} of {} bytes in use, reading {}", held_bytes(memory),
-               budget_.limit(), pause ? "pauses" : "goes on");
+  parts_.log.tell(pause ? LogEvent::kMemoryPaused : LogEvent::kMemoryResumed,
+                  {.held_bytes = held_bytes(memory), .limit_bytes = budget_.limit()},
+                  "memory for batches: {} of {} bytes in use, reading {}", held_bytes(memory),
+                  budget_.limit(), pause ? "pauses" : "goes on");
   for (const auto& lane : lanes_) lane->set_intake(budget_.intake());
 }
 
@@ -499,29 +508,40 @@ void Ingest::say_what_is_waited_for() {
   const SteadyTime now = parts_.clock.now();
   say_again_at_ = now + k_say_every;
   if (phase_ == Phase::kProbing) {
-    spdlog::warn("waiting for the store at {}: {}", settings_.store_name, store_waited_for());
+    const std::string why = store_waited_for();
+    parts_.log.tell(LogEvent::kWaiting, {.waiting_for = "store", .reason = why},
+                    "waiting for the store at {}: {}", settings_.store_name, why);
   }
-  if (!group_trouble_.empty()) spdlog::warn("waiting: {}", group_trouble_);
+  if (!group_trouble_.empty()) say_group_trouble();
   const auto answered = parts_.watch.last_answer();
   if (!answered || now - *answered > k_kafka_silence) {
     // Why there is no connection says more than that a request timed out.
     const bool connection_failed =
         kafka_trouble_at_ && (!answered || *kafka_trouble_at_ > *answered);
-    const std::string& why = connection_failed ? kafka_trouble_ : parts_.watch.last_error();
-    spdlog::warn("waiting for Kafka at {}: {}", settings_.kafka_name,
-                 why.empty() ? "no answer yet" : why);
+    const std::string& error = connection_failed ? kafka_trouble_ : parts_.watch.last_error();
+    const std::string_view why = error.empty() ? "no answer yet" : std::string_view(error);
+    parts_.log.tell(LogEvent::kWaiting, {.waiting_for = "kafka", .reason = why},
+                    "waiting for Kafka at {}: {}", settings_.kafka_name, why);
   }
+}
+
+void Ingest::say_group_trouble() {
+  parts_.log.tell(LogEvent::kWaiting, {.waiting_for = "group", .reason = group_trouble_},
+                  "waiting: {}", group_trouble_);
 }
 
 void Ingest::remind_of_halted() {
   remind_at_ = parts_.clock.now() + k_remind_every;
   for (const auto& lane : lanes_) {
     for (const auto& [partition, reason] : lane->report().halted) {
-      spdlog::error("{}: partition {} is stopped: {}", lane->topic(), number(partition), reason);
+      parts_.log.tell(LogEvent::kPartitionStopped,
+                      {.topic = lane->topic(), .partition = partition, .reason = reason},
+                      "{}: partition {} is stopped: {}", lane->topic(), number(partition), reason);
     }
   }
   for (const auto& [topic, refused] : refused_) {
-    spdlog::error("{}: the topic is not copied: {}", topic, refused.reason);
+    parts_.log.tell(LogEvent::kTopicNotCopied, {.topic = topic, .reason = refused.reason},
+                    "{}: the topic is not copied: {}", topic, refused.reason);
   }
 }
 
@@ -555,8 +575,8 @@ void Ingest::publish() {
 
 std::chrono::milliseconds Ingest::wait_time() const {
   const SteadyTime now = parts_.clock.now();
-  SteadyTime next = std::min(
-      {now + settings_.poll_wait_max, say_again_at_, remind_at_, parts_.watch.next_deadline()});
+  SteadyTime next = std::min({now + settings_.poll_wait_max, say_again_at_, remind_at_,
+                              parts_.watch.next_deadline(), parts_.log.next_deadline()});
   for (const auto& lane : lanes_) next = std::min(next, lane->next_deadline());
   if (release_by_) next = std::min(next, *release_by_);
   if (offsets_again_at_) next = std::min(next, *offsets_again_at_);

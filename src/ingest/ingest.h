@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/event_log.h"
 #include "ingest/executor.h"
 #include "ingest/lane.h"
 #include "ingest/memory_budget.h"
@@ -43,6 +44,7 @@ struct IngestParts {
   kafka::MessageSource& source;
   Executor& executor;
   const Clock& clock;
+  EventLog& log;
   TopicWatch& watch;
   ReportBoard& board;
 };
@@ -115,6 +117,7 @@ class Ingest {
   void begin_closing();
   void fail(const std::string& reason);
   void say_what_is_waited_for();
+  void say_group_trouble();
   [[nodiscard]] std::string store_waited_for() const;
   void remind_of_halted();
   void publish();
@@ -157,7 +160,6 @@ class Ingest {
   std::optional<SteadyTime> kafka_trouble_at_;
   /// Why the group does not take us in; empty = it does, or has not said no.
   std::string group_trouble_;
-  std::string offsets_trouble_;
   std::optional<SteadyTime> offsets_again_at_;
   std::optional<SteadyTime> last_assignment_;
   std::uint64_t rebalances_ = 0;

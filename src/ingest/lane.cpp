@@ -41,13 +41,16 @@ Lane::Lane(LaneSettings settings, LaneParts parts)
     : settings_(std::move(settings)),
       parts_(std::move(parts)),
       decoder_(settings_.decoder, std::move(parts_.validator)),
-      dead_letter_alarm_(settings_.writer.topic),
-      schemas_(settings_.writer.topic, settings_.writer.lane, parts_.executor, parts_.clock,
-               decoder_.validator()),
+      schemas_(settings_.writer.topic, settings_.writer.lane,
+               {.executor = parts_.executor,
+                .clock = parts_.clock,
+                .log = parts_.log,
+                .validator = decoder_.validator()}),
       writer_(settings_.writer, WriterParts{.tables = tables_of(parts_),
                                             .turn = turn_,
                                             .executor = parts_.executor,
                                             .clock = parts_.clock,
+                                            .log = parts_.log,
                                             .watch = parts_.watch}),
       resolver_(ResolverSettings{.topic = settings_.writer.topic,
                                  .lane = settings_.writer.lane,
@@ -62,13 +65,14 @@ Lane::Lane(LaneSettings settings, LaneParts parts)
                               .turn = turn_,
                               .executor = parts_.executor,
                               .clock = parts_.clock,
+                              .log = parts_.log,
                               .watch = parts_.watch}),
       open_backoff_(static_cast<std::uint32_t>(settings_.writer.lane) + 17U),
       rewind_backoff_(static_cast<std::uint32_t>(settings_.writer.lane) + 31U),
       open_again_at_(parts_.clock.now()),
       resolve_again_at_(parts_.clock.now()),
-      checkpoints_(LaneTable::kRows, settings_.writer.topic),
-      dead_letter_checkpoints_(LaneTable::kDeadLetters, settings_.writer.topic),
+      checkpoints_(LaneTable::kRows, settings_.writer.topic, parts_.log),
+      dead_letter_checkpoints_(LaneTable::kDeadLetters, settings_.writer.topic, parts_.log),
       retention_(parts_.clock) {}
 
 void Lane::open_table() {
@@ -97,16 +101,23 @@ void Lane::take_table_opened(const TableOpened& opened) {
     case delta::StoreStatus::kConflict:
       table_state_ = TableState::kWaitingToRetry;
       open_again_at_ = parts_.clock.now() + open_backoff_.next();
-      trouble_ = "the table cannot be opened: " + opened.outcome.message;
-      spdlog::warn("{}: {}; trying again", topic(), trouble_);
+      trouble_.set("the table cannot be opened: " + opened.outcome.message, [&] {
+        return parts_.log.tell(
+            LogEvent::kRetry,
+            {.topic = topic(), .operation = "open_table", .reason = trouble_.text()},
+            "{}: {}; trying again", topic(), trouble_.text());
+      });
       return;
     case delta::StoreStatus::kCorrupt:
     case delta::StoreStatus::kUnsupported:
     case delta::StoreStatus::kFailed:
       table_state_ = TableState::kUnusable;
-      trouble_ = "the table cannot be used: " + opened.outcome.message;
-      spdlog::error("{}: {}", topic(), trouble_);
-      halt_all(trouble_);
+      trouble_.set("the table cannot be used: " + opened.outcome.message, [&] {
+        return parts_.log.tell(LogEvent::kTableUnusable,
+                               {.topic = topic(), .reason = trouble_.text()}, "{}: {}", topic(),
+                               trouble_.text());
+      });
+      halt_all(trouble_.text());
       return;
   }
 }
@@ -116,7 +127,7 @@ void Lane::assign(const std::vector<Partition>& partitions) {
   foreign_rewinds_ = 0;
   drop_lost(partitions);
   for (const Partition partition : partitions) partitions_[partition] = PartitionState{};
-  if (table_state_ == TableState::kUnusable) halt_all(trouble_);
+  if (table_state_ == TableState::kUnusable) halt_all(trouble_.text());
   resolver_.begin();
 }
 
@@ -186,7 +197,9 @@ void Lane::lose(const std::vector<Partition>& partitions) {
 
 void Lane::note_loss(const Unwritten& dropped) {
   if (dropped.rows == 0) return;
-  spdlog::warn("{}: partitions were lost. Dropped, to be read again: {}", topic(), dropped.text());
+  parts_.log.tell(LogEvent::kRecordsDropped, {.topic = topic(), .rows = dropped.rows},
+                  "{}: partitions were lost. Dropped, to be read again: {}", topic(),
+                  dropped.text());
   dropped_ = dropped_ || intake_ended_;
   dropped_by_loss_ = dropped;
   loss_asked_after_ = parts_.watch.sent();
@@ -211,28 +224,28 @@ void Lane::end_deleted_topic() {
   read_anew();
   writer_.flush();
   if (gone.rows == 0) {
-    spdlog::warn("{}: topic deleted. All that was read of it is {} the table, which stays", topic(),
-                 writer_.empty() ? "in" : "being written to");
+    parts_.log.tell(LogEvent::kTopicDeleted, {.topic = topic()},
+                    "{}: topic deleted. All that was read of it is {} the table, which stays",
+                    topic(), writer_.empty() ? "in" : "being written to");
     return;
   }
   bury(gone);
 }
 
 void Lane::bury(const Unwritten& gone) {
-  const std::string reason =
-      "topic deleted before all that was read of it was written. Lost for good: " + gone.text();
-  lament(gone.ranges.begin()->first, reason);
+  lament(gone,
+         "topic deleted before all that was read of it was written. Lost for good: " + gone.text());
 }
 
-void Lane::lament(Partition first, const std::string& reason) {
-  if (settings_.policies.topic_recreated == OnTopicRecreated::kNewEpoch) {
-    spdlog::error("{}: {}", topic(), reason);
-    return;
-  }
-  spdlog::error("{}: {}. A restart takes this message away", topic(), reason);
+void Lane::lament(const Unwritten& gone, std::string reason) {
+  const bool stays = settings_.policies.topic_recreated != OnTopicRecreated::kNewEpoch;
+  if (stays) reason += ". A restart takes this message away";
+  parts_.log.tell(LogEvent::kRecordsLost, {.topic = topic(), .rows = gone.rows, .reason = reason},
+                  "{}: {}", topic(), reason);
+  if (!stays) return;
   halted_ = true;
   // Once for all of them.
-  buried_[first] = reason + ". A restart takes this message away";
+  buried_[gone.ranges.begin()->first] = std::move(reason);
 }
 
 void Lane::look_for_replacement() {
@@ -262,11 +275,12 @@ void Lane::end_replaced_topic(const std::string& now) {
   const std::string what = "the topic was deleted and created again (its id was " +
                            writer_.identity().text + " and is now " + now + ")";
   if (gone.rows == 0) {
-    spdlog::warn("{}: {}. {} that was read of the old one is dropped", topic(), what,
-                 writer_.empty() ? "Nothing" : "What is held is being written, nothing");
+    parts_.log.tell(LogEvent::kTopicRecreated, {.topic = topic(), .reason = what},
+                    "{}: {}. {} that was read of the old one is dropped", topic(), what,
+                    writer_.empty() ? "Nothing" : "What is held is being written, nothing");
     return;
   }
-  lament(gone.ranges.begin()->first,
+  lament(gone,
          what + ". Dropped and not written, since they may be of either topic: " + gone.text());
 }
 
@@ -280,7 +294,9 @@ void Lane::on_partition_reset(Partition partition, const std::string& reason) {
   const std::string what =
       "Kafka cannot read partition " + std::to_string(number(partition)) + " on: " + reason;
   if (found->second.position == found->second.committed) return rewind(what);
-  spdlog::warn("{}: {}", topic(), what);
+  parts_.log.tell(LogEvent::kPartitionReset,
+                  {.topic = topic(), .partition = partition, .reason = reason}, "{}: {}", topic(),
+                  what);
   // Kafka may not have these rows any more: they are written before the partition is read again.
   parts_.source.stop({named(partition)});
   found->second.phase = Phase::kWaiting;
@@ -317,8 +333,10 @@ void Lane::on_partition_unreadable(Partition partition, const std::string& reaso
 }
 
 void Lane::on_topic_error(const std::string& reason) {
-  if (trouble_ != reason) spdlog::warn("{}: {}", topic(), reason);
-  trouble_ = reason;
+  trouble_.set(reason, [&] {
+    return parts_.log.tell(LogEvent::kTopicError, {.topic = topic(), .reason = reason}, "{}: {}",
+                           topic(), reason);
+  });
 }
 
 void Lane::on_job(const JobOutcome& outcome) {
@@ -475,9 +493,11 @@ kafka::StartPosition Lane::begin(Partition partition, const PartitionStart& star
   writer_.set_decided(partition, decided_before(dead_letters, partition));
   writer_.set_progress(partition, start.progress);
   writer_.set_gap(partition, start.gap);
-  spdlog::log(start.gap ? spdlog::level::err : spdlog::level::info,
-              "{}: partition {} begins at offset {}: {}", topic(), number(partition),
-              start.offset.value, start.reason);
+  parts_.log.tell(
+      start.gap ? LogEvent::kDataLoss : LogEvent::kPartitionStarted,
+      {.topic = topic(), .partition = partition, .offset = start.offset, .reason = start.reason},
+      "{}: partition {} begins at offset {}: {}", topic(), number(partition), start.offset.value,
+      start.reason);
   return {named(partition), start.offset};
 }
 
@@ -486,7 +506,9 @@ bool Lane::wait_out(PartitionState& state, const PartitionHalt& halt) const {
   const SteadyTime now = parts_.clock.now();
   if (!state.suspect_since) {
     state.suspect_since = now;
-    spdlog::warn("{}: {}; asking again", topic(), halt.reason);
+    parts_.log.tell(LogEvent::kWaiting,
+                    {.topic = topic(), .waiting_for = "end", .reason = halt.reason},
+                    "{}: {}; asking again", topic(), halt.reason);
   }
   return now - *state.suspect_since < k_watermark_patience;
 }
@@ -522,7 +544,7 @@ void Lane::take(const WriterEvent& event) {
           "consumer group " +
           settings_.writer.group + " in this table. Give one of them another KAFKA_CONSUMER_GROUP");
     } else {
-      rewind(voided->reason);
+      rewind(voided->reason, voided->foreign ? RewindCause::kForeign : RewindCause::kOurs);
     }
   }
 }
@@ -530,7 +552,14 @@ void Lane::take(const WriterEvent& event) {
 void Lane::take(const DeadLettersCommitted& committed) {
   dead_letters_.add(committed.letters);
   if (committed.letters.count > 0) {
-    spdlog::info(
+    parts_.log.tell(
+        LogEvent::kDeadLetterCommit,
+        {.topic = topic(),
+         .rows = committed.letters.count,
+         .stored_bytes = committed.file_bytes,
+         .version = committed.version,
+         .ms = to_ms(committed.took),
+         .token = committed.token},
         "{}: {}, {} bytes stored, committed to their table as version {} in {} ms, token "
         "{}. The first: {}",
         topic(), committed.letters.text(), committed.file_bytes, committed.version,
@@ -560,9 +589,17 @@ void Lane::take(const BatchCommitted& committed) {
   std::erase_if(orphans_, [held = writer_.unwritten()](Partition partition) {
     return !held.ranges.contains(partition);
   });
-  spdlog::info("{}: {} rows, {} bytes ({} stored) committed as version {} in {} ms, token {}",
-               topic(), committed.rows, committed.payload_bytes, committed.file_bytes,
-               committed.version, to_ms(committed.took), committed.token);
+  parts_.log.tell(LogEvent::kCommit,
+                  {.topic = topic(),
+                   .rows = committed.rows,
+                   .bytes = committed.payload_bytes,
+                   .stored_bytes = committed.file_bytes,
+                   .version = committed.version,
+                   .ms = to_ms(committed.took),
+                   .token = committed.token},
+                  "{}: {} rows, {} bytes ({} stored) committed as version {} in {} ms, token {}",
+                  topic(), committed.rows, committed.payload_bytes, committed.file_bytes,
+                  committed.version, to_ms(committed.took), committed.token);
   kill_point("offsets_before_commit");
   commit_offsets(committed.ranges);
   kill_point("offsets_after_commit");
@@ -599,8 +636,10 @@ void Lane::drop_batches() {
   overtaken_.clear();
 }
 
-void Lane::rewind(const std::string& reason) {
-  spdlog::warn("{}: starting over from the table: {}", topic(), reason);
+void Lane::rewind(const std::string& reason, RewindCause cause) {
+  parts_.log.tell(cause == RewindCause::kForeign ? LogEvent::kFenced : LogEvent::kRewind,
+                  {.topic = topic(), .reason = reason}, "{}: starting over from the table: {}",
+                  topic(), reason);
   drop_batches();
   if (!sabotaged(Sabotage::kNoRewind)) read_anew();
 }
@@ -628,7 +667,9 @@ void Lane::halt(Partition partition, const std::string& reason) {
   halted_ = true;
   state.phase = Phase::kHalted;
   state.reason = reason;
-  spdlog::error("{}: partition {} is stopped: {}", topic(), number(partition), reason);
+  parts_.log.tell(LogEvent::kPartitionStopped,
+                  {.topic = topic(), .partition = partition, .reason = reason},
+                  "{}: partition {} is stopped: {}", topic(), number(partition), reason);
 }
 
 void Lane::halt_all(const std::string& reason) {
@@ -655,10 +696,13 @@ void Lane::apply_intake() {
   paused_ = wanted;
   const auto reading = named(in_phase(Phase::kReading));
   if (paused_) {
-    spdlog::warn("{}: reading pauses until what was read is written", topic());
+    parts_.log.tell(LogEvent::kPaused,
+                    {.topic = topic(),
+                     .reason = intake_ == Intake::kPaused ? "memory" : "writes do not succeed"},
+                    "{}: reading pauses until what was read is written", topic());
     parts_.source.pause(reading);
   } else {
-    spdlog::info("{}: reading goes on", topic());
+    parts_.log.tell(LogEvent::kResumed, {.topic = topic()}, "{}: reading goes on", topic());
     parts_.source.resume(reading);
   }
 }
@@ -688,23 +732,24 @@ SteadyTime Lane::next_deadline() const {
 }
 
 LaneReport Lane::report() const {
-  LaneReport report{.topic = topic(),
-                    .rows_committed = rows_committed_,
-                    .bytes_committed = bytes_committed_,
-                    .messages_consumed = messages_consumed_,
-                    .dead_letters = dead_letters_,
-                    .writes = writer_.counts(),
-                    .checkpoints = checkpoints_.written() + dead_letter_checkpoints_.written(),
-                    .failures = writer_.failures(),
-                    .last_write = last_write_,
-                    .last_commit = last_commit_,
-                    .oldest_due = writer_.oldest_due(),
-                    .oldest_unwritten = writer_.oldest_unwritten(),
-                    .schema_awaited_since = schemas_.waiting_since(),
-                    .table_open = table_state_ == TableState::kOpen,
-                    .partitions = {},
-                    .halted = buried_,
-                    .trouble = first_of({trouble_, schemas_.trouble(), resolver_.trouble()})};
+  LaneReport report{
+      .topic = topic(),
+      .rows_committed = rows_committed_,
+      .bytes_committed = bytes_committed_,
+      .messages_consumed = messages_consumed_,
+      .dead_letters = dead_letters_,
+      .writes = writer_.counts(),
+      .checkpoints = checkpoints_.written() + dead_letter_checkpoints_.written(),
+      .failures = writer_.failures(),
+      .last_write = last_write_,
+      .last_commit = last_commit_,
+      .oldest_due = writer_.oldest_due(),
+      .oldest_unwritten = writer_.oldest_unwritten(),
+      .schema_awaited_since = schemas_.waiting_since(),
+      .table_open = table_state_ == TableState::kOpen,
+      .partitions = {},
+      .halted = buried_,
+      .trouble = first_of({trouble_.text(), schemas_.trouble(), resolver_.trouble()})};
   for (const auto& [partition, state] : partitions_) {
     report.partitions.emplace(partition, report_of(partition, state));
     if (state.phase != Phase::kHalted) continue;

@@ -11,18 +11,19 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/event_log.h"
 #include "base/policies.h"
 #include "base/start_policy.h"
 #include "decode/dead_letter_maker.h"
 #include "decode/decoder.h"
 #include "ingest/backoff.h"
 #include "ingest/checkpoints.h"
-#include "ingest/dead_letter_alarm.h"
 #include "ingest/lane_report.h"
 #include "ingest/lane_writer.h"
 #include "ingest/resolver.h"
 #include "ingest/retention_watch.h"
 #include "ingest/schema_fetches.h"
+#include "ingest/standing_trouble.h"
 #include "kafka/message_source.h"
 
 namespace bronze::ingest {
@@ -52,6 +53,7 @@ struct LaneParts {
   kafka::MessageSource& source;
   Executor& executor;
   const Clock& clock;
+  EventLog& log;
   TopicWatch& watch;
   std::unique_ptr<delta::TableSink> table;
   /// nullptr = what cannot be written stops its partition, and nothing is known of earlier times.
@@ -167,6 +169,8 @@ class Lane {
     Offset read_on_at;
   };
 
+  /// Whether another writer moved our progress.
+  enum class RewindCause { kOurs, kForeign };
   enum class TableState { kOpening, kWaitingToRetry, kOpen, kUnusable };
 
   void take_odd(const Record& record, PartitionState& state, const decode::Decoded& decoded,
@@ -184,7 +188,7 @@ class Lane {
   void bury(const Unwritten& gone);
   void look_for_replacement();
   void end_replaced_topic(const std::string& now);
-  void lament(Partition first, const std::string& reason);
+  void lament(const Unwritten& gone, std::string reason);
   [[nodiscard]] kafka::StartPosition begin(Partition partition, const PartitionStart& start);
   void drop_lost(const std::vector<Partition>& partitions);
   void note_loss(const Unwritten& dropped);
@@ -197,7 +201,7 @@ class Lane {
   void take(const BatchCommitted& committed);
   [[nodiscard]] bool wait_out(PartitionState& state, const PartitionHalt& halt) const;
   void drop_batches();
-  void rewind(const std::string& reason);
+  void rewind(const std::string& reason, RewindCause cause = RewindCause::kOurs);
   void read_anew();
   void halt(Partition partition, const std::string& reason);
   void halt_all(const std::string& reason);
@@ -223,7 +227,6 @@ class Lane {
   TableTurn turn_;
   decode::Decoder decoder_;
   decode::DeadLetterMaker dead_letter_maker_;
-  DeadLetterAlarm dead_letter_alarm_;
   SchemaFetches schemas_;
   LaneWriter writer_;
   Resolver resolver_;
@@ -263,7 +266,7 @@ class Lane {
   Checkpoints dead_letter_checkpoints_;
   /// The columns of which `tell_columns` has spoken.
   std::optional<ExtraColumns> told_columns_;
-  std::string trouble_;
+  StandingTrouble trouble_;
   std::optional<std::string> fatal_;
   RetentionWatch retention_;
   std::uint64_t rows_committed_ = 0;

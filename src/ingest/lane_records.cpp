@@ -42,7 +42,15 @@ void Lane::take_odd(const Record& record, PartitionState& state, const decode::D
                              "on and keep the record in the dead-letter table");
   }
   const batch::DeadLetter letter = dead_letter_maker_.make(record, error, ingested_at);
-  dead_letter_alarm_.note(letter, parts_.clock.now());
+  parts_.log.tell(LogEvent::kDeadLetter,
+                  {.topic = topic(),
+                   .partition = letter.partition,
+                   .offset = letter.offset,
+                   .error_type = letter.error_type,
+                   .reason = letter.error_message},
+                  "{}: partition {} offset {} goes to the dead letters: {}: {}", topic(),
+                  number(letter.partition), letter.offset.value, letter.error_type,
+                  letter.error_message);
   writer_.add(letter, state.position);
   state.position = record.offset.following();
 }

@@ -1,7 +1,5 @@
 #include "ingest/lane_writer.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <functional>
 #include <utility>
@@ -243,8 +241,12 @@ std::optional<WriterEvent> LaneWriter::take_attempt(CommitResult result) {
         ++counts_.retries;
         sealed_->stage = Stage::kCommitBackoff;
         sealed_->retry_at = parts_.clock.now() + backoff_.next(k_race_wait_max);
-        spdlog::info("{}: another writer took the table's next version; looking again",
-                     settings_.topic);
+        parts_.log.tell(LogEvent::kConflict,
+                        {.topic = settings_.topic,
+                         .token = sealed_->batch->token(),
+                         .operation = operation_of(sealed_->stage)},
+                        "{}: another writer took the table's next version; looking again",
+                        settings_.topic);
         return std::nullopt;
       }
       return retry_later(Stage::kCommitBackoff, result.message);
@@ -320,8 +322,27 @@ std::optional<WriterEvent> LaneWriter::retry_later(Stage stage, const std::strin
   ++counts_.retries;
   sealed_->stage = stage;
   sealed_->retry_at = now + backoff_.next();
-  spdlog::warn("{}: a write did not succeed and is tried again: {}", settings_.topic, why);
+  parts_.log.tell(LogEvent::kRetry,
+                  {.topic = settings_.topic,
+                   .token = sealed_->batch->token(),
+                   .operation = operation_of(stage),
+                   .reason = why},
+                  "{}: a write did not succeed and is tried again: {}", settings_.topic, why);
   return std::nullopt;
+}
+
+std::string_view LaneWriter::operation_of(Stage stage) const {
+  switch (stage) {
+    case Stage::kUploading:
+    case Stage::kUploadBackoff:
+      return "upload";
+    case Stage::kCheckingTopic:
+      return "check_topic";
+    case Stage::kCommitting:
+    case Stage::kCommitBackoff:
+      break;
+  }
+  return sealed_->commits.front().table == LaneTable::kRows ? "commit" : "commit_dead_letters";
 }
 
 SteadyTime LaneWriter::next_deadline() const {

@@ -7,9 +7,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "base/clock.h"
+#include "base/event_log.h"
 #include "batch/flush_policy.h"
 #include "ingest/backoff.h"
 #include "ingest/batch.h"
@@ -41,6 +43,7 @@ struct WriterParts {
   TableTurn& turn;
   Executor& executor;
   const Clock& clock;
+  EventLog& log;
   TopicWatch& watch;
 };
 
@@ -182,6 +185,8 @@ class LaneWriter {
   [[nodiscard]] std::optional<WriterEvent> take_upload(const FilesFinished& finished);
   [[nodiscard]] std::optional<WriterEvent> take_attempt(CommitResult result);
   [[nodiscard]] WriteFailed give_up(std::string why);
+  /// For the log.
+  [[nodiscard]] std::string_view operation_of(Stage stage) const;
   [[nodiscard]] std::optional<WriterEvent> retry_later(Stage stage, const std::string& why);
   [[nodiscard]] std::optional<WriterEvent> take_landed(std::uint64_t version);
   [[nodiscard]] BatchCommitted finish_batch();

@@ -25,7 +25,7 @@ struct LaneTotals {
   std::uint64_t rows_committed = 0;
   std::uint64_t bytes_committed = 0;
   std::uint64_t messages_consumed = 0;
-  std::uint64_t dead_letters = 0;
+  DeadLetterTally dead_letters = {};
   std::uint64_t commits = 0;
   std::uint64_t checkpoints = 0;
   WriteCounts writes = {};
@@ -35,7 +35,7 @@ struct LaneTotals {
     rows_committed += lane.rows_committed;
     bytes_committed += lane.bytes_committed;
     messages_consumed += lane.messages_consumed;
-    dead_letters += lane.dead_letters.count;
+    dead_letters.add(lane.dead_letters);
     checkpoints += lane.checkpoints;
     writes.add(lane.writes);
     last_write = std::max(last_write, lane.last_write);

@@ -172,7 +172,7 @@ void Resolver::look_at_topic() {
   if (topic == nullptr) return;
   if (!topic->error.empty() || topic->partitions.empty()) {
     topic_asked_after_ = parts_.watch.sent();
-    wait_and(Stage::kTopic, "Kafka does not describe the topic: " + topic->error);
+    wait_and(Stage::kTopic, "describe_topic", "Kafka does not describe the topic: " + topic->error);
     return;
   }
   facts_.identity = topic->identity;
@@ -210,7 +210,7 @@ void Resolver::on_job(const JobOutcome& outcome) {
   const bool stale = std::exchange(job_is_stale_, false) || stage_ == Stage::kNone;
   if (stale) return;
   if (registered != nullptr) {
-    take_registration(registered->result);
+    take_registration(*registered);
     return;
   }
   if (loaded->outcome.status == delta::StoreStatus::kDenied) {
@@ -222,7 +222,7 @@ void Resolver::on_job(const JobOutcome& outcome) {
     return;
   }
   if (!loaded->outcome.ok()) {
-    wait_and(Stage::kTable, "the table cannot be read: " + loaded->outcome.message);
+    wait_and(Stage::kTable, "load_table", "the table cannot be read: " + loaded->outcome.message);
     return;
   }
   facts_.table = loaded->view;
@@ -236,17 +236,21 @@ void Resolver::on_job(const JobOutcome& outcome) {
   stage_ = Stage::kOffsets;
 }
 
-void Resolver::take_registration(const CommitResult& result) {
+void Resolver::take_registration(const TopicRegistered& registered) {
+  const CommitResult& result = registered.result;
   if (result.status == CommitStatus::kDone) {
     kill_point("init_after_put");
-    spdlog::info("{}: topic {} registered in the table at version {}", settings_.topic,
-                 facts_.identity.text, result.version);
+    parts_.log.tell(
+        LogEvent::kRegistered,
+        {.topic = settings_.topic, .version = result.version, .token = registered.token},
+        "{}: topic {} registered in the table at version {}", settings_.topic, facts_.identity.text,
+        result.version);
     stage_ = Stage::kTable;
   } else if (result.status == CommitStatus::kFatal) {
     refusal_ = WriteRefused{result.message};
   } else {
     // Whoever won: the table says what holds.
-    wait_and(Stage::kGroup, result.message);
+    wait_and(Stage::kGroup, "register", result.message);
   }
 }
 
@@ -271,7 +275,8 @@ void Resolver::on_offsets(const kafka::OffsetsListed& answer) {
     request->reset();
     *place = answer.offsets;
     if (!answer.error.empty() && stage_ == Stage::kWaitingForOffsets) {
-      wait_and(Stage::kOffsets, "Kafka does not list the topic's offsets: " + answer.error);
+      wait_and(Stage::kOffsets, "list_offsets",
+               "Kafka does not list the topic's offsets: " + answer.error);
     }
   }
 }
@@ -283,7 +288,8 @@ void Resolver::on_group_offsets(const kafka::GroupOffsetsListed& answer) {
   if (stage_ != Stage::kWaitingForGroup) return;
   stage_ = Stage::kTable;
   if (!answer.error.empty()) {
-    wait_and(Stage::kGroup, "Kafka does not tell the group's offsets: " + answer.error);
+    wait_and(Stage::kGroup, "list_group_offsets",
+             "Kafka does not tell the group's offsets: " + answer.error);
   }
 }
 
@@ -323,17 +329,21 @@ void Resolver::register_topic_in_turn() {
   parts_.executor.submit(
       settings_.lane, parts_.executor.new_strand(),
       make_job([&table = parts_.tables.rows, &clock = parts_.clock, task]() -> JobOutcome {
-        return TopicRegistered{attempt_commit(table, task, clock)};
+        return TopicRegistered{attempt_commit(table, task, clock), task.token};
       }));
 }
 
 void Resolver::say_what_is_registered() const {
   if (!registration_->others.empty()) {
-    spdlog::warn("{}: another program wrote to the table and worked in consumer group {} since: {}",
-                 settings_.topic, settings_.group, registration_->others);
+    parts_.log.tell(
+        LogEvent::kTakenOver, {.topic = settings_.topic, .reason = registration_->others},
+        "{}: another program wrote to the table and worked in consumer group {} since: {}",
+        settings_.topic, settings_.group, registration_->others);
   }
   if (!registration_->replaces.empty()) {
-    spdlog::warn(
+    parts_.log.tell(
+        LogEvent::kTopicRecreated,
+        {.topic = settings_.topic, .reason = "ON_TOPIC_RECREATED=new_epoch"},
         "{}: the topic was deleted and created again, or is on another cluster: its id was {} and "
         "is now {}. The table keeps what it has of the old one; the new one goes into it from its "
         "beginning (ON_TOPIC_RECREATED=new_epoch)",
@@ -362,7 +372,7 @@ bool Resolver::may_be_outdated(const Resolution& resolution) {
                        (registration == nullptr ? Duration{} : Duration{k_settling});
   if (shown->error.empty() && shown->identity == facts_.identity && settled) return false;
   topic_asked_after_ = parts_.watch.sent();
-  wait_and(Stage::kTopic,
+  wait_and(Stage::kTopic, "describe_topic",
            "Kafka shows another topic of this name than the table; making sure which one it is");
   return true;
 }
@@ -377,9 +387,12 @@ void Resolver::remember_table() {
   }
 }
 
-void Resolver::wait_and(Stage stage, const std::string& why) {
-  if (trouble_ != why) spdlog::warn("{}: {}; trying again", settings_.topic, why);
-  trouble_ = why;
+void Resolver::wait_and(Stage stage, std::string_view operation, const std::string& why) {
+  trouble_.set(why, [&] {
+    return parts_.log.tell(LogEvent::kRetry,
+                           {.topic = settings_.topic, .operation = operation, .reason = why},
+                           "{}: {}; trying again", settings_.topic, why);
+  });
   stage_ = stage;
   not_before_ = parts_.clock.now() + backoff_.next();
 }

@@ -5,13 +5,16 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
+#include "base/event_log.h"
 #include "base/start_policy.h"
 #include "ingest/backoff.h"
 #include "ingest/executor.h"
 #include "ingest/lane_table.h"
 #include "ingest/resolve.h"
+#include "ingest/standing_trouble.h"
 #include "ingest/table_turn.h"
 #include "ingest/topic_watch.h"
 #include "kafka/message_source.h"
@@ -36,6 +39,7 @@ struct ResolverParts {
   TableTurn& turn;
   Executor& executor;
   const Clock& clock;
+  EventLog& log;
   TopicWatch& watch;
 };
 
@@ -62,7 +66,7 @@ class Resolver {
 
   [[nodiscard]] const StartFacts& facts() const { return facts_; }
   /// Why the last look-up failed; empty = none did.
-  [[nodiscard]] const std::string& trouble() const { return trouble_; }
+  [[nodiscard]] const std::string& trouble() const { return trouble_.text(); }
 
  private:
   enum class Stage {
@@ -82,12 +86,13 @@ class Resolver {
   void load_table_in_turn();
   void ask_offsets();
   void register_topic_in_turn();
-  void take_registration(const CommitResult& result);
+  void take_registration(const TopicRegistered& registered);
   void remember_table();
   void say_what_is_registered() const;
   /// Whether the topic that was asked about may be older than the one in the table; asks again.
   [[nodiscard]] bool may_be_outdated(const Resolution& resolution);
-  void wait_and(Stage stage, const std::string& why);
+  /// `operation`: what did not succeed, for the log.
+  void wait_and(Stage stage, std::string_view operation, const std::string& why);
   [[nodiscard]] std::optional<Resolution> conclude(const std::set<Partition>& assigned);
 
   const ResolverSettings settings_;
@@ -107,7 +112,7 @@ class Resolver {
   bool job_runs_ = false;
   /// A job that began before the last `begin` still runs; its answer means nothing.
   bool job_is_stale_ = false;
-  std::string trouble_;
+  StandingTrouble trouble_;
   /// A job's answer ended the look-up; `step` has not said so yet.
   std::optional<Resolution> refusal_;
 };

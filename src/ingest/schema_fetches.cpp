@@ -1,7 +1,5 @@
 #include "ingest/schema_fetches.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -13,16 +11,11 @@ constexpr std::size_t k_ahead_max = 256;
 
 }  // namespace
 
-SchemaFetches::SchemaFetches(std::string topic, std::size_t lane, Executor& executor,
-                             const Clock& clock, decode::Validator* validator)
-    : topic_(std::move(topic)),
-      lane_(lane),
-      executor_(executor),
-      clock_(clock),
-      validator_(validator) {}
+SchemaFetches::SchemaFetches(std::string topic, std::size_t lane, const Parts& parts)
+    : topic_(std::move(topic)), lane_(lane), parts_(parts) {}
 
 void SchemaFetches::wait_for(std::int32_t id, Partition partition) {
-  const SteadyTime now = clock_.now();
+  const SteadyTime now = parts_.clock.now();
   const auto fetch =
       fetches_.try_emplace(id, Fetch{.waiting = {},
                                      .since = now,
@@ -56,7 +49,7 @@ std::optional<SteadyTime> SchemaFetches::waiting_since() const {
 std::vector<std::int32_t> SchemaFetches::due() const {
   std::vector<std::int32_t> ids;
   for (const auto& [id, fetch] : fetches_) {
-    if (clock_.now() >= fetch.not_before) ids.push_back(id);
+    if (parts_.clock.now() >= fetch.not_before) ids.push_back(id);
   }
   return ids;
 }
@@ -68,10 +61,11 @@ void SchemaFetches::step() {
   ids.insert(ids.end(), ahead_.begin(), ahead_.end());
   ahead_.clear();
   runs_ = true;
-  executor_.submit(lane_, k_schema_strand,
-                   make_job([validator = validator_, wanted = std::move(ids)]() -> JobOutcome {
-                     return SchemasFetched{validator->fetch(wanted)};
-                   }));
+  parts_.executor.submit(
+      lane_, k_schema_strand,
+      make_job([validator = parts_.validator, wanted = std::move(ids)]() -> JobOutcome {
+        return SchemasFetched{validator->fetch(wanted)};
+      }));
 }
 
 std::set<Partition> SchemaFetches::take(const SchemasFetched& fetched) {
@@ -96,17 +90,23 @@ std::set<Partition> SchemaFetches::take(const SchemasFetched& fetched) {
 }
 
 void SchemaFetches::put_off(const decode::FetchOutcome& unavailable, Fetch& fetch) const {
-  fetch.not_before = clock_.now() + fetch.backoff.next();
-  std::string why = "schema " + std::to_string(unavailable.id) +
-                    " cannot be fetched from the registry: " + unavailable.message;
-  if (fetch.trouble != why) spdlog::warn("{}: {}; trying again", topic_, why);
-  fetch.trouble = std::move(why);
+  fetch.not_before = parts_.clock.now() + fetch.backoff.next();
+  fetch.trouble.set("schema " + std::to_string(unavailable.id) +
+                        " cannot be fetched from the registry: " + unavailable.message,
+                    [&] {
+                      const std::string& why = fetch.trouble.text();
+                      return parts_.log.tell(
+                          LogEvent::kRetry,
+                          {.topic = topic_, .operation = "fetch_schema", .reason = why},
+                          "{}: {}; trying again", topic_, why);
+                    });
 }
 
 std::string SchemaFetches::trouble() const {
-  const auto failed = std::find_if(fetches_.begin(), fetches_.end(),
-                                   [](const auto& entry) { return !entry.second.trouble.empty(); });
-  return failed == fetches_.end() ? "" : failed->second.trouble;
+  const auto failed = std::find_if(fetches_.begin(), fetches_.end(), [](const auto& entry) {
+    return !entry.second.trouble.text().empty();
+  });
+  return failed == fetches_.end() ? "" : failed->second.trouble.text();
 }
 
 SteadyTime SchemaFetches::next_deadline() const {

@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/event_log.h"
 #include "base/ids.h"
 #include "decode/validator.h"
 #include "ingest/backoff.h"
 #include "ingest/executor.h"
+#include "ingest/standing_trouble.h"
 
 namespace bronze::ingest {
 
@@ -21,9 +23,14 @@ namespace bronze::ingest {
 /// Owned by its lane; ingest thread; nothing blocks.
 class SchemaFetches {
  public:
-  /// `validator` outlives every job; nullptr = nothing will be waited for.
-  SchemaFetches(std::string topic, std::size_t lane, Executor& executor, const Clock& clock,
-                decode::Validator* validator);
+  struct Parts {
+    Executor& executor;
+    const Clock& clock;
+    EventLog& log;
+    /// Outlives every job; nullptr = nothing will be waited for.
+    decode::Validator* validator;
+  };
+  SchemaFetches(std::string topic, std::size_t lane, const Parts& parts);
 
   /// The partition's next record cannot be judged before the schema is there.
   void wait_for(std::int32_t id, Partition partition);
@@ -50,8 +57,8 @@ class SchemaFetches {
     SteadyTime since;
     SteadyTime not_before;
     Backoff backoff;
-    /// Why it failed last; empty = it has not.
-    std::string trouble;
+    /// Why it failed last.
+    StandingTrouble trouble;
   };
 
   [[nodiscard]] std::vector<std::int32_t> due() const;
@@ -59,9 +66,7 @@ class SchemaFetches {
 
   const std::string topic_;
   const std::size_t lane_;
-  Executor& executor_;
-  const Clock& clock_;
-  decode::Validator* const validator_;
+  const Parts parts_;
   std::map<std::int32_t, Fetch> fetches_;
   std::set<std::int32_t> ahead_;
   bool runs_ = false;

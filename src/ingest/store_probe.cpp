@@ -13,15 +13,9 @@ ProbeVerdict judge_probe(const delta::StoreOutcome& outcome, const std::string& 
       return {Kind::kNoAnswer, outcome.message};
     case delta::StoreStatus::kMissing:
       return {Kind::kRefused,
-              "the bucket or folder of " + store_name +
-                  " does not exist: create it, or correct DELTA_BASE_PATH or BRONZE_BUCKET (" +
-                  outcome.message + ")"};
+              "the bucket or folder of " + store_name + " does not exist: " + outcome.message};
     case delta::StoreStatus::kDenied:
-      return {Kind::kRefused,
-              "the store denies access to " + store_name +
-                  ": check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the rights to write "
-                  "there (" +
-                  outcome.message + ")"};
+      return {Kind::kRefused, "the store denies access to " + store_name + ": " + outcome.message};
     case delta::StoreStatus::kUnsupported:
     case delta::StoreStatus::kFailed:
       break;

@@ -118,6 +118,8 @@ struct OffsetsCommitted {
 struct SourceWarning {
   std::string message;
   bool all_brokers_down = false;
+  /// The kind of trouble, in a word.
+  std::string code = {};
 };
 
 /// The group does not take us in while another member is there whose way of sharing partitions

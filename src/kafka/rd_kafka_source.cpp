@@ -17,16 +17,19 @@ constexpr int k_cluster_id_timeout_ms = 2'000;
 /// The least that a broker's default message.max.bytes asks for.
 constexpr std::uint64_t k_fetch_bytes_min = std::uint64_t{2} * 1024 * 1024;
 
-void log_line(const rd_kafka_t* /*consumer*/, int level, const char* facility, const char* text) {
+/// On any thread of librdkafka. The opaque is the EventLog.
+void log_line(const rd_kafka_t* consumer, int level, const char* facility, const char* text) {
   constexpr int k_syslog_error = 3;
   constexpr int k_syslog_warning = 4;
   // Connections that fail come as error events too, with the same text.
   const bool told_twice = std::string_view(facility) == "FAIL";
-  const auto severity = told_twice                  ? spdlog::level::debug
-                        : level <= k_syslog_error   ? spdlog::level::warn
-                        : level <= k_syslog_warning ? spdlog::level::info
-                                                    : spdlog::level::debug;
-  spdlog::log(severity, "librdkafka {}: {}", facility, text);
+  if (told_twice || level > k_syslog_warning) {
+    spdlog::debug("librdkafka {}: {}", facility, text);
+    return;
+  }
+  static_cast<EventLog*>(rd_kafka_opaque(consumer))
+      ->tell(level <= k_syslog_error ? LogEvent::kKafkaClientError : LogEvent::kKafkaClientWarning,
+             {.error_type = facility, .reason = text}, "librdkafka {}: {}", facility, text);
 }
 
 void set(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
@@ -37,7 +40,7 @@ void set(rd_kafka_conf_t* conf, const std::string& name, const std::string& valu
   }
 }
 
-ConfHandle make_conf(const SourceSettings& settings) {
+ConfHandle make_conf(const SourceSettings& settings, EventLog& log) {
   ConfHandle conf(rd_kafka_conf_new());
   // A broker answers a connection's requests in order: whoever asks it something, as before each
   // commit, waits for the fetch before.
@@ -64,6 +67,7 @@ ConfHandle make_conf(const SourceSettings& settings) {
   rd_kafka_conf_set_events(
       conf.get(), RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT | RD_KAFKA_EVENT_ERROR);
   rd_kafka_conf_set_log_cb(conf.get(), log_line);
+  rd_kafka_conf_set_opaque(conf.get(), &log);
   return conf;
 }
 
@@ -228,8 +232,9 @@ std::vector<std::pair<std::string, std::string>> refused_properties(
   return refused;
 }
 
-RdKafkaSource::RdKafkaSource(const SourceSettings& settings) : group_(settings.group) {
-  ConfHandle conf = make_conf(settings);
+RdKafkaSource::RdKafkaSource(const SourceSettings& settings, EventLog& log)
+    : group_(settings.group), log_(log) {
+  ConfHandle conf = make_conf(settings, log);
   std::array<char, 512> error{};
   rd_kafka_t* consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), error.data(), error.size());
   if (consumer == nullptr) {
@@ -302,11 +307,14 @@ Event RdKafkaSource::translate_rebalance(rd_kafka_event_t* event) {
       revoke_pending_ = true;
       return Revoked{from_list(list), rd_kafka_assignment_lost(consumer_.get()) != 0};
     default:
-      // Told by librdkafka's manual to take it as a loss of everything.
-      spdlog::warn("Kafka: a rebalance failed: {}", error_text(event));
-      revoke_pending_ = true;
-      return Revoked{{reading_.begin(), reading_.end()}, true};
+      break;
   }
+  const std::string why = error_text(event);
+  log_.tell(LogEvent::kKafkaWarning, {.error_type = "rebalance", .reason = why},
+            "Kafka: a rebalance failed: {}", why);
+  // Told by librdkafka's manual to take it as a loss of everything.
+  revoke_pending_ = true;
+  return Revoked{{reading_.begin(), reading_.end()}, true};
 }
 
 std::string RdKafkaSource::subscribed_in(const std::string& text) const {
@@ -319,7 +327,8 @@ std::string RdKafkaSource::subscribed_in(const std::string& text) const {
 
 Event RdKafkaSource::translate_error(rd_kafka_event_t* event) const {
   const rd_kafka_resp_err_t code = rd_kafka_event_error(event);
-  const std::string text = std::string(rd_kafka_err2name(code)) + ": " + error_text(event);
+  const std::string name = rd_kafka_err2name(code);
+  const std::string text = name + ": " + error_text(event);
   if (rd_kafka_event_error_is_fatal(event) != 0) return SourceFailed{text};
   const TopicPartitionHandle place(rd_kafka_event_topic_partition(event));
   if (place && place->topic != nullptr && is_stopping(place->topic, place->partition)) {
@@ -328,7 +337,7 @@ Event RdKafkaSource::translate_error(rd_kafka_event_t* event) const {
   if (code == RD_KAFKA_RESP_ERR__PARTITION_EOF && place) {
     return PartitionEnd{place->topic, Partition{place->partition}, Offset{place->offset}};
   }
-  if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) return SourceWarning{text, true};
+  if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) return SourceWarning{text, true, name};
   if (place && place->partition >= 0 &&
       (code == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || code == RD_KAFKA_RESP_ERR__LOG_TRUNCATION)) {
     return PartitionReset{place->topic, Partition{place->partition}, text};
@@ -352,9 +361,10 @@ Event RdKafkaSource::translate_error(rd_kafka_event_t* event) const {
                        text + ")"};
   }
   if (code == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED) {
-    return SourceWarning{text + ". Grant this user READ on the consumer group " + group_};
+    return SourceWarning{text + ". Grant this user READ on the consumer group " + group_, false,
+                         name};
   }
-  return SourceWarning{without_timing(text)};
+  return SourceWarning{without_timing(text), false, name};
 }
 
 Event RdKafkaSource::translate_description(rd_kafka_event_t* event) {
@@ -554,7 +564,10 @@ void RdKafkaSource::commit(const std::vector<CommitPosition>& positions) {
 void RdKafkaSource::close() {
   closing_ = true;
   const ErrorHandle error(rd_kafka_consumer_close_queue(consumer_.get(), queue_.get()));
-  if (error) spdlog::warn("Kafka: closing the consumer: {}", rd_kafka_error_string(error.get()));
+  if (!error) return;
+  const std::string why = rd_kafka_error_string(error.get());
+  log_.tell(LogEvent::kKafkaWarning, {.error_type = "close", .reason = why},
+            "Kafka: closing the consumer: {}", why);
 }
 
 }  // namespace bronze::kafka

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/event_log.h"
 #include "kafka/handles.h"
 #include "kafka/message_headers.h"
 #include "kafka/message_source.h"
@@ -40,9 +41,9 @@ struct SettingsRefused : std::runtime_error {
 /// librdkafka takes any unassign call for that answer.
 class RdKafkaSource final : public MessageSource {
  public:
-  /// Throws SettingsRefused when librdkafka refuses the settings as a whole.
+  /// `log` outlives it. Throws SettingsRefused when librdkafka refuses the settings as a whole.
   /// REQUIRES: refused_properties(settings) is empty.
-  explicit RdKafkaSource(const SourceSettings& settings);
+  RdKafkaSource(const SourceSettings& settings, EventLog& log);
   ~RdKafkaSource() override;
   RdKafkaSource(const RdKafkaSource&) = delete;
   RdKafkaSource& operator=(const RdKafkaSource&) = delete;
@@ -85,6 +86,7 @@ class RdKafkaSource final : public MessageSource {
                                                  std::chrono::milliseconds timeout);
 
   const std::string group_;
+  EventLog& log_;
   std::vector<std::string> subscription_;
   ConsumerHandle consumer_;
   QueueHandle queue_;

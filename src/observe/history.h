@@ -25,6 +25,11 @@ class History {
   static constexpr std::chrono::seconds k_step{10};
   static constexpr std::size_t k_steps_max = 360;
 
+  /// As many as are needed to cover so long.
+  [[nodiscard]] static constexpr std::size_t steps_in(Duration duration) {
+    return static_cast<std::size_t>((duration + k_step - Duration{1}) / k_step);
+  }
+
   struct Step {
     std::uint64_t rows = 0;
     std::uint64_t bytes = 0;

@@ -1,103 +1,141 @@
 #include "observe/http_connection.h"
 
-#include <poll.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 namespace bronze::observe {
 namespace {
 
-using std::chrono::milliseconds;
-
 constexpr std::size_t k_head_bytes_max = 8'192;
-constexpr milliseconds k_request_max{5'000};
-constexpr milliseconds k_request_max_under_load{25};
-constexpr milliseconds k_drain_max{200};
+/// A client that sends more than this after its request is cut off.
 constexpr std::size_t k_drain_bytes_max = std::size_t{256} * 1024;
-/// How soon a waiting connection notices load and stop.
-constexpr milliseconds k_slice{10};
+/// Nothing tells that the last byte is acknowledged.
+constexpr std::chrono::milliseconds k_settle_again{20};
 
 /// Where the blank line that ends a head begins; lone line feeds pass, as most servers allow.
 std::size_t end_of_head(std::string_view head) {
   return std::min(head.find("\r\n\r\n"), head.find("\n\n"));
 }
 
+std::string_view first_line(std::string_view head) {
+  std::string_view line = head.substr(0, head.find('\n'));
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
+
+bool is_for_later() { return errno == EAGAIN || errno == EINTR; }
+
 }  // namespace
 
-HttpConnection::Head HttpConnection::read_head() {
-  std::string head;
-  while (end_of_head(head) == std::string::npos) {
-    if (head.size() >= k_head_bytes_max) {
-      return head.find('\n') == std::string::npos ? Head::kUriTooLarge : Head::kHeadersTooLarge;
-    }
-    const bool drips = !head.empty() && is_out_of_time();
-    if (drips || !wait_for(Readiness::kReadable)) {
-      const bool answer = !head.empty() && !load_.stopping;
-      return answer ? Head::kTooSlow : Head::kNone;
-    }
+HttpConnection::HttpConnection(Socket socket, const HttpLimits& limits, const Respond& respond,
+                               SteadyTime now)
+    : socket_(std::move(socket)),
+      limits_(limits),
+      respond_(respond),
+      deadline_(now + limits.request) {}
+
+void HttpConnection::proceed(SteadyTime now) {
+  if (phase_ == Phase::kReading) read(now);
+  if (phase_ == Phase::kAnswering) write();
+  if (phase_ == Phase::kDraining) drain(now);
+}
+
+void HttpConnection::expire(SteadyTime now) {
+  if (phase_ == Phase::kReading && !head_.empty()) {
+    answer(Head::kTooSlow, now);
+    proceed(now);
+  } else if (phase_ == Phase::kSettling) {
+    settle(now);
+  } else {
+    reset();
+  }
+}
+
+void HttpConnection::reset() {
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+  close();
+}
+
+pollfd HttpConnection::polled() const {
+  pollfd polled{.fd = socket_.get(), .events = POLLIN, .revents = 0};
+  if (phase_ == Phase::kAnswering) polled.events = POLLOUT;
+  if (phase_ == Phase::kSettling) polled.fd = -1;
+  return polled;
+}
+
+void HttpConnection::read(SteadyTime now) {
+  while (phase_ == Phase::kReading) {
     std::array<char, 2'048> chunk{};
-    const std::size_t room = std::min(chunk.size(), k_head_bytes_max - head.size());
-    const ssize_t count = ::recv(socket_, chunk.data(), room, MSG_DONTWAIT);
-    if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-    if (count <= 0) return Head::kNone;
-    head.append(chunk.data(), static_cast<std::size_t>(count));
-    if (head.front() < 'A' || head.front() > 'Z') return Head::kNone;
+    const std::size_t room = std::min(chunk.size(), k_head_bytes_max - head_.size());
+    const ssize_t count = ::recv(socket_.get(), chunk.data(), room, 0);
+    if (count < 0 && is_for_later()) return;
+    if (count <= 0) return close();
+    head_.append(chunk.data(), static_cast<std::size_t>(count));
+    // Not HTTP at all, such as a TLS hello: there is nothing to answer.
+    if (head_.front() < 'A' || head_.front() > 'Z') return close();
+    if (end_of_head(head_) != std::string::npos) {
+      answer(Head::kComplete, now);
+    } else if (head_.size() >= k_head_bytes_max) {
+      const bool within_line = head_.find('\n') == std::string::npos;
+      answer(within_line ? Head::kUriTooLarge : Head::kHeadersTooLarge, now);
+    }
   }
-  line_ = head.substr(0, head.find('\n'));
-  if (line_.ends_with('\r')) line_.pop_back();
-  return Head::kComplete;
 }
 
-void HttpConnection::drain() {
-  ::shutdown(socket_, SHUT_WR);
-  const auto deadline = std::chrono::steady_clock::now() + k_drain_max;
+void HttpConnection::answer(Head head, SteadyTime now) {
+  answer_ = respond_(head, first_line(head_));
+  head_ = {};
+  phase_ = Phase::kAnswering;
+  deadline_ = now + limits_.answer;
+}
+
+void HttpConnection::write() {
+  while (sent_bytes_ < answer_.size()) {
+    const ssize_t count = ::send(socket_.get(), answer_.data() + sent_bytes_,
+                                 answer_.size() - sent_bytes_, MSG_NOSIGNAL);
+    if (count < 0 && is_for_later()) return;
+    if (count < 0) return close();
+    sent_bytes_ += static_cast<std::size_t>(count);
+  }
+  answer_ = {};
+  ::shutdown(socket_.get(), SHUT_WR);
+  phase_ = Phase::kDraining;
+}
+
+void HttpConnection::drain(SteadyTime now) {
   std::array<char, 4'096> chunk{};
-  std::size_t drained = 0;
-  while (drained < k_drain_bytes_max && std::chrono::steady_clock::now() < deadline &&
-         !load_.stopping) {
-    pollfd poller{.fd = socket_, .events = POLLIN, .revents = 0};
-    if (::poll(&poller, 1, static_cast<int>(k_slice.count())) <= 0) {
-      if (load_.waiting > 0) return;
-      continue;
+  while (drained_bytes_ < k_drain_bytes_max) {
+    const ssize_t count = ::recv(socket_.get(), chunk.data(), chunk.size(), 0);
+    if (count < 0 && is_for_later()) return;
+    if (count < 0) return close();
+    if (count == 0) {
+      last_deadline_ = deadline_;
+      return settle(now);
     }
-    const ssize_t count = ::recv(socket_, chunk.data(), chunk.size(), MSG_DONTWAIT);
-    if (count <= 0) return;
-    drained += static_cast<std::size_t>(count);
+    drained_bytes_ += static_cast<std::size_t>(count);
   }
+  reset();
 }
 
-void HttpConnection::write(std::string_view data) {
-  while (!data.empty()) {
-    const ssize_t count = ::send(socket_, data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (count >= 0) {
-      data.remove_prefix(static_cast<std::size_t>(count));
-    } else if (errno != EAGAIN && errno != EINTR) {
-      return;
-    } else if (!wait_for(Readiness::kWritable)) {
-      return;
-    }
-  }
+void HttpConnection::settle(SteadyTime now) {
+  int unacknowledged = 0;
+  ::ioctl(socket_.get(), SIOCOUTQ, &unacknowledged);
+  if (unacknowledged == 0) return close();
+  if (now >= last_deadline_) return reset();
+  phase_ = Phase::kSettling;
+  deadline_ = now + k_settle_again;
 }
 
-bool HttpConnection::wait_for(Readiness wanted) const {
-  pollfd poller{.fd = socket_, .events = 0, .revents = 0};
-  poller.events = wanted == Readiness::kReadable ? POLLIN : POLLOUT;
-  int wait_ms = 0;  // the first look is free: what has arrived is taken however busy we are
-  while (true) {
-    const int ready = ::poll(&poller, 1, wait_ms);
-    if (ready > 0) return true;
-    if (ready < 0 && errno != EINTR) return false;
-    if (is_out_of_time()) return false;
-    wait_ms = static_cast<int>(k_slice.count());
-  }
-}
-
-bool HttpConnection::is_out_of_time() const {
-  const auto age = std::chrono::steady_clock::now() - started_;
-  return load_.stopping || age > (load_.waiting > 0 ? k_request_max_under_load : k_request_max);
+void HttpConnection::close() {
+  socket_ = Socket();
+  phase_ = Phase::kClosed;
 }
 
 }  // namespace bronze::observe

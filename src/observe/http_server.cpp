@@ -2,122 +2,41 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
-#include <spdlog/spdlog.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
-#include <condition_variable>
 #include <cstring>
-#include <mutex>
-#include <nlohmann/json.hpp>
-#include <optional>
+#include <list>
 #include <stdexcept>
 #include <stop_token>
-#include <string_view>
 #include <thread>
 #include <utility>
+#include <vector>
 
-#include "observe/http_connection.h"
-#include "observe/http_workers.h"
 #include "observe/socket.h"
 
 namespace bronze::observe {
 namespace {
 
+using std::chrono::steady_clock;
+using Phase = HttpConnection::Phase;
+
 /// More than this waits for its SYN to be sent again.
-constexpr int k_backlog = 128;
+constexpr int k_backlog = 4096;
+/// What the kernel holds of an answer, twice as much with its own. On a fast network it would take
+/// some megabytes.
+constexpr int k_send_buffer_bytes = 64 * 1024;
+/// While all places are taken, a turn takes at least so long and accepts at most so many. That
+/// bounds what a flood of connections costs, and each lives for long enough to send its request.
+constexpr std::chrono::milliseconds k_turn_when_full{5};
+constexpr int k_accepted_a_turn = 64;
 constexpr std::chrono::seconds k_listen_again{1};
 /// Until descriptors or memory are free again.
 constexpr std::chrono::milliseconds k_accept_again{10};
-constexpr const char* k_json = "application/json";
-
-std::string error_body(std::string_view error) { return nlohmann::json{{"error", error}}.dump(); }
-
-std::string_view phrase(int status) {
-  switch (status) {
-    case 200:
-      return "ok";
-    case 404:
-      return "not found";
-    case 405:
-      return "method not allowed";
-    case 408:
-      return "request timeout";
-    case 414:
-      return "uri too long";
-    case 431:
-      return "request header fields too large";
-    case 500:
-      return "internal error";
-    case 503:
-      return "service unavailable";
-    default:
-      return "bad request";
-  }
-}
-
-/// Of a head that is not complete; nullopt = no answer.
-std::optional<int> status_of(HttpConnection::Head head) {
-  switch (head) {
-    case HttpConnection::Head::kUriTooLarge:
-      return 414;
-    case HttpConnection::Head::kHeadersTooLarge:
-      return 431;
-    case HttpConnection::Head::kTooSlow:
-      return 408;
-    case HttpConnection::Head::kComplete:
-    case HttpConnection::Head::kNone:
-      break;
-  }
-  return std::nullopt;
-}
-
-struct Request {
-  std::string_view method;
-  /// Without the query.
-  std::string_view path;
-};
-
-bool is_known_method(std::string_view method) {
-  constexpr std::array<std::string_view, 9> k_methods = {
-      "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
-  return std::find(k_methods.begin(), k_methods.end(), method) != k_methods.end();
-}
-
-/// nullopt = malformed.
-std::optional<Request> parse(std::string_view line) {
-  const bool printable = std::all_of(line.begin(), line.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte >= ' ' && byte != 0x7F;
-  });
-  const std::size_t first = line.find(' ');
-  const std::size_t last = line.rfind(' ');
-  if (!printable || first == std::string_view::npos || first == last) return std::nullopt;
-  const std::string_view target = line.substr(first + 1, last - first - 1);
-  const std::string_view version = line.substr(last + 1);
-  const Request request{.method = line.substr(0, first),
-                        .path = target.substr(0, target.find_first_of("?#"))};
-  const bool known = version == "HTTP/1.1" || version == "HTTP/1.0";
-  if (!known || !is_known_method(request.method) || target.empty() ||
-      target.find(' ') != std::string_view::npos) {
-    return std::nullopt;
-  }
-  return request;
-}
-
-Page refusal(int status) {
-  return {.status = status, .content_type = k_json, .body = error_body(phrase(status))};
-}
-
-std::string head_of(const Page& page) {
-  return "HTTP/1.1 " + std::to_string(page.status) + " " + std::string(phrase(page.status)) +
-         "\r\nConnection: close\r\nContent-Type: " + page.content_type +
-         "\r\nContent-Length: " + std::to_string(page.body.size()) +
-         "\r\nX-Content-Type-Options: nosniff\r\n" + page.more_headers + "\r\n";
-}
 
 /// Throws std::runtime_error that says why.
 Socket listening_socket(const std::string& host, std::uint16_t port) {
@@ -132,10 +51,14 @@ Socket listening_socket(const std::string& host, std::uint16_t port) {
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
   int error = 0;
   for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
-    Socket socket(::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, address->ai_protocol));
+    const int type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+    Socket socket(::socket(address->ai_family, type, address->ai_protocol));
     const int yes = 1;
     const int no = 0;
     ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    // Accepted ones inherit it.
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDBUF, &k_send_buffer_bytes,
+                 sizeof(k_send_buffer_bytes));
     if (address->ai_family == AF_INET6) {
       ::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
     }
@@ -159,28 +82,25 @@ std::uint16_t port_of(const Socket& socket) {
 
 }  // namespace
 
+/// All but `stop_serving` and the constructor runs on its thread.
 class HttpServer::Listener {
  public:
-  Listener(std::string host, std::uint16_t port, Pages pages)
-      : host_(std::move(host)), port_(port), pages_(std::move(pages)) {
+  Listener(std::string host, std::uint16_t port, Pages pages, EventLog& log,
+           const HttpLimits& limits)
+      : host_(std::move(host)), port_(port), pages_(std::move(pages)), log_(log), limits_(limits) {
     open();
-    thread_ = std::jthread([this](const std::stop_token& stop) { accept_until(stop); });
+    port_ = port_of(socket_);
+    thread_ = std::jthread([this](const std::stop_token& stop) { serve_until(stop); });
   }
 
-  ~Listener() { stop_listening(); }
+  ~Listener() { stop_serving(); }
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  void stop_listening() {
+  void stop_serving() {
     thread_.request_stop();
-    load_.stopping = true;
-    {
-      // Wakes accept, which closes the socket itself.
-      const std::lock_guard lock(mutex_);
-      ::shutdown(socket_.get(), SHUT_RDWR);
-    }
+    ::eventfd_write(wake_.get(), 1);
     if (thread_.joinable()) thread_.join();
-    workers_.shutdown();
   }
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
@@ -189,105 +109,131 @@ class HttpServer::Listener {
   /// Throws std::runtime_error.
   void open() {
     try {
-      Socket socket = listening_socket(host_, port_);
-      if (port_ == 0) port_ = port_of(socket);
-      const std::lock_guard lock(mutex_);
-      socket_ = std::move(socket);
+      socket_ = listening_socket(host_, port_);
     } catch (const std::runtime_error& e) {
       throw std::runtime_error("cannot listen on HTTP_HOST=" + host_ +
                                " HTTP_PORT=" + std::to_string(port_) + ": " + e.what());
     }
   }
 
-  void close() {
-    const std::lock_guard lock(mutex_);
+  void serve_until(const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      if (!socket_.is_open() && steady_clock::now() >= accept_at_) listen_again();
+      if (connections_.size() >= limits_.connections) std::this_thread::sleep_for(k_turn_when_full);
+      const std::vector<pollfd> polled = wait();
+      std::size_t at = 2;
+      for (HttpConnection& connection : connections_) serve(connection, polled[at++].revents != 0);
+      if (polled[1].revents != 0) accept_some();
+      std::erase_if(connections_, [](const auto& each) { return each.phase() == Phase::kClosed; });
+    }
+    connections_.clear();
     socket_ = Socket();
   }
 
-  void accept_until(const std::stop_token& stop) {
-    while (true) {
-      if (socket_.is_open()) accept_while_possible();
-      close();
-      std::unique_lock lock(mutex_);
-      stopped_.wait_for(lock, stop, k_listen_again, [] { return false; });
-      lock.unlock();
-      if (stop.stop_requested()) return;
-      try {
-        open();
-        if (stop.stop_requested()) return close();  // the stop may have missed the new socket
-        spdlog::warn("HTTP server listens again on port {}", port());
-      } catch (const std::runtime_error& e) {
-        spdlog::error("HTTP server stopped accepting, trying again: {}", e.what());
-      }
+  /// For an event or until something has to be done: whether stopped, whether somebody connects,
+  /// then each connection.
+  [[nodiscard]] std::vector<pollfd> wait() const {
+    const SteadyTime now = steady_clock::now();
+    const bool accepts = socket_.is_open() && now >= accept_at_;
+    std::vector<pollfd> polled = {
+        {.fd = wake_.get(), .events = POLLIN, .revents = 0},
+        {.fd = accepts ? socket_.get() : -1, .events = POLLIN, .revents = 0}};
+    SteadyTime until = accepts ? SteadyTime::max() : accept_at_;
+    for (const HttpConnection& connection : connections_) {
+      polled.push_back(connection.polled());
+      until = std::min(until, connection.deadline());
     }
+    ::poll(polled.data(), polled.size(), milliseconds_between(now, until));
+    return polled;
   }
 
-  /// Ends when the socket has been shut down, or is of no use any more.
-  void accept_while_possible() {
-    while (!load_.stopping) {
-      const int client = ::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC);
-      if (client >= 0) {
-        workers_.enqueue([this, client] { serve(Socket(client)); });
+  /// -1 = for ever, as poll has it; rounded up.
+  static int milliseconds_between(SteadyTime now, SteadyTime until) {
+    using std::chrono::milliseconds;
+    if (until == SteadyTime::max()) return -1;
+    return static_cast<int>(
+        std::max(milliseconds(0), std::chrono::ceil<milliseconds>(until - now)).count());
+  }
+
+  void serve(HttpConnection& connection, bool ready) {
+    const SteadyTime now = steady_clock::now();
+    if (ready) connection.proceed(now);
+    if (now >= connection.deadline()) connection.expire(now);
+    if (connection.phase() == Phase::kAnswering) bound_unfinished_answers();
+  }
+
+  void bound_unfinished_answers() {
+    const auto unfinished = [](const auto& each) { return each.phase() == Phase::kAnswering; };
+    const auto count = std::count_if(connections_.begin(), connections_.end(), unfinished);
+    if (static_cast<std::size_t>(count) <= limits_.unfinished_answers) return;
+    std::find_if(connections_.begin(), connections_.end(), unfinished)->reset();
+  }
+
+  void accept_some() {
+    for (int i = 0; i < k_accepted_a_turn; ++i) {
+      Socket client(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+      if (client.is_open()) {
+        if (connections_.size() >= limits_.connections) drop_oldest();
+        connections_.emplace_back(std::move(client), limits_, respond_, steady_clock::now());
+      } else if (errno == EAGAIN) {
+        return;
       } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        std::this_thread::sleep_for(k_accept_again);
+        const std::string why = std::strerror(errno);
+        log_.tell(LogEvent::kHttpFailed, {.operation = "accept", .reason = why},
+                  "HTTP server cannot take a connection, trying again: {}", why);
+        accept_at_ = steady_clock::now() + k_accept_again;
+        return;
       } else if (errno != EINTR && errno != ECONNABORTED) {
+        socket_ = Socket();
+        accept_at_ = steady_clock::now() + k_listen_again;
         return;
       }
     }
   }
 
-  void serve(const Socket& socket) const {
-    HttpConnection connection(socket.get(), load_);
-    const auto head = connection.read_head();
-    if (head == HttpConnection::Head::kNone) return;
-    if (const auto status = status_of(head)) {
-      const Page answer = refusal(*status);
-      connection.write(head_of(answer) + answer.body);
-    } else {
-      const auto request = parse(connection.request_line());
-      const Page answer = request ? answer_to(*request) : refusal(400);
-      const bool without_body = request && request->method == "HEAD";
-      connection.write(without_body ? head_of(answer) : head_of(answer) + answer.body);
-    }
-    connection.drain();
+  /// There is one without an unfinished answer: of those there are fewer than connections.
+  void drop_oldest() {
+    const auto oldest = std::find_if(connections_.begin(), connections_.end(),
+                                     [](auto& each) { return each.phase() != Phase::kAnswering; });
+    oldest->reset();
+    connections_.erase(oldest);
   }
 
-  [[nodiscard]] Page answer_to(const Request& request) const {
-    const auto found = pages_.find(request.path);
-    if (found == pages_.end()) return refusal(404);
-    if (request.method != "GET" && request.method != "HEAD") {
-      Page answer = refusal(405);
-      answer.more_headers = "Allow: GET, HEAD\r\n";
-      return answer;
-    }
+  void listen_again() {
     try {
-      Page page = found->second();
-      page.more_headers += "Cache-Control: no-store\r\n";
-      return page;
-    } catch (const std::exception&) {
-      spdlog::error("HTTP: {} failed", request.path);
-      return refusal(500);
+      open();
+      log_.tell(LogEvent::kHttpRecovered, {}, "HTTP server listens again on port {}", port_);
+    } catch (const std::runtime_error& e) {
+      accept_at_ = steady_clock::now() + k_listen_again;
+      log_.tell(LogEvent::kHttpFailed, {.operation = "listen", .reason = e.what()},
+                "HTTP server stopped accepting, trying again: {}", e.what());
     }
   }
 
   const std::string host_;
   std::uint16_t port_;
   const Pages pages_;
-  ServerLoad load_;
-  HttpWorkers workers_{load_};
-  std::mutex mutex_;
-  std::condition_variable_any stopped_;
-  /// Changed under mutex_, and only by the thread that accepts once it runs.
+  EventLog& log_;
+  const HttpLimits limits_;
+  const HttpConnection::Respond respond_ = [this](Head head, std::string_view line) {
+    return answer_to(pages_, log_, head, line);
+  };
+  const Socket wake_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   Socket socket_;
+  /// Before, accepting would fail again.
+  SteadyTime accept_at_ = SteadyTime::min();
+  /// In the order in which they were accepted.
+  std::list<HttpConnection> connections_;
   std::jthread thread_;
 };
 
-HttpServer::HttpServer(const std::string& host, std::uint16_t port, Pages pages)
-    : listener_(std::make_unique<Listener>(host, port, std::move(pages))) {}
+HttpServer::HttpServer(const std::string& host, std::uint16_t port, Pages pages, EventLog& log,
+                       HttpLimits limits)
+    : listener_(std::make_unique<Listener>(host, port, std::move(pages), log, limits)) {}
 
 HttpServer::~HttpServer() = default;
 
-void HttpServer::stop() { listener_->stop_listening(); }
+void HttpServer::stop() { listener_->stop_serving(); }
 
 std::uint16_t HttpServer::port() const { return listener_->port(); }
 

@@ -8,10 +8,12 @@
 #include <chrono>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "base/event_log.h"
 #include "observe/utc_text.h"
 
 namespace bronze::observe {
@@ -69,14 +71,43 @@ class TextFormatter final : public spdlog::formatter {
   }
 };
 
+/// Adds fields to a line. Values that are empty are left out.
+class FieldWriter {
+ public:
+  explicit FieldWriter(nlohmann::ordered_json& line) : line_(line) {}
+
+  void operator()(const char* name, std::string_view value) const {
+    if (!value.empty()) line_[name] = value;
+  }
+  void operator()(const char* name, const std::optional<Partition>& value) const {
+    if (value) line_[name] = number(*value);
+  }
+  void operator()(const char* name, const std::optional<Offset>& value) const {
+    if (value) line_[name] = value->value;
+  }
+  template <typename Number>
+  void operator()(const char* name, const std::optional<Number>& value) const {
+    if (value) line_[name] = *value;
+  }
+
+ private:
+  nlohmann::ordered_json& line_;
+};
+
 /// Used by one sink, under the sink's mutex.
 class JsonFormatter final : public spdlog::formatter {
  public:
   void format(const spdlog::details::log_msg& event, spdlog::memory_buf_t& out) override {
     using Json = nlohmann::ordered_json;
-    const Json line = {{"ts", timestamp(event.time)},
-                       {"level", level_name(event.level)},
-                       {"msg", message_of(event)}};
+    Json line = {{"ts", timestamp(event.time)},
+                 {"level", level_name(event.level)},
+                 {"msg", message_of(event)}};
+    if (const EventLog::Line* told = EventLog::current()) {
+      line["event"] = traits_of(told->event).name;
+      const FieldWriter add(line);
+      for_each_field(told->fields, add);
+      add("suppressed", told->suppressed);
+    }
     const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace);
     out.append(text.data(), text.data() + text.size());
     out.push_back('\n');

@@ -27,8 +27,8 @@ void set_up_log_file(const std::string& path);
 [[nodiscard]] std::vector<Trouble> recent_troubles();
 
 /// Text: `2024-01-15T10:30:00.123Z info message`, control characters escaped, so that an event
-/// stays one line. JSON: an object with `ts`, `level` and `msg`; bytes that are not UTF-8 become
-/// the replacement character.
+/// stays one line. JSON: an object with `ts`, `level` and `msg`, and of an event (base/event_log.h)
+/// its name and fields; bytes that are not UTF-8 become the replacement character.
 [[nodiscard]] std::unique_ptr<spdlog::formatter> make_log_formatter(config::LogFormat format);
 
 }  // namespace bronze::observe

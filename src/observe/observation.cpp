@@ -12,6 +12,7 @@ constexpr std::chrono::seconds k_kafka_silence_max{25};
 constexpr std::chrono::seconds k_store_silence_max{5};
 /// The loop turns many times a second.
 constexpr std::chrono::seconds k_loop_silence_max{30};
+constexpr std::chrono::seconds k_rates_over_min{60};
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
@@ -77,6 +78,12 @@ std::size_t count_of(const std::vector<ingest::LaneReport>& lanes,
   return count;
 }
 
+std::size_t assigned_of(const std::vector<ingest::LaneReport>& lanes) {
+  std::size_t assigned = 0;
+  for (const auto& lane : lanes) assigned += lane.partitions.size();
+  return assigned;
+}
+
 std::optional<std::int64_t> lag_of(const ingest::LaneReport& lane) {
   std::int64_t sum = 0;
   for (const auto& [partition, report] : lane.partitions) {
@@ -116,6 +123,24 @@ std::optional<Duration> loses_data_in(const ingest::LaneReport& lane) {
     soonest = std::min(soonest.value_or(*report.loses_data_in), *report.loses_data_in);
   }
   return soonest;
+}
+
+std::optional<Rates> rates_of(const Observation& seen) {
+  const auto& steps = seen.history.steps;
+  if (steps.empty()) return std::nullopt;
+  const Duration wanted = std::max<Duration>(k_rates_over_min, 2 * seen.facts.batch_interval);
+  const std::size_t count = std::min(History::steps_in(wanted), steps.size());
+  std::uint64_t rows = 0;
+  std::uint64_t bytes = 0;
+  for (std::size_t i = steps.size() - count; i < steps.size(); ++i) {
+    rows += steps[i].rows;
+    bytes += steps[i].bytes;
+  }
+  const std::chrono::seconds over = History::k_step * static_cast<std::int64_t>(count);
+  const auto rate = [&](std::uint64_t sum) {
+    return static_cast<double>(sum) / static_cast<double>(over.count());
+  };
+  return Rates{.over = over, .rows_per_second = rate(rows), .bytes_per_second = rate(bytes)};
 }
 
 }  // namespace bronze::observe

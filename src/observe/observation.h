@@ -23,6 +23,7 @@ struct ServiceFacts {
   std::string kafka;
   std::string store;
   std::uint64_t memory_budget_bytes = 0;
+  std::chrono::milliseconds batch_interval{};
 };
 
 struct Judgement {
@@ -57,6 +58,7 @@ struct Observation {
                                    ingest::PartitionActivity activity);
 [[nodiscard]] std::size_t count_of(const std::vector<ingest::LaneReport>& lanes,
                                    ingest::PartitionActivity activity);
+[[nodiscard]] std::size_t assigned_of(const std::vector<ingest::LaneReport>& lanes);
 /// Records that are in no table yet; nullopt = not known of every partition.
 [[nodiscard]] std::optional<std::int64_t> lag_of(const ingest::LaneReport& lane);
 [[nodiscard]] std::optional<std::int64_t> lag_of(const std::vector<ingest::LaneReport>& lanes);
@@ -65,5 +67,14 @@ struct Observation {
 [[nodiscard]] std::optional<double> lag_seconds_of(const ingest::LaneReport& lane, UnixMicros wall);
 /// The soonest of its partitions.
 [[nodiscard]] std::optional<Duration> loses_data_in(const ingest::LaneReport& lane);
+
+/// Means of what was committed.
+struct Rates {
+  std::chrono::seconds over{};
+  double rows_per_second = 0;
+  double bytes_per_second = 0;
+};
+/// Of the last minute, or of two batch intervals if that is longer; nullopt = no history yet.
+[[nodiscard]] std::optional<Rates> rates_of(const Observation& seen);
 
 }  // namespace bronze::observe

@@ -1,8 +1,21 @@
 #include "observe/recent_troubles.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace bronze::observe {
+
+bool is_about(const Trouble& trouble, std::string_view topic) {
+  const std::string_view message = trouble.message;
+  return message.size() > topic.size() && message.starts_with(topic) &&
+         message[topic.size()] == ':';
+}
+
+const Trouble* first_about(const std::vector<Trouble>& troubles, std::string_view topic) {
+  const auto found = std::find_if(troubles.begin(), troubles.end(),
+                                  [&](const Trouble& each) { return is_about(each, topic); });
+  return found == troubles.end() ? nullptr : &*found;
+}
 
 std::vector<Trouble> RecentTroubles::latest() {
   const std::lock_guard lock(mutex_);

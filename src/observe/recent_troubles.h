@@ -5,6 +5,7 @@
 #include <deque>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -16,6 +17,12 @@ struct Trouble {
   UnixMicros at = 0;
   std::string message;
 };
+
+/// Messages about a topic begin with its name.
+[[nodiscard]] bool is_about(const Trouble& trouble, std::string_view topic);
+/// The first that is; nullptr = none.
+[[nodiscard]] const Trouble* first_about(const std::vector<Trouble>& troubles,
+                                         std::string_view topic);
 
 /// Keeps the last warnings and errors of the log. Any thread.
 class RecentTroubles final : public spdlog::sinks::base_sink<std::mutex> {

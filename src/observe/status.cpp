@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include "config/topic_tables.h"
 #include "decode/record_error.h"
 #include "observe/utc_text.h"
+#include "observe/verdict.h"
 
 namespace bronze::observe {
 namespace {
@@ -17,8 +19,22 @@ namespace {
 using Json = nlohmann::ordered_json;
 using ingest::PartitionActivity;
 
+/// Milliseconds are enough.
+double rounded(double seconds) {
+  constexpr double k_parts = 1000;
+  return std::round(seconds * k_parts) / k_parts;
+}
+
+double seconds_of(Duration duration) {
+  return rounded(std::chrono::duration<double>(duration).count());
+}
+
 Json seconds_or_null(std::optional<Duration> duration) {
-  return duration ? Json(std::chrono::duration<double>(*duration).count()) : Json(nullptr);
+  return duration ? Json(seconds_of(*duration)) : Json(nullptr);
+}
+
+Json rounded_or_null(std::optional<double> seconds) {
+  return seconds ? Json(rounded(*seconds)) : Json(nullptr);
 }
 
 template <typename Value>
@@ -44,6 +60,20 @@ const char* name_of(PartitionActivity activity) {
       return "leaving";
     case PartitionActivity::kStopped:
       return "stopped";
+  }
+  return "";
+}
+
+const char* name_of(Tone tone) {
+  switch (tone) {
+    case Tone::kWell:
+      return "well";
+    case Tone::kBusy:
+      return "busy";
+    case Tone::kWarn:
+      return "warn";
+    case Tone::kBad:
+      return "bad";
   }
   return "";
 }
@@ -90,62 +120,63 @@ Json letters_json(const ingest::DeadLetterTally& tally) {
   return letters;
 }
 
+// Of hundreds of topics and partitions only what there is to say is said: see docs/status.md.
+
+void add(Json& object, const char* name, Json value) {
+  if (!value.is_null()) object[name] = std::move(value);
+}
+
+void add(Json& object, const char* name, const std::string& text) {
+  if (!text.empty()) object[name] = text;
+}
+
 Json partition_json(Partition partition, const ingest::PartitionReport& report) {
-  return {{"partition", number(partition)},
-          {"state", name_of(report.activity)},
-          {"position", or_null(report.position)},
-          {"committed", or_null(report.committed)},
-          {"end", or_null(report.end)},
-          {"lag", or_null(report.lag())},
-          {"retention_risk_seconds", seconds_or_null(report.loses_data_in)},
-          {"reason", report.reason}};
+  Json json = {{"partition", number(partition)}};
+  if (report.activity != PartitionActivity::kReading) json["state"] = name_of(report.activity);
+  add(json, "position", or_null(report.position));
+  add(json, "committed", or_null(report.committed));
+  add(json, "end", or_null(report.end));
+  add(json, "lag", or_null(report.lag()));
+  add(json, "retention_risk_seconds", seconds_or_null(report.loses_data_in));
+  add(json, "reason", report.reason);
+  return json;
 }
 
 Json commit_json(const std::optional<ingest::LastCommit>& commit) {
   if (!commit) return nullptr;
-  return {{"at", utc_text(commit->at)},
-          {"version", commit->version},
-          {"rows", commit->rows},
-          {"bytes", commit->bytes},
-          {"token", commit->token},
-          {"seconds", std::chrono::duration<double>(commit->took).count()}};
-}
-
-/// Messages about a topic begin with its name.
-bool is_about(const Trouble& trouble, std::string_view topic) {
-  const std::string_view message = trouble.message;
-  return message.size() > topic.size() && message.starts_with(topic) &&
-         message[topic.size()] == ':';
+  return {{"at", utc_text(commit->at)}, {"version", commit->version},
+          {"rows", commit->rows},       {"bytes", commit->bytes},
+          {"token", commit->token},     {"seconds", seconds_of(commit->took)}};
 }
 
 Json last_trouble_json(const std::vector<Trouble>& troubles, std::string_view topic) {
-  const auto found = std::find_if(troubles.begin(), troubles.end(),
-                                  [&](const Trouble& each) { return is_about(each, topic); });
-  if (found == troubles.end()) return nullptr;
-  return {{"at", utc_text(found->at)}, {"message", found->message}};
+  const Trouble* trouble = first_about(troubles, topic);
+  if (trouble == nullptr) return nullptr;
+  return {{"at", utc_text(trouble->at)}, {"message", trouble->message}};
 }
 
-Json topic_json(const ingest::LaneReport& lane, const Observation& seen) {
-  Json partitions = Json::array();
+Json topic_json(const ingest::LaneReport& lane, const Observation& seen, StatusDetail detail) {
+  Json json = {{"topic", lane.topic},
+               {"table", config::table_directory(lane.topic)},
+               {"state", state_of(lane)},
+               {"rows_committed", lane.rows_committed},
+               {"bytes_committed", lane.bytes_committed},
+               {"messages_consumed", lane.messages_consumed}};
+  add(json, "reason", reason_of(lane));
+  if (lane.dead_letters.count > 0) json["dead_letters"] = letters_json(lane.dead_letters);
+  add(json, "lag", or_null(lag_of(lane)));
+  add(json, "lag_seconds", rounded_or_null(lag_seconds_of(lane, seen.wall)));
+  json["oldest_unwritten_seconds"] =
+      seconds_of(seen.now - lane.oldest_unwritten.value_or(seen.now));
+  add(json, "last_commit", commit_json(lane.last_commit));
+  add(json, "last_error", last_trouble_json(seen.troubles, lane.topic));
+  add(json, "retention_risk_seconds", seconds_or_null(loses_data_in(lane)));
+  if (detail == StatusDetail::kTopics) return json;
+  Json& partitions = json["partitions"] = Json::array();
   for (const auto& [partition, report] : lane.partitions) {
     partitions.push_back(partition_json(partition, report));
   }
-  const Duration held = seen.now - lane.oldest_unwritten.value_or(seen.now);
-  return {{"topic", lane.topic},
-          {"table", config::table_directory(lane.topic)},
-          {"state", state_of(lane)},
-          {"reason", reason_of(lane)},
-          {"rows_committed", lane.rows_committed},
-          {"bytes_committed", lane.bytes_committed},
-          {"messages_consumed", lane.messages_consumed},
-          {"dead_letters", letters_json(lane.dead_letters)},
-          {"lag", or_null(lag_of(lane))},
-          {"lag_seconds", or_null(lag_seconds_of(lane, seen.wall))},
-          {"oldest_unwritten_seconds", std::chrono::duration<double>(held).count()},
-          {"last_commit", commit_json(lane.last_commit)},
-          {"last_error", last_trouble_json(seen.troubles, lane.topic)},
-          {"retention_risk_seconds", seconds_or_null(loses_data_in(lane))},
-          {"partitions", std::move(partitions)}};
+  return json;
 }
 
 Json errors_json(const Observation& seen) {
@@ -177,8 +208,7 @@ Json history_json(const History::Steps& history) {
           {"lag", std::move(lag)}};
 }
 
-Json totals_json(const ingest::IngestReport& report) {
-  const ingest::LaneTotals sum = report.totals();
+Json totals_json(const ingest::LaneTotals& sum, std::optional<std::int64_t> lag) {
   return {{"rows_committed", sum.rows_committed},
           {"bytes_committed", sum.bytes_committed},
           {"messages_consumed", sum.messages_consumed},
@@ -186,38 +216,74 @@ Json totals_json(const ingest::IngestReport& report) {
           {"retries", sum.writes.retries},
           {"files_written", sum.writes.files},
           {"checkpoints", sum.checkpoints},
-          {"dead_letters", sum.dead_letters},
-          {"lag", or_null(lag_of(report.lanes))}};
+          {"dead_letters", sum.dead_letters.count},
+          {"lag", or_null(lag)}};
 }
 
 Json partitions_json(const std::vector<ingest::LaneReport>& lanes) {
-  std::size_t assigned = 0;
-  for (const auto& lane : lanes) assigned += lane.partitions.size();
-  return {{"assigned", assigned},
+  return {{"assigned", assigned_of(lanes)},
           {"paused", count_of(lanes, PartitionActivity::kPaused)},
           {"stopped", count_of(lanes, PartitionActivity::kStopped)}};
 }
 
-}  // namespace
+Json verdict_json(const Verdict& verdict) {
+  return {{"tone", name_of(verdict.tone)},
+          {"headline", verdict.headline},
+          {"doing", verdict.doing},
+          {"advice", verdict.advice}};
+}
 
-std::string status_json(const Observation& seen) {
-  const auto& report = seen.report;
-  const Judgement live = judge_live(seen);
-  const Judgement ready = judge_ready(seen);
-  std::vector<std::string> reasons = live.reasons;
-  reasons.insert(reasons.end(), ready.reasons.begin(), ready.reasons.end());
+Json rates_json(const std::optional<Rates>& rates) {
+  if (!rates) return nullptr;
+  return {{"over_seconds", rates->over.count()},
+          {"rows_per_second", rounded(rates->rows_per_second)},
+          {"bytes_per_second", rounded(rates->bytes_per_second)}};
+}
+
+Json kafka_json(const Observation& seen) {
+  const auto last = seen.report.last_broker_answer;
+  return {{"bootstrap", seen.facts.kafka},
+          {"reachable", kafka_answers(seen)},
+          {"last_answer_seconds", last ? Json(seconds_of(seen.now - *last)) : Json(nullptr)},
+          {"rebalances", seen.report.rebalances}};
+}
+
+Json store_json(const Observation& seen) {
+  return {{"base", seen.facts.store},
+          {"reachable", store_answers(seen)},
+          {"last_answer_seconds", seconds_or_null(seen.store.last_answer)}};
+}
+
+Json memory_json(const Observation& seen) {
+  return {{"budget_bytes", seen.facts.memory_budget_bytes},
+          {"buffered_bytes", seen.report.held_bytes},
+          {"resident_bytes", seen.resident_bytes},
+          {"intake", name_of(seen.report.intake)}};
+}
+
+Json topics_json(const Observation& seen, StatusDetail detail) {
   Json topics = Json::array();
-  ingest::DeadLetterTally letters;
-  for (const auto& lane : report.lanes) {
-    topics.push_back(topic_json(lane, seen));
-    letters.add(lane.dead_letters);
-  }
+  for (const auto& lane : seen.report.lanes) topics.push_back(topic_json(lane, seen, detail));
+  return topics;
+}
+
+Json refused_json(const ingest::IngestReport& report) {
   Json refused = Json::array();
   for (const auto& [topic, why] : report.refused) {
     refused.push_back({{"topic", topic}, {"reason", why.reason}});
   }
-  std::optional<Duration> kafka_silence;
-  if (report.last_broker_answer) kafka_silence = seen.now - *report.last_broker_answer;
+  return refused;
+}
+
+}  // namespace
+
+std::string status_json(const Observation& seen, StatusDetail detail) {
+  const auto& report = seen.report;
+  const ingest::LaneTotals totals = report.totals();
+  const Judgement live = judge_live(seen);
+  const Judgement ready = judge_ready(seen);
+  std::vector<std::string> reasons = live.reasons;
+  reasons.insert(reasons.end(), ready.reasons.begin(), ready.reasons.end());
   const auto uptime =
       std::chrono::duration_cast<std::chrono::microseconds>(seen.now - report.started_at);
   const Json status = {
@@ -228,26 +294,18 @@ std::string status_json(const Observation& seen) {
       {"ready", ready.holds},
       {"live", live.holds},
       {"reasons", reasons},
+      {"verdict", verdict_json(verdict_of(seen))},
       {"consumer_group", seen.facts.consumer_group},
-      {"kafka",
-       {{"bootstrap", seen.facts.kafka},
-        {"reachable", kafka_answers(seen)},
-        {"last_answer_seconds", seconds_or_null(kafka_silence)},
-        {"rebalances", report.rebalances}}},
-      {"store",
-       {{"base", seen.facts.store},
-        {"reachable", store_answers(seen)},
-        {"last_answer_seconds", seconds_or_null(seen.store.last_answer)}}},
+      {"batch_interval_seconds", seconds_of(seen.facts.batch_interval)},
+      {"kafka", kafka_json(seen)},
+      {"store", store_json(seen)},
       {"partitions", partitions_json(report.lanes)},
-      {"memory",
-       {{"budget_bytes", seen.facts.memory_budget_bytes},
-        {"buffered_bytes", report.held_bytes},
-        {"resident_bytes", seen.resident_bytes},
-        {"intake", name_of(report.intake)}}},
-      {"totals", totals_json(report)},
-      {"dead_letters", letters_json(letters)},
-      {"topics", std::move(topics)},
-      {"refused", std::move(refused)},
+      {"memory", memory_json(seen)},
+      {"totals", totals_json(totals, lag_of(report.lanes))},
+      {"rates", rates_json(rates_of(seen))},
+      {"dead_letters", letters_json(totals.dead_letters)},
+      {"topics", topics_json(seen, detail)},
+      {"refused", refused_json(report)},
       {"errors", errors_json(seen)},
       {"history", history_json(seen.history)},
   };

@@ -6,7 +6,11 @@
 
 namespace bronze::observe {
 
-/// The body of /status: everything that is known, as JSON. docs/status.md names each member.
-[[nodiscard]] std::string status_json(const Observation& seen);
+enum class StatusDetail { kTopics, kPartitions };
+
+/// The body of /status: everything that is known, as JSON. docs/status.md names each member. With
+/// kTopics, of /status/topics: the same without partitions.
+[[nodiscard]] std::string status_json(const Observation& seen,
+                                      StatusDetail detail = StatusDetail::kPartitions);
 
 }  // namespace bronze::observe

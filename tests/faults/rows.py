@@ -64,6 +64,10 @@ ELSEWHERE: dict[int, dict[str, list[str]]] = {
     8: {
         "tests/integration/test_cli.py": ["test_a_missing_bucket", "test_a_wrong_key"],
         "tests/integration/test_offsets.py": ["test_a_bucket_that_is_removed"],
+        "tests/integration/test_store_credentials.py": [
+            "test_credentials_that_end_before_their_time",
+            "test_what_is_wrong_is_named",
+        ],
         "bridge/src/store/tests.rs": [
             "expired_credentials_are_denied",
             "a_store_that_overwrites_is_unsupported",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from harness.log_calls import troubles
 from harness.processes import ROOT
 
 ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
@@ -166,17 +167,13 @@ def test_each_alert_is_explained(rule):
 
 # --- messages -----------------------------------------------------------------------------------
 
-CALL = re.compile(r"spdlog::(?:warn|error|critical)\(\s*((?:\"(?:[^\"\\]|\\.)*\"\s*)+)")
-
 
 def messages() -> Iterator[tuple[str, str]]:
     """The fixed text of each warning and error in the source: the longest piece between values."""
-    for path in sorted((ROOT / "src").rglob("*.cpp")):
-        for literals in CALL.findall(path.read_text()):
-            whole = "".join(re.findall(r'"((?:[^"\\]|\\.)*)"', literals))
-            piece = max(re.split(r"\{[^}]*\}", whole), key=len).strip(" .:;,()")
-            if len(piece) >= 8:
-                yield f"{path.stem}: {piece[:40]}", piece
+    for path, whole in troubles():
+        piece = max(re.split(r"\{[^}]*\}", whole), key=len).strip(" .:;,()")
+        if len(piece) >= 8:
+            yield f"{path.stem}: {piece[:40]}", piece
 
 
 def flat(text: str) -> str:

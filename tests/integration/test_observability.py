@@ -122,7 +122,9 @@ def test_without_a_broker_it_lives_and_is_not_ready(topic, environment, start):
     assert "no answer from Kafka at 127.0.0.1:1" in json.loads(body)["reasons"]
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/livez", "/metrics", "/readyz", "/status"])
+@pytest.mark.parametrize(
+    "path", ["/", "/health", "/livez", "/metrics", "/readyz", "/status", "/status/topics"]
+)
 def test_other_methods_are_refused_everywhere(topic, environment, start, path):
     instance = start(environment(topic))
     instance.wait_answering()

@@ -78,6 +78,7 @@ bool registers(const fakes::StoredCommit& commit) {
 struct Simulation::Instance {
   Instance(Simulation& world, int index, int writer_number)
       : writer(writer_number),
+        log(world.clock_),
         source(
             world.kafka_,
             {.step = [&world] { world.step(); },
@@ -102,6 +103,7 @@ struct Simulation::Instance {
           ingest::LaneParts{.source = source,
                             .executor = executor,
                             .clock = world.clock_,
+                            .log = log,
                             .watch = watch,
                             .table = world.table(world.topics_[i], writer),
                             .dead_letters = world.table(dead_letters_of(world.topics_[i]), writer),
@@ -119,6 +121,7 @@ struct Simulation::Instance {
         ingest::IngestParts{.source = source,
                             .executor = executor,
                             .clock = world.clock_,
+                            .log = log,
                             .watch = watch,
                             .board = board},
         std::move(lanes), [] { return delta::StoreOutcome{}; });
@@ -129,6 +132,7 @@ struct Simulation::Instance {
   /// Taken away from it, which it does not know yet.
   std::vector<TopicPartition> lost;
   fakes::ManualExecutor executor;
+  EventLog log;
   fakes::FakeSource source;
   ingest::TopicWatch watch;
   ingest::ReportBoard board;

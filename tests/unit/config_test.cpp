@@ -87,7 +87,7 @@ TEST(ConfigDefaults, AreThoseOfTheContract) {
   EXPECT_EQ(option_of(config, "aws_virtual_hosted_style_request"), "false");
   EXPECT_EQ(option_of(config, "aws_access_key_id"), "minioadmin");
   EXPECT_EQ(option_of(config, "aws_secret_access_key"), "minioadmin");
-  EXPECT_EQ(option_of(config, "aws_region"), "us-east-1");
+  EXPECT_EQ(option_of(config, "aws_default_region"), "us-east-1");
   EXPECT_EQ(config.write_retry.count(), 300'000);
   EXPECT_EQ(config.shutdown_timeout.count(), 25'000);
   EXPECT_EQ(config.http.host, "0.0.0.0");
@@ -261,6 +261,21 @@ INSTANTIATE_TEST_SUITE_P(
                     BadValue{"AWS_REGION", "US East", "'US East'"},
                     BadValue{"AWS_CA_BUNDLE", "/ca.pem",
                              "the S3 endpoint is 'http://minio:9000'"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Credentials, ConfigRefuses,
+    testing::Values(BadValue{"AWS_ENDPOINT_URL_STS", "sts", "http://host[:port]"},
+                    BadValue{"AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://", "https://host[:port]"},
+                    BadValue{"AWS_EC2_METADATA_DISABLED", "maybe", "true or false"},
+                    BadValue{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "x", "begins with /"},
+                    BadValue{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://x", "https://..."},
+                    BadValue{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.evil", "https://"},
+                    BadValue{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://localhost.x",
+                             "this machine"},
+                    BadValue{"AWS_SHARED_CREDENTIALS_FILE", "/nonexistent", "a readable file"},
+                    BadValue{"AWS_CONFIG_FILE", "/nonexistent", "a readable file"},
+                    BadValue{"AWS_PROFILE", "p", "neither can be read; it is 'p'"},
+                    BadValue{"S3_ADDRESSING_STYLE", "host", "one of auto, path, virtual"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Rest, ConfigRefuses,
@@ -591,8 +606,6 @@ TEST(ConfigEndpoint, IsTheFirstThatIsSet) {
       {{{"S3_ENDPOINT_URL", "HTTP://A:1/x"}}, "HTTP://A:1/x"},
       {{{"S3_ENDPOINT_URL", "http://[::1]:9000"}}, "http://[::1]:9000"},
       {{{"AWS_ENDPOINT_URL", "http://c"}}, "http://minio:9000", 1},
-      {{{"S3_ENDPOINT_URL", "https://a"}, {"AWS_CA_BUNDLE", "/ca"}}, "https://a", 1},
-      {{{"S3_ENDPOINT_URL", ""}, {"AWS_CA_BUNDLE", "/ca"}}, std::nullopt, 1},
   };
   for (const auto& [env, endpoint, warnings] : cases) {
     const Config config = good(env);
@@ -601,8 +614,8 @@ TEST(ConfigEndpoint, IsTheFirstThatIsSet) {
     const bool is_http =
         endpoint && (endpoint->starts_with("http:") || endpoint->starts_with("HTTP:"));
     EXPECT_EQ(option_of(config, "aws_allow_http").has_value(), is_http);
-    EXPECT_EQ(option_of(config, "aws_virtual_hosted_style_request").has_value(),
-              endpoint.has_value());
+    EXPECT_EQ(option_of(config, "aws_virtual_hosted_style_request"),
+              endpoint.has_value() ? "false" : "true");
     EXPECT_TRUE(describes(config, "S3_ENDPOINT_URL=" + endpoint.value_or("(AWS)")));
   }
 }
@@ -626,13 +639,14 @@ TEST(ConfigKeys, DefaultOnlyWithoutAnyOtherSource) {
       {{{"AWS_ACCESS_KEY_ID", ""}, {"AWS_SECRET_ACCESS_KEY", ""}}, std::nullopt},
       {{{"AWS_ACCESS_KEY_ID", ""}}, std::nullopt},
       {{{"AWS_SECRET_ACCESS_KEY", ""}}, std::nullopt},
-      {{{"AWS_PROFILE", "p"}}, std::nullopt},
+      {{{"AWS_PROFILE", "p"}, {"AWS_CONFIG_FILE", file}}, std::nullopt},
       {{{"AWS_PROFILE", ""}}, "minioadmin"},
+      {{{"AWS_SHARED_CREDENTIALS_FILE", file}}, std::nullopt},
+      {{{"AWS_CONFIG_FILE", file}}, std::nullopt},
+      {{{"AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://x"}}, std::nullopt},
       {{{"AWS_WEB_IDENTITY_TOKEN_FILE", file}, {"AWS_ROLE_ARN", "arn"}}, std::nullopt},
       {{{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/x"}}, std::nullopt},
-      {{{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://x"},
-        {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file}},
-       std::nullopt},
+      {{{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "https://x"}}, std::nullopt},
       {{{"AWS_WEB_IDENTITY_TOKEN_FILE", file},
         {"AWS_ROLE_ARN", "arn"},
         {"AWS_ACCESS_KEY_ID", "a"},
@@ -653,16 +667,23 @@ TEST(ConfigKeys, OtherSourcesArePassedThrough) {
                               {"AWS_ROLE_SESSION_NAME", "name"},
                               {"AWS_ENDPOINT_URL_STS", "https://sts"},
                               {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/r"},
-                              {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://f"},
+                              {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1/f"},
                               {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file},
+                              {"AWS_CONTAINER_AUTHORIZATION_TOKEN", "token"},
+                              {"AWS_EC2_METADATA_SERVICE_ENDPOINT", "http://m"},
+                              {"AWS_EC2_METADATA_DISABLED", "true"},
                               {"AWS_REGION", "eu-central-1"}});
   EXPECT_EQ(option_of(config, "aws_web_identity_token_file"), file);
   EXPECT_EQ(option_of(config, "aws_role_arn"), "arn");
   EXPECT_EQ(option_of(config, "aws_role_session_name"), "name");
   EXPECT_EQ(option_of(config, "aws_endpoint_url_sts"), "https://sts");
   EXPECT_EQ(option_of(config, "aws_container_credentials_relative_uri"), "/r");
-  EXPECT_EQ(option_of(config, "aws_container_credentials_full_uri"), "http://f");
+  EXPECT_EQ(option_of(config, "aws_container_credentials_full_uri"), "http://127.0.0.1/f");
   EXPECT_EQ(option_of(config, "aws_container_authorization_token_file"), file);
+  EXPECT_EQ(option_of(config, "aws_container_authorization_token"), "token");
+  EXPECT_TRUE(describes(config, "AWS_CONTAINER_AUTHORIZATION_TOKEN=***"));
+  EXPECT_EQ(option_of(config, "aws_metadata_endpoint"), "http://m");
+  EXPECT_EQ(option_of(config, "aws_ec2_metadata_disabled"), "true");
   EXPECT_EQ(option_of(config, "aws_region"), "eu-central-1");
 }
 
@@ -678,8 +699,6 @@ TEST(ConfigKeys, HalfADescriptionIsRefused) {
        "AWS_WEB_IDENTITY_TOKEN_FILE"},
       {{{"AWS_WEB_IDENTITY_TOKEN_FILE", testing::TempDir()}, {"AWS_ROLE_ARN", "arn"}},
        "AWS_WEB_IDENTITY_TOKEN_FILE"},
-      {{{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://x"}},
-       "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"},
       {{{"AWS_ACCESS_KEY_ID", "a\n"}, {"AWS_SECRET_ACCESS_KEY", "b"}}, "AWS_ACCESS_KEY_ID"},
   };
   for (const auto& [env, variable_name] : cases) {

@@ -15,6 +15,7 @@
 #include "fakes/fake_kafka.h"
 #include "fakes/fake_table.h"
 #include "fakes/fake_validator.h"
+#include "fakes/log_capture.h"
 #include "fakes/manual_executor.h"
 #include "ingest/app_id.h"
 #include "ingest/ingest.h"
@@ -57,6 +58,7 @@ class IngestDeadLetters : public testing::Test {
         LaneParts{.source = source_,
                   .executor = executor_,
                   .clock = clock_,
+                  .log = log_,
                   .watch = watch_,
                   .table = std::make_unique<fakes::FakeTable>(store_, "t", fakes::StoreHooks{}, 1),
                   .dead_letters = std::make_unique<fakes::FakeTable>(store_, "dead", hooks_, 1),
@@ -70,6 +72,7 @@ class IngestDeadLetters : public testing::Test {
                                        IngestParts{.source = source_,
                                                    .executor = executor_,
                                                    .clock = clock_,
+                                                   .log = log_,
                                                    .watch = watch_,
                                                    .board = board_},
                                        std::move(lanes), [] { return delta::StoreOutcome{}; });
@@ -128,6 +131,7 @@ class IngestDeadLetters : public testing::Test {
   fakes::StoreHooks hooks_;
   bool alive_ = true;
   fakes::FakeClock clock_;
+  EventLog log_{clock_};
   fakes::FakeKafka cluster_;
   std::map<std::string, fakes::StoredTable> store_;
   fakes::ManualExecutor executor_;
@@ -191,6 +195,66 @@ TEST_F(IngestDeadLetters, TheyCountForTheSizeOfABatch) {
   build(DeadLetterPolicy::kWhenAny);
   pass(2s);
   EXPECT_EQ(progress("t"), 4);
+}
+
+TEST_F(IngestDeadLetters, ABurstIsOneLineAndItsCommitsAreFoundByTheirToken) {
+  fakes::LogCapture captured;
+  produce(std::vector<Kind>(200, Kind::kInvalidUtf8));
+  produce({Kind::kValue});
+  build(DeadLetterPolicy::kWhenAny);
+  pass(3s);
+  const auto lines = captured.take();
+  const auto of = [&](const std::string& event) {
+    std::vector<fakes::LogCapture::Line> found;
+    for (const auto& line : lines) {
+      if (line.value("event", "") == event) found.push_back(line);
+    }
+    return found;
+  };
+  ASSERT_EQ(of("dead_letter").size(), 1U);
+  EXPECT_EQ(of("dead_letter")[0]["offset"], 0);
+  EXPECT_EQ(of("dead_letter")[0]["error_type"], "ENCODING_ERROR");
+  ASSERT_EQ(of("dead_letter_commit").size(), 1U);
+  EXPECT_EQ(of("dead_letter_commit")[0]["rows"], 200);
+  EXPECT_EQ(of("dead_letter_commit")[0]["token"], store_.at("dead").commits.back().token);
+  ASSERT_EQ(of("commit").size(), 1U);
+  EXPECT_EQ(of("commit")[0]["rows"], 1);
+  EXPECT_EQ(of("commit")[0]["token"], store_.at("t").commits.back().token);
+  ASSERT_EQ(of("registered").size(), 1U);
+  EXPECT_EQ(of("registered")[0]["token"], store_.at("t").commits.at(1).token);
+  clock_.advance(EventLog::k_period);
+  pass(100ms);
+  const auto rest = captured.take("dead_letter");
+  ASSERT_EQ(rest.size(), 1U);
+  EXPECT_EQ(rest[0]["suppressed"], 198) << "the loop tells it when the minute is over";
+}
+
+TEST_F(IngestDeadLetters, AnotherInstanceThatTookOverFences) {
+  fakes::LogCapture captured;
+  build(DeadLetterPolicy::kWhenAny);
+  pass(3s);
+  produce({Kind::kValue});
+  set_progress("t", 1);
+  pass(3s);
+  const auto lines = captured.take("fenced");
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(lines[0]["topic"], "t");
+  EXPECT_EQ(lines[0]["reason"], "another writer wrote the same offsets");
+}
+
+TEST_F(IngestDeadLetters, WarningsOfKafkaThatAlternateAreOneLineAMinuteEach) {
+  fakes::LogCapture captured;
+  build(DeadLetterPolicy::kWhenAny);
+  for (int i = 0; i < 30; ++i) {
+    source_.push(kafka::SourceWarning{"_TRANSPORT: one is away", false, "_TRANSPORT"});
+    source_.push(kafka::SourceWarning{"_TRANSPORT: two is away", false, "_TRANSPORT"});
+    source_.push(kafka::SourceWarning{"_RESOLVE: no such host", false, "_RESOLVE"});
+    pass(1s);
+  }
+  const auto lines = captured.take("kafka_warning");
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0]["error_type"], "_TRANSPORT");
+  EXPECT_EQ(lines[1]["error_type"], "_RESOLVE");
 }
 
 TEST_F(IngestDeadLetters, OffTheyStopThePartition) {

@@ -40,6 +40,7 @@ class IngestDiscovery : public testing::Test {
         IngestParts{.source = source_,
                     .executor = executor_,
                     .clock = clock_,
+                    .log = log_,
                     .watch = *watch_,
                     .board = board_},
         std::move(lanes), [] { return delta::StoreOutcome{}; },
@@ -67,6 +68,7 @@ class IngestDiscovery : public testing::Test {
             .source = source_,
             .executor = executor_,
             .clock = clock_,
+            .log = log_,
             .watch = *watch_,
             .table = std::make_unique<fakes::FakeTable>(store_, topic, fakes::StoreHooks{}, 1)});
   }
@@ -119,6 +121,7 @@ class IngestDiscovery : public testing::Test {
   std::chrono::milliseconds batch_interval_ = 1s;
   std::uint64_t batch_bytes_max_ = 1'000'000;
   fakes::FakeClock clock_;
+  EventLog log_{clock_};
   fakes::FakeKafka cluster_;
   std::map<std::string, fakes::StoredTable> store_;
   fakes::ManualExecutor executor_;

@@ -47,6 +47,7 @@ class IngestPolicies : public testing::Test {
             .source = source_,
             .executor = executor_,
             .clock = clock_,
+            .log = log_,
             .watch = watch_,
             .table = std::make_unique<fakes::FakeTable>(store_, "t", fakes::StoreHooks{}, 1)}));
     ingest_ = std::make_unique<Ingest>(IngestSettings{.poll_wait_max = 1s,
@@ -58,6 +59,7 @@ class IngestPolicies : public testing::Test {
                                        IngestParts{.source = source_,
                                                    .executor = executor_,
                                                    .clock = clock_,
+                                                   .log = log_,
                                                    .watch = watch_,
                                                    .board = board_},
                                        std::move(lanes), [] { return delta::StoreOutcome{}; });
@@ -111,6 +113,7 @@ class IngestPolicies : public testing::Test {
   }
 
   fakes::FakeClock clock_;
+  EventLog log_{clock_};
   fakes::FakeKafka cluster_;
   std::map<std::string, fakes::StoredTable> store_;
   fakes::ManualExecutor executor_;

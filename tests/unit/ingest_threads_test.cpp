@@ -27,6 +27,7 @@ TEST(IngestThreads, EveryRecordLandsOnceWithRealWorkers) {
   }
   std::map<std::string, fakes::StoredTable> store;
   const SystemClock clock;
+  EventLog log(clock);
   ReportBoard board;
   fakes::FakeSource source(cluster, {}, 1);
   TopicWatch watch(source, clock, {.topics = {"t"}, .refresh = 10s});
@@ -45,18 +46,23 @@ TEST(IngestThreads, EveryRecordLandsOnceWithRealWorkers) {
       LaneParts{.source = source,
                 .executor = workers,
                 .clock = clock,
+                .log = log,
                 .watch = watch,
                 .table = std::make_unique<fakes::FakeTable>(store, "t", fakes::StoreHooks{}, 1)}));
-  Ingest ingest(
-      {.mode = RunMode::kOnce,
-       .poll_wait_max = 1ms,
-       .shutdown_timeout = 1min,
-       .revoke_budget = 5s,
-       .batch_bytes_max = 1'000'000,
-       .kafka_name = "kafka",
-       .store_name = "store"},
-      {.source = source, .executor = workers, .clock = clock, .watch = watch, .board = board},
-      std::move(lanes), [] { return delta::StoreOutcome{}; });
+  Ingest ingest({.mode = RunMode::kOnce,
+                 .poll_wait_max = 1ms,
+                 .shutdown_timeout = 1min,
+                 .revoke_budget = 5s,
+                 .batch_bytes_max = 1'000'000,
+                 .kafka_name = "kafka",
+                 .store_name = "store"},
+                {.source = source,
+                 .executor = workers,
+                 .clock = clock,
+                 .log = log,
+                 .watch = watch,
+                 .board = board},
+                std::move(lanes), [] { return delta::StoreOutcome{}; });
   kafka::Assigned assigned;
   for (int p = 0; p < k_partitions; ++p) assigned.partitions.push_back({"t", Partition{p}});
   source.push(assigned);

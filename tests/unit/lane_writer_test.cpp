@@ -11,6 +11,7 @@
 #include "batch/schema.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_kafka.h"
+#include "fakes/log_capture.h"
 #include "fakes/manual_executor.h"
 #include "fakes/silent_table.h"
 
@@ -76,23 +77,46 @@ class LaneWriterTest : public testing::Test {
     return writer_.step();
   }
 
+  /// Of the batch that `write_a_row` began.
+  void lose_races(int count) {
+    CommitResult lost{.status = CommitStatus::kRetry,
+                      .message = "",
+                      .version = 0,
+                      .foreign = false,
+                      .memory = {}};
+    lost.memory.look = Look::kRefresh;
+    lost.memory.last_put = delta::StoreOutcome{StoreStatus::kConflict, "taken"};
+    for (int race = 0; race < count; ++race) {
+      EXPECT_TRUE(turn_.try_take());
+      writer_.on_job(CommitAttempted{batch_, lost});
+      EXPECT_FALSE(writer_.step());
+      EXPECT_GT(writer_.next_deadline(), clock_.now());
+      EXPECT_LE(writer_.next_deadline(), clock_.now() + 400ms) << "after " << race << " lost races";
+    }
+  }
+
   /// Of the row that was written last.
   decltype(FilesFinished::batch) batch_{};
   fakes::FakeKafka kafka_;
   fakes::FakeClock clock_;
+  EventLog log_{clock_};
   fakes::ManualExecutor executor_;
   fakes::FakeSource source_{kafka_, {}, 1};
   TopicWatch watch_{source_, clock_, {.topics = {"t"}, .refresh = 10s}};
   TableTurn turn_;
   TableOfBadFiles table_;
-  LaneWriter writer_{
-      {.topic = "t",
-       .lane = 0,
-       .group = "group",
-       .flush = {.interval = 1s, .max_bytes = 0, .max_rows = 0},
-       .write_retry = 300s,
-       .file_age_max = 30min},
-      {.tables = table_, .turn = turn_, .executor = executor_, .clock = clock_, .watch = watch_}};
+  LaneWriter writer_{{.topic = "t",
+                      .lane = 0,
+                      .group = "group",
+                      .flush = {.interval = 1s, .max_bytes = 0, .max_rows = 0},
+                      .write_retry = 300s,
+                      .file_age_max = 30min},
+                     {.tables = table_,
+                      .turn = turn_,
+                      .executor = executor_,
+                      .clock = clock_,
+                      .log = log_,
+                      .watch = watch_}};
 };
 
 TEST_F(LaneWriterTest, ABatchWhoseTableGotOtherColumnsMustStartOver) {
@@ -113,18 +137,39 @@ TEST_F(LaneWriterTest, AnUploadThatFailsForNowIsTriedAgain) {
 
 TEST_F(LaneWriterTest, LostRacesDoNotMakeItWaitLongerAndLonger) {
   EXPECT_FALSE(write_a_row());
-  CommitResult lost{
-      .status = CommitStatus::kRetry, .message = "", .version = 0, .foreign = false, .memory = {}};
-  lost.memory.look = Look::kRefresh;
-  lost.memory.last_put = delta::StoreOutcome{StoreStatus::kConflict, "taken"};
-  for (int race = 0; race < 20; ++race) {
-    EXPECT_TRUE(turn_.try_take());
-    writer_.on_job(CommitAttempted{batch_, lost});
-    EXPECT_FALSE(writer_.step());
-    EXPECT_GT(writer_.next_deadline(), clock_.now());
-    EXPECT_LE(writer_.next_deadline(), clock_.now() + 400ms) << "after " << race << " lost races";
-  }
+  lose_races(20);
   EXPECT_EQ(writer_.failures(), 0U) << "the table works";
+}
+
+TEST_F(LaneWriterTest, AStormOfLostRacesIsOneLineAMinute) {
+  EXPECT_FALSE(write_a_row());
+  const fakes::LogCapture captured;
+  lose_races(20);
+  clock_.advance(1min);
+  lose_races(1);
+  const auto lines = captured.take("conflict");
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0]["topic"], "t");
+  EXPECT_EQ(lines[0]["operation"], "commit");
+  EXPECT_EQ(lines[0]["level"], "info");
+  EXPECT_FALSE(lines[0]["token"].get<std::string>().empty());
+  EXPECT_EQ(lines[1]["suppressed"], 19);
+}
+
+TEST_F(LaneWriterTest, AnUploadThatFailsAllTheTimeIsOneLineAMinute) {
+  table_.answer = StoreStatus::kTransient;
+  const fakes::LogCapture captured;
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_FALSE(write_a_row());
+    writer_.drop();
+  }
+  const auto lines = captured.take("retry");
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(lines[0]["operation"], "upload");
+  EXPECT_EQ(lines[0]["reason"], "the answer");
+  EXPECT_EQ(lines[0]["level"], "warn");
+  log_.flush();
+  EXPECT_EQ(captured.take("retry").at(0)["suppressed"], 3) << "it stands for the fourth";
 }
 
 TEST_F(LaneWriterTest, WritesTheColumnsOfItsTable) {

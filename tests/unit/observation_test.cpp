@@ -6,8 +6,10 @@
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 
+#include "fakes/observations.h"
 #include "observe/metrics.h"
 #include "observe/status.h"
 
@@ -17,51 +19,6 @@ namespace {
 using ingest::PartitionActivity;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-/// A service that has one topic and is well.
-Observation well() {
-  Observation seen;
-  seen.facts = {.version = "1.2.3",
-                .consumer_group = "group",
-                .kafka = "kafka:9092",
-                .store = "s3://bucket",
-                .memory_budget_bytes = 1'000};
-  seen.now = SteadyTime(seconds(100));
-  seen.wall = 1'700'000'000'123'000;
-  seen.report = {.started_at = SteadyTime(seconds(40)),
-                 .last_turn = seen.now,
-                 .last_broker_answer = seen.now - seconds(2),
-                 .last_write = {},
-                 .assigned = true,
-                 .lanes = {}};
-  ingest::LaneReport lane{.topic = "trips",
-                          .rows_committed = 90,
-                          .bytes_committed = 900,
-                          .messages_consumed = 110,
-                          .last_write = {},
-                          .oldest_due = {},
-                          .oldest_unwritten = seen.now - seconds(4),
-                          .table_open = true,
-                          .halted = {},
-                          .trouble = ""};
-  lane.dead_letters.by_type["ENCODING_ERROR"] = lane.dead_letters.count = 10;
-  lane.writes.committed = 3;
-  lane.writes.durations.add(milliseconds(30));
-  lane.writes.durations.add(seconds(100));
-  lane.partitions[Partition{0}] = {.activity = PartitionActivity::kReading,
-                                   .position = Offset{110},
-                                   .committed = Offset{100},
-                                   .end = Offset{130},
-                                   .last_timestamp = seen.wall - 5'000'000,
-                                   .loses_data_in = {},
-                                   .reason = ""};
-  seen.report.lanes.push_back(std::move(lane));
-  return seen;
-}
-
-ingest::PartitionReport& only_partition(Observation& seen) {
-  return seen.report.lanes.at(0).partitions.at(Partition{0});
-}
 
 bool says(const std::string& text, const std::string& line) {
   return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
@@ -100,6 +57,19 @@ TEST(Metrics, NamesAreEscaped) {
   seen.report.lanes[0].topic = "a\"b\\c\nd";
   EXPECT_NE(metrics_text(seen).find(R"(bronze_rows_committed_total{topic="a\"b\\c\nd"} 90)"),
             std::string::npos);
+}
+
+TEST(Metrics, ThereAreNoMoreSeriesThanDocumented) {
+  Observation seen = well();
+  only_partition(seen).loses_data_in = seconds(90);
+  for (int i = 1; i < 25; ++i) {
+    seen.report.lanes[0].partitions[Partition{i}] = only_partition(seen);
+  }
+  for (int i = 1; i < 8; ++i) seen.report.lanes.push_back(seen.report.lanes[0]);
+  std::istringstream lines(metrics_text(seen));
+  std::size_t series = 0;
+  for (std::string line; std::getline(lines, line);) series += line.starts_with('#') ? 0 : 1;
+  EXPECT_EQ(series, 12U * 8 + 8 * 25 + 26) << "docs/status.md";
 }
 
 TEST(Metrics, WhatEndedLanesDidStaysInTheSums) {
@@ -171,19 +141,75 @@ TEST(StatusDocument, TellsTopicsAndPartitions) {
   EXPECT_EQ(topic["retention_risk_seconds"], 90);
   EXPECT_EQ(topic["last_error"]["message"], "trips: late");
   EXPECT_EQ(topic["partitions"][0]["committed"], 100);
-  EXPECT_EQ(topic["partitions"][0]["state"], "reading");
+  EXPECT_FALSE(topic["partitions"][0].contains("state"));
   EXPECT_EQ(status["errors"][0]["topic"], "trips");
   EXPECT_EQ(status["errors"][1]["topic"], "");
   EXPECT_EQ(status["totals"]["lag"], 30);
 }
 
-TEST(StatusDocument, WhatIsNotKnownIsNull) {
+TEST(StatusDocument, DeadLettersOfEndedTopicsAreInBothSums) {
   Observation seen = well();
-  only_partition(seen) = {};
+  ingest::LaneReport ended = seen.report.lanes[0];
+  ended.dead_letters.by_type = {{"JSON_PARSE_ERROR", 7}};
+  ended.dead_letters.count = 7;
+  seen.report.former.add(ended);
+
   const auto status = nlohmann::json::parse(status_json(seen));
+
+  EXPECT_EQ(status["totals"]["dead_letters"], 17);
+  EXPECT_EQ(status["dead_letters"]["ENCODING_ERROR"], 10);
+  EXPECT_EQ(status["dead_letters"]["JSON_PARSE_ERROR"], 7);
+}
+
+TEST(StatusDocument, OfTopicsAndPartitionsWhatSaysNothingIsLeftOut) {
+  using Json = nlohmann::json;
+  Observation seen = well();
+  only_partition(seen) = {.activity = PartitionActivity::kReading,
+                          .position = {},
+                          .committed = {},
+                          .end = {},
+                          .last_timestamp = {},
+                          .loses_data_in = {},
+                          .reason = ""};
+  seen.report.lanes[0].dead_letters = {};
+  const auto status = Json::parse(status_json(seen));
   EXPECT_TRUE(status["totals"]["lag"].is_null());
-  EXPECT_TRUE(status["topics"][0]["lag_seconds"].is_null());
-  EXPECT_TRUE(status["topics"][0]["partitions"][0]["committed"].is_null());
+  EXPECT_EQ(status["topics"][0], Json::parse(R"({
+    "topic": "trips", "table": "bronze_trips", "state": "copying", "rows_committed": 90,
+    "bytes_committed": 900, "messages_consumed": 110, "oldest_unwritten_seconds": 4,
+    "partitions": [{"partition": 0}]})"));
+}
+
+TEST(StatusDocument, WithoutPartitionsItIsTheSame) {
+  auto whole = nlohmann::json::parse(status_json(well()));
+  whole["topics"][0].erase("partitions");
+  EXPECT_EQ(nlohmann::json::parse(status_json(well(), StatusDetail::kTopics)), whole);
+}
+
+TEST(StatusDocument, IsSmallWithHundredsOfTopics) {
+  const Observation seen = with_topics(200, 10);
+  EXPECT_LT(status_json(seen).size(), 250'000U);
+  EXPECT_LT(status_json(seen, StatusDetail::kTopics).size(), 90'000U);
+}
+
+TEST(StatusDocument, TellsHowOftenBatchesAreWrittenAndAtWhatRate) {
+  Observation seen = well();
+  EXPECT_TRUE(nlohmann::json::parse(status_json(seen))["rates"].is_null());
+  seen.facts.batch_interval = milliseconds(2'500);
+  seen.history.steps.assign(100, {.rows = 10, .bytes = 1'000, .lag = 7});
+  seen.history.steps.back() = {.rows = 70, .bytes = 7'000, .lag = 7};
+
+  auto status = nlohmann::json::parse(status_json(seen));
+  EXPECT_EQ(status["batch_interval_seconds"], 2.5);
+  EXPECT_EQ(
+      status["rates"],
+      (nlohmann::json{{"over_seconds", 60}, {"rows_per_second", 2}, {"bytes_per_second", 200}}));
+
+  // Of ten minutes there may be no commit in a minute, and two in the next.
+  seen.facts.batch_interval = seconds(300);
+  status = nlohmann::json::parse(status_json(seen));
+  EXPECT_EQ(status["rates"]["over_seconds"], 600);
+  EXPECT_EQ(status["rates"]["rows_per_second"], 1.1);
 }
 
 TEST(StatusDocument, TheMostUrgentStateIsTold) {
@@ -193,6 +219,8 @@ TEST(StatusDocument, TheMostUrgentStateIsTold) {
   EXPECT_EQ(state(), "waiting");
   only_partition(seen).activity = PartitionActivity::kPaused;
   EXPECT_EQ(state(), "paused");
+  const auto document = nlohmann::json::parse(status_json(seen));
+  EXPECT_EQ(document["topics"][0]["partitions"][0]["state"], "paused");
   seen.report.lanes[0].failures = 1;
   EXPECT_EQ(state(), "failing");
   seen.report.lanes[0].halted[Partition{0}] = "data loss";

@@ -37,7 +37,7 @@ class RdKafkaSourceTest : public testing::Test {
         {"bootstrap.servers", rd_kafka_mock_cluster_bootstraps(cluster_.get())},
         {"topic.metadata.refresh.interval.ms", "100"},
     };
-    source_.emplace(settings);
+    source_.emplace(settings, log_);
     source_->subscribe({"trips"});
   }
 
@@ -64,6 +64,8 @@ class RdKafkaSourceTest : public testing::Test {
 
   ClientHandle host_;
   Handle<rd_kafka_mock_cluster_t, rd_kafka_mock_cluster_destroy> cluster_;
+  SystemClock clock_;
+  EventLog log_{clock_};
   std::optional<RdKafkaSource> source_;
 };
 
@@ -154,7 +156,9 @@ TEST(RdKafkaSourceMetadataTest, ABrokerThatNamesNoBrokerIsAskedAgain) {
       {"broker.version.fallback", "0.9.0"},
       {"topic.metadata.refresh.interval.ms", "50"},
   };
-  RdKafkaSource source(settings);
+  const SystemClock clock;
+  EventLog log(clock);
+  RdKafkaSource source(settings, log);
   source.subscribe({k_topic});
   const auto asked_times = [&](int count) {
     const int before = server.answers();

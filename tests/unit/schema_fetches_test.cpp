@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/event_log.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_validator.h"
 #include "fakes/manual_executor.h"
@@ -39,12 +40,13 @@ class SchemaFetchesTest : public testing::Test {
   fakes::FakeClock clock_;
   bool answers_ = true;
   fakes::FakeValidator validator_{0, [this] { return answers_; }};
-  SchemaFetches fetches_{"a", 0, executor_, clock_, &validator_};
+  EventLog log_{clock_};
+  SchemaFetches fetches_{"a", 0, {executor_, clock_, log_, &validator_}};
   Partitions go_on_;
 };
 
 TEST_F(SchemaFetchesTest, OfAllLanesOneJobRunsAtATime) {
-  SchemaFetches second("b", 1, executor_, clock_, &validator_);
+  SchemaFetches second("b", 1, {executor_, clock_, log_, &validator_});
   for (SchemaFetches* fetches : {&fetches_, &second}) {
     fetches->wait_for(1, k_p0);
     fetches->step();

@@ -24,12 +24,5 @@ TEST(StoreProbe, TellsWhetherAskingAgainMayHelp) {
   }
 }
 
-TEST(StoreProbe, NamesTheRepair) {
-  EXPECT_NE(judge_probe({StoreStatus::kMissing, ""}, "x").message.find("BRONZE_BUCKET"),
-            std::string::npos);
-  EXPECT_NE(judge_probe({StoreStatus::kDenied, ""}, "x").message.find("AWS_SECRET_ACCESS_KEY"),
-            std::string::npos);
-}
-
 }  // namespace
 }  // namespace bronze::ingest

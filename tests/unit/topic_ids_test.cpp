@@ -34,10 +34,13 @@ std::optional<TopicDescription> describe(std::int16_t metadata_version_max) {
   rd_kafka_mock_broker_add(cluster.get(), 0);
   rd_kafka_mock_topic_create(cluster.get(), "t", 2, 1);
   rd_kafka_mock_set_apiversion(cluster.get(), k_metadata_request, 0, metadata_version_max);
+  const SystemClock clock;
+  EventLog log(clock);
   RdKafkaSource source(
       {.properties = {{"bootstrap.servers", rd_kafka_mock_cluster_bootstraps(cluster.get())}},
        .group = "g",
-       .queue_bytes = 1024 * 1024});
+       .queue_bytes = 1024 * 1024},
+      log);
   static_cast<void>(source.describe_topics({"t"}, 10s));
   const auto deadline = std::chrono::steady_clock::now() + 60s;
   while (std::chrono::steady_clock::now() < deadline) {

@@ -13,9 +13,12 @@ use delta_kernel::object_store::{self, BackoffConfig, ClientOptions, DynObjectSt
 use url::Url;
 
 use super::commit_put::{CommitStore, TracedConnector};
+use super::credentials::{Credentials, Options};
 use super::pulse::Pulse;
+use super::refusal::{Access, NamingConnector};
+use super::tls::Trust;
 use crate::errors::{Fault, Result};
-use crate::ffi::{Status, StoreOptions};
+use crate::ffi::{KeyValue, Status, StoreOptions};
 
 /// Short blips are ridden out here; anything longer is the caller's business.
 const RETRIES_MAX: usize = 3;
@@ -28,7 +31,6 @@ type Clients = (
     Arc<DynObjectStore>,
     Arc<dyn MultipartStore>,
     Arc<DynObjectStore>,
-    Arc<Pulse>,
 );
 
 pub(super) struct Backend {
@@ -39,17 +41,19 @@ pub(super) struct Backend {
     pub(super) commits: CommitStore,
     /// Of stores that are reached by HTTP.
     pub(super) pulse: Arc<Pulse>,
+    /// Of S3.
+    pub(super) credentials: Option<Credentials>,
     /// Ends with a slash.
     pub(super) base: Url,
 }
 
-pub(super) fn open(options: &StoreOptions) -> Result<Backend> {
-    let base = base_url(&options.base_uri)?;
+pub(super) fn open(settings: &StoreOptions) -> Result<Backend> {
+    let base = base_url(&settings.base_uri)?;
     match base.scheme() {
         "file" => open_local(base),
-        "s3" | "s3a" => open_s3(base, options),
-        "gs" => open_gcs(base, options),
-        "az" | "abfs" | "abfss" => open_azure(base, options),
+        "s3" | "s3a" => open_s3(base, settings),
+        "gs" => open_gcs(base, settings),
+        "az" | "abfs" | "abfss" => open_azure(base, settings),
         other => Err(Fault::new(
             Status::Unsupported,
             format!("no object store for the scheme {other}:// (known: s3, gs, abfss, file)"),
@@ -91,23 +95,28 @@ fn open_local(base: Url) -> Result<Backend> {
         parts: None,
         commits: CommitStore::untraced(files),
         pulse: Arc::default(),
+        credentials: None,
         base,
     })
 }
 
-fn client_options(options: &StoreOptions) -> ClientOptions {
+fn options_of(settings: &StoreOptions) -> Options {
+    let pair = |option: &KeyValue| (option.key.clone(), option.value.clone());
+    settings.options.iter().map(pair).collect()
+}
+
+fn client_options(settings: &StoreOptions, options: &Options) -> ClientOptions {
     ClientOptions::new()
         .with_allow_http(has_plain_endpoint(options))
-        .with_connect_timeout(Duration::from_millis(options.connect_timeout_ms.into()))
-        .with_timeout(Duration::from_millis(options.request_timeout_ms.into()))
+        .with_connect_timeout(Duration::from_millis(settings.connect_timeout_ms.into()))
+        .with_timeout(Duration::from_millis(settings.request_timeout_ms.into()))
 }
 
 /// An endpoint without TLS was asked for by name; the clients refuse it otherwise.
-fn has_plain_endpoint(options: &StoreOptions) -> bool {
+fn has_plain_endpoint(options: &Options) -> bool {
     options
-        .options
         .iter()
-        .any(|o| o.key.ends_with("endpoint") && o.value.starts_with("http://"))
+        .any(|(key, value)| key.ends_with("endpoint") && value.starts_with("http://"))
 }
 
 fn with_retries() -> RetryConfig {
@@ -131,27 +140,25 @@ fn without_retries() -> RetryConfig {
 
 /// The three cloud builders have the same methods but share no trait.
 macro_rules! open_cloud {
-    ($builder:expr, $key:ty, $options:expr) => {{
-        let options: &StoreOptions = $options;
+    ($builder:expr, $key:ty, $options:expr, $client:expr, $connector:expr) => {{
+        let options: &Options = $options;
         let pairs = options
-            .options
             .iter()
-            .map(|option| Ok((<$key>::from_str(&option.key)?, &option.value)))
+            .map(|(key, value)| Ok((<$key>::from_str(key)?, value)))
             .collect::<Result<Vec<_>>>()?;
         let open_with = |client: ClientOptions| -> object_store::Result<Clients> {
-            let pulse = Arc::new(Pulse::default());
             let mut builder = $builder
                 .clone()
                 .with_client_options(client)
-                .with_http_connector(TracedConnector(pulse.clone()));
+                .with_http_connector($connector.clone());
             for (key, value) in &pairs {
                 builder = builder.with_config(*key, *value);
             }
             let data = Arc::new(builder.clone().with_retry(with_retries()).build()?);
             let commits = builder.with_retry(without_retries()).build()?;
-            Ok((data.clone(), data, Arc::new(commits), pulse))
+            Ok((data.clone(), data, Arc::new(commits)))
         };
-        let client = client_options(options);
+        let client: ClientOptions = $client;
         match open_with(client.clone()) {
             // Without any CA certificate no client can be made; one that trusts nobody is enough
             // for an endpoint without TLS.
@@ -163,42 +170,79 @@ macro_rules! open_cloud {
     }};
 }
 
-fn open_s3(mut base: Url, options: &StoreOptions) -> Result<Backend> {
+fn open_s3(mut base: Url, settings: &StoreOptions) -> Result<Backend> {
     if base.scheme() == "s3a" {
-        base = base_url(&options.base_uri.replacen("s3a://", "s3://", 1))?;
+        base = base_url(&settings.base_uri.replacen("s3a://", "s3://", 1))?;
     }
     let bucket = base.host_str().unwrap_or_default();
-    let builder = AmazonS3Builder::new().with_bucket_name(bucket);
-    let (data, parts, commits, pulse) = open_cloud!(builder, AmazonS3ConfigKey, options);
-    Ok(Backend {
-        data,
-        parts: Some(parts),
-        commits: CommitStore::traced(commits).with_conflict_status_retryable(),
-        pulse,
-        base,
-    })
+    let mut options = options_of(settings);
+    let trust = Arc::new(Trust::new(options.remove("aws_ca_bundle"))?);
+    let credentials = Credentials::take_from(&mut options, &trust)?;
+    name_bucket_in_host(&mut options, bucket)?;
+    let client = trust.apply_to_store(client_options(settings, &options))?;
+    let pulse = Arc::new(Pulse::default());
+    let connector = NamingConnector {
+        inner: TracedConnector(pulse.clone()),
+        access: Arc::new(Access {
+            bucket: bucket.to_owned(),
+            credentials: credentials.clone(),
+            trust,
+        }),
+    };
+    let builder = AmazonS3Builder::new()
+        .with_bucket_name(bucket)
+        .with_credentials(Arc::new(credentials.clone()));
+    let clients = open_cloud!(builder, AmazonS3ConfigKey, &options, client, connector);
+    let mut backend = in_cloud(base, clients, pulse);
+    backend.commits = backend.commits.with_conflict_status_retryable();
+    backend.credentials = Some(credentials);
+    Ok(backend)
 }
 
-fn open_gcs(base: Url, options: &StoreOptions) -> Result<Backend> {
+/// An endpoint of the virtual-host style is given to the client with the bucket in it.
+fn name_bucket_in_host(options: &mut Options, bucket: &str) -> Result<()> {
+    let is_virtual = options.get("aws_virtual_hosted_style_request");
+    if is_virtual.is_none_or(|choice| choice != "true") {
+        return Ok(());
+    }
+    if let Some(endpoint) = options.get_mut("aws_endpoint") {
+        let refused = |why: String| Fault::contract(format!("aws_endpoint: {why}"));
+        let mut url = Url::parse(endpoint).map_err(|error| refused(error.to_string()))?;
+        let host = format!("{bucket}.{}", url.host_str().unwrap_or_default());
+        url.set_host(Some(&host))
+            .map_err(|error| refused(error.to_string()))?;
+        *endpoint = url.as_str().trim_end_matches('/').to_owned();
+    }
+    Ok(())
+}
+
+fn open_gcs(base: Url, settings: &StoreOptions) -> Result<Backend> {
     let builder = GoogleCloudStorageBuilder::new().with_url(base.as_str());
-    let (data, parts, commits, pulse) = open_cloud!(builder, GoogleConfigKey, options);
-    Ok(Backend {
-        data,
-        parts: Some(parts),
-        commits: CommitStore::traced(commits),
-        pulse,
-        base,
-    })
+    let options = options_of(settings);
+    let client = client_options(settings, &options);
+    let pulse = Arc::new(Pulse::default());
+    let connector = TracedConnector(pulse.clone());
+    let clients = open_cloud!(builder, GoogleConfigKey, &options, client, connector);
+    Ok(in_cloud(base, clients, pulse))
 }
 
-fn open_azure(base: Url, options: &StoreOptions) -> Result<Backend> {
+fn open_azure(base: Url, settings: &StoreOptions) -> Result<Backend> {
     let builder = MicrosoftAzureBuilder::new().with_url(base.as_str());
-    let (data, parts, commits, pulse) = open_cloud!(builder, AzureConfigKey, options);
-    Ok(Backend {
+    let options = options_of(settings);
+    let client = client_options(settings, &options);
+    let pulse = Arc::new(Pulse::default());
+    let connector = TracedConnector(pulse.clone());
+    let clients = open_cloud!(builder, AzureConfigKey, &options, client, connector);
+    Ok(in_cloud(base, clients, pulse))
+}
+
+fn in_cloud(base: Url, (data, parts, commits): Clients, pulse: Arc<Pulse>) -> Backend {
+    Backend {
         data,
         parts: Some(parts),
         commits: CommitStore::traced(commits),
         pulse,
+        credentials: None,
         base,
-    })
+    }
 }

@@ -127,7 +127,7 @@ struct Trace {
 }
 
 /// Of all clients of a store.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct TracedConnector(pub(super) Arc<Pulse>);
 
 impl HttpConnector for TracedConnector {

@@ -106,6 +106,7 @@ pub(crate) fn over(fake: Arc<FakeStore>) -> Box<Store> {
         data: fake.clone(),
         parts: Some(fake.clone()),
         commits: CommitStore::untraced(fake),
+        credentials: None,
         base: Url::parse("memory:///base/").unwrap(),
     };
     Box::new(Store {
@@ -673,31 +674,37 @@ impl MultipartUpload for FakeUpload {
     }
 }
 
-/// Answers every request on its port with one fixed response, or hangs up after reading it.
+/// Answers every request on its port, or hangs up after reading it.
 pub(crate) struct HttpServer {
     pub(crate) endpoint: String,
     /// Request lines, in order of arrival.
     pub(crate) requests: Arc<Mutex<Vec<String>>>,
 }
 
+/// Of a whole request, its body included: status and body; None: no answer.
+type Responder = dyn Fn(&str) -> Option<(String, String)> + Send + Sync;
+
 impl HttpServer {
     pub(crate) fn answering(status: &'static str, body: &'static str) -> Self {
-        Self::start(Some((status, body)))
+        Self::with(move |_| Some((status.into(), body.into())))
     }
 
     pub(crate) fn hanging_up() -> Self {
-        Self::start(None)
+        Self::with(|_| None)
     }
 
-    fn start(response: Option<(&'static str, &'static str)>) -> Self {
+    pub(crate) fn with(
+        respond: impl Fn(&str) -> Option<(String, String)> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = requests.clone();
+        let respond: Arc<Responder> = Arc::new(respond);
         std::thread::spawn(move || {
             for connection in listener.incoming() {
-                let seen = seen.clone();
-                std::thread::spawn(move || serve(connection.unwrap(), &seen, response));
+                let (seen, respond) = (seen.clone(), respond.clone());
+                std::thread::spawn(move || serve(connection.unwrap(), &seen, respond.as_ref()));
             }
         });
         Self { endpoint, requests }
@@ -721,28 +728,27 @@ pub(crate) fn s3_at(endpoint: &str) -> Box<Store> {
     .unwrap()
 }
 
-fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>, response: Option<(&str, &str)>) {
+fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>, respond: &Responder) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     loop {
         let mut request = String::new();
         if reader.read_line(&mut request).unwrap_or(0) == 0 {
             return;
         }
+        seen.lock().unwrap().push(request.trim().to_owned());
         let mut length = 0;
-        loop {
-            let mut header = String::new();
-            reader.read_line(&mut header).unwrap();
-            if let Some(value) = header.to_lowercase().strip_prefix("content-length:") {
+        while !request.ends_with("\r\n\r\n") {
+            let start = request.len();
+            reader.read_line(&mut request).unwrap();
+            let header = request[start..].to_lowercase();
+            if let Some(value) = header.strip_prefix("content-length:") {
                 length = value.trim().parse().unwrap();
-            }
-            if header.trim().is_empty() {
-                break;
             }
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).unwrap();
-        seen.lock().unwrap().push(request.trim().to_owned());
-        let Some((status, body)) = response else {
+        request.push_str(&String::from_utf8_lossy(&body));
+        let Some((status, body)) = respond(&request) else {
             return;
         };
         let length = body.len();

@@ -6,7 +6,6 @@ import base64
 import json
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.remote_connection import ChromeRemoteConnection
 
 from .processes import ENDS_WITH_PARENT, ROOT, Process, free_port, wait_until
+from .status import Value, sparse
 
 PAGE = ROOT / "src" / "observe" / "page" / "index.html"
 CHROMIUM = "/usr/bin/chromium"
@@ -47,18 +47,6 @@ return [...document.querySelectorAll('[data-path]')].map((place) => ({
   text: place.textContent, title: place.title || '', hidden: !place.checkVisibility(),
 }));
 """
-
-
-@dataclass(frozen=True)
-class Value:
-    """One element that shows a value: the exact one, and what people read."""
-
-    path: str
-    exact: str
-    kind: str
-    text: str
-    title: str
-    hidden: bool
 
 
 class Browser:
@@ -185,7 +173,7 @@ class Browser:
 
     def freeze(self, document: dict) -> None:
         """The page shows this document and goes on showing it."""
-        self.run(FREEZE, json.dumps(document))
+        self.run(FREEZE, json.dumps(sparse(document)))
         self.wait_for(lambda: self.value("now") == document["now"], "the frozen document")
 
     def open_all_topics(self) -> None:
@@ -195,10 +183,21 @@ class Browser:
         self.run(
             "for (const b of document.querySelectorAll('[id^=more-]:not([hidden])')) b.click()"
         )
+        self.wait_for_partitions()
+
+    def wait_for_partitions(self) -> None:
+        """They are asked for when a topic is opened."""
+        self.wait_for(
+            lambda: self.run(
+                """return !document.querySelector('.detail') ||
+                    document.querySelector('.detail tbody tr') !== null"""
+            ),
+            "the partitions of the opened topics",
+        )
 
 
 class PageServer:
-    """Serves the page and what a test says that /status is."""
+    """Serves the page and what a test says that /status and /status/topics are."""
 
     def __init__(self, document: dict) -> None:
         self.document = document
@@ -235,7 +234,10 @@ class PageServer:
         if path == "/":
             return 200, "text/html; charset=utf-8", PAGE.read_bytes()
         if path == "/status":
-            return self.code, "application/json", json.dumps(self.document).encode()
+            return self.code, "application/json", json.dumps(sparse(self.document)).encode()
+        if path == "/status/topics":
+            topics = sparse(self.document, partitions=False)
+            return self.code, "application/json", json.dumps(topics).encode()
         return 404, "text/plain", b"no such path"
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import ssl
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Protocol
 
 import pyarrow.fs
 
+from .certificates import Certificate
 from .processes import DEPS, Process, Server, free_port, wait_until
 
 USER = "bronze-tests"
@@ -41,13 +44,25 @@ class Store(Protocol):
 
 
 class MinioServer(Server):
-    """One server. Its port and its data stay the same over restarts."""
+    """One server. Its port and its data stay the same over restarts.
 
-    def __init__(self, directory: Path) -> None:
+    With a certificate it speaks TLS; with a domain, buckets may be named in the host.
+    """
+
+    def __init__(
+        self, directory: Path, certificate: Certificate | None = None, domain: str = ""
+    ) -> None:
         self.directory = directory
         self.port = free_port()
         self._console_port = free_port()
-        directory.mkdir(parents=True, exist_ok=True)
+        self._scheme = "https" if certificate else "http"
+        self._authority = str(certificate.authority) if certificate else None
+        self._domain = domain
+        certificates = directory / "certificates"
+        certificates.mkdir(parents=True, exist_ok=True)
+        if certificate:
+            shutil.copy(certificate.pem, certificates / "public.crt")
+            shutil.copy(certificate.key, certificates / "private.key")
 
     @property
     def address(self) -> str:
@@ -55,13 +70,18 @@ class MinioServer(Server):
 
     @property
     def endpoint(self) -> str:
-        return f"http://{self.address}"
+        return f"{self._scheme}://{self.address}"
+
+    @property
+    def client_context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self._authority)
 
     def start(self) -> None:
         self._process = Process(
             [
                 *(DEPS / "bin" / "minio", "server", "--address", self.address),
                 *("--console-address", f"127.0.0.1:{self._console_port}"),
+                *("--certs-dir", self.directory / "certificates"),
                 self.directory / "data",
             ],
             self.directory / "minio.log",
@@ -71,6 +91,7 @@ class MinioServer(Server):
                 "MINIO_ROOT_PASSWORD": PASSWORD,
                 "MINIO_BROWSER": "off",
                 "MINIO_UPDATE": "off",
+                "MINIO_DOMAIN": self._domain,
             },
         )
         wait_until(self._answers, 30, "MinIO answers")
@@ -79,7 +100,11 @@ class MinioServer(Server):
         assert self._process
         assert self._process.running, self._process.tail()
         try:
-            with urllib.request.urlopen(f"{self.endpoint}/minio/health/ready", timeout=2) as answer:
+            with urllib.request.urlopen(
+                f"{self.endpoint}/minio/health/ready",
+                timeout=2,
+                context=self.client_context,
+            ) as answer:
                 return answer.status == 200
         except OSError:
             return False
@@ -89,7 +114,8 @@ class MinioServer(Server):
             access_key=USER,
             secret_key=PASSWORD,
             endpoint_override=self.address,
-            scheme="http",
+            scheme=self._scheme,
+            tls_ca_file_path=self._authority,
             region=REGION,
             allow_bucket_creation=True,
             allow_bucket_deletion=True,

@@ -7,9 +7,8 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-
-from .browser import Value
 
 NOW = datetime(2026, 11, 29, 5, 40, tzinfo=timezone.utc)
 TYPES = ("ENCODING_ERROR", "JSON_PARSE_ERROR", "SCHEMA_VALIDATION_ERROR")
@@ -85,6 +84,10 @@ def history(steps: int = 360, level: float = 50_000, lag: list[int | None] | Non
     }
 
 
+def verdict(tone: str, headline: str, doing: str = "", advice: str = "") -> dict:
+    return {"tone": tone, "headline": headline, "doing": doing, "advice": advice}
+
+
 def status(topics: list[dict] | None = None, **more: object) -> dict:
     topics = [topic(name) for name in NAMES] if topics is None else topics
     places = [p for t in topics for p in t["partitions"]]
@@ -97,7 +100,14 @@ def status(topics: list[dict] | None = None, **more: object) -> dict:
         "ready": True,
         "live": True,
         "reasons": [],
+        "verdict": verdict(
+            "well",
+            "All is well",
+            f"Copying {len(topics)} topics at 5,107 rows a second, nothing is late.",
+            "Nothing to do.",
+        ),
         "consumer_group": "bronze-ingestion",
+        "batch_interval_seconds": 10.0,
         "kafka": {
             "bootstrap": "broker-1:9092,broker-2:9092",
             "reachable": True,
@@ -131,6 +141,11 @@ def status(topics: list[dict] | None = None, **more: object) -> dict:
             "dead_letters": sum(by_type.values()),
             "lag": sum(t["lag"] or 0 for t in topics),
         },
+        "rates": {
+            "over_seconds": 60,
+            "rows_per_second": 5_107.317,
+            "bytes_per_second": 1_108_287.733,
+        },
         "dead_letters": by_type,
         "topics": topics,
         "refused": [],
@@ -140,7 +155,75 @@ def status(topics: list[dict] | None = None, **more: object) -> dict:
     return {**copy.deepcopy(made), **more}
 
 
+# --- what is left out ---------------------------------------------------------------------------
+
+NO_LETTERS = dict.fromkeys(TYPES, 0)
+TOPIC_DEFAULTS = {
+    "reason": "",
+    "dead_letters": NO_LETTERS,
+    "lag": None,
+    "lag_seconds": None,
+    "last_commit": None,
+    "last_error": None,
+    "retention_risk_seconds": None,
+}
+PARTITION_DEFAULTS = {
+    "state": "reading",
+    "position": None,
+    "committed": None,
+    "end": None,
+    "lag": None,
+    "retention_risk_seconds": None,
+    "reason": "",
+}
+
+
+def complete(document: dict) -> dict:
+    """With what the service leaves out of topics and partitions."""
+    topics = [
+        {
+            **TOPIC_DEFAULTS,
+            **topic,
+            "partitions": [{**PARTITION_DEFAULTS, **p} for p in topic["partitions"]],
+        }
+        for topic in document["topics"]
+    ]
+    return {**document, "topics": topics}
+
+
+def said(document: dict, defaults: dict) -> dict:
+    return {
+        key: value
+        for key, value in document.items()
+        if key not in defaults or value != defaults[key]
+    }
+
+
+def sparse(document: dict, partitions: bool = True) -> dict:
+    """As the service says it; without `partitions` as /status/topics does."""
+    topics = []
+    for whole in document.get("topics", []):
+        topic = said(whole, TOPIC_DEFAULTS)
+        topic["partitions"] = [said(p, PARTITION_DEFAULTS) for p in whole["partitions"]]
+        if not partitions:
+            del topic["partitions"]
+        topics.append(topic)
+    return {**document, "topics": topics}
+
+
 # --- comparing ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Value:
+    """One element of the page that shows a value: the exact one, and what people read."""
+
+    path: str
+    exact: str
+    kind: str
+    text: str
+    title: str
+    hidden: bool
 
 
 def leaves(document: object, path: str = "") -> Iterator[tuple[str, object]]:
@@ -173,17 +256,19 @@ def differences(document: dict, shown: list[Value]) -> list[str]:
             wrong.append(f"{value.path}: shown {value.exact}, told {expected!r}")
         elif not value.path.startswith("history.") and not reads_as(value, expected, document):
             wrong.append(f"{value.path}: {value.text!r} does not say {expected!r}")
-    # The step and the end of the history are its axis; what is told of nothing needs no place.
+    # The step and the end of the history are its axis, and what the rates are over is in words; the
+    # verdict is the banner; what is told of nothing needs no place.
     paths = {value.path for value in shown}
     for path, expected in told.items():
         within = any(shown_path.startswith(f"{path}.") for shown_path in paths)
-        axis = path in ("history.step_seconds", "history.end")
-        if path not in paths and not (expected is None and within) and not axis:
+        elsewhere = path in ELSEWHERE or path.startswith("verdict.")
+        if path not in paths and not (expected is None and within) and not elsewhere:
             wrong.append(f"{path} is not shown")
     return wrong
 
 
 MISSING = object()
+ELSEWHERE = ("history.step_seconds", "history.end", "rates.over_seconds")
 BYTES = {"B": 0, "KiB": 1, "MiB": 2, "GiB": 3, "TiB": 4, "PiB": 5}
 SECONDS = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86_400, "days": 86_400}
 
@@ -202,8 +287,11 @@ def reads_as(value: Value, expected: object, document: dict) -> bool:
         return value.text == "–" and (value.kind != "risk" or value.hidden)
     if value.kind == "bytes":
         number, unit = value.text.split(" ")
-        exact_too = value.title == f"{expected:,} bytes"
+        exact_too = value.title == f"{expected:,.0f} bytes"
         return exact_too and near(float(number), expected / 1024 ** BYTES[unit], 0, 0.051)
+    if value.kind == "rate":
+        shown = float(value.text.replace(",", ""))
+        return near(shown, expected, 0, 0.051 if expected < 9.95 else 0.501)
     if value.kind in ("seconds", "ago"):
         return near(amount(value.text, SECONDS), expected, 0.06, 0.0006)
     if value.kind == "risk":

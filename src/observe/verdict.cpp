@@ -1,0 +1,285 @@
+#include "observe/verdict.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <numeric>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/readable.h"
+
+namespace bronze::observe {
+namespace {
+
+using ingest::LaneReport;
+using std::chrono::seconds;
+
+/// Beyond the batch interval.
+constexpr seconds k_late{60};
+constexpr seconds k_trend_min{300};
+/// A smaller change is none.
+constexpr double k_change = 0.05;
+constexpr std::size_t k_trend_steps_min = 4;
+constexpr std::size_t k_message_max = 200;
+
+double in_seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+
+std::string is_or_are(std::size_t count, std::string_view noun) {
+  return fmt::format("{} {}", counted(count, noun), count == 1 ? "is" : "are");
+}
+
+/// `2 others go on.`
+std::string go_on(std::size_t count, std::string_view noun) {
+  if (count == 0) return "Nothing is copied.";
+  return fmt::format("{} {} on.", counted(count, noun), count == 1 ? "goes" : "go");
+}
+
+std::string first_reason(const Judgement& live, const Judgement& ready) {
+  if (!live.reasons.empty()) return live.reasons.front();
+  return ready.reasons.empty() ? "" : ready.reasons.front();
+}
+
+const LaneReport* soonest_to_lose(const std::vector<LaneReport>& lanes) {
+  const LaneReport* soonest = nullptr;
+  for (const LaneReport& lane : lanes) {
+    const auto left = loses_data_in(lane);
+    if (left && (!soonest || *left < *loses_data_in(*soonest))) soonest = &lane;
+  }
+  return soonest;
+}
+
+Verdict judge_risk(const LaneReport& lane) {
+  const double left = in_seconds(*loses_data_in(lane));
+  return {.tone = Tone::kBad,
+          .headline = left > 0 ? fmt::format("Records will be lost in about {}", about_text(left))
+                               : "Records have been lost",
+          .doing = fmt::format("Kafka deletes records of {} before they are copied.", lane.topic),
+          .advice =
+              "Raise the retention of the topic now, then remove what holds it up, or start "
+              "another instance."};
+}
+
+struct Silence {
+  std::string_view who;
+  std::optional<Duration> since;
+  std::string_view consequence;
+  std::string advice;
+};
+
+/// Who has just started gives them time to answer first.
+Verdict judge_silence(const Silence& silence, const Health& health) {
+  if (!silence.since && health.healthy) {
+    return {.tone = Tone::kBusy,
+            .headline = "Starting",
+            .doing = fmt::format("{} has not answered yet.", silence.who),
+            .advice = fmt::format("Wait. If it lasts: {}", silence.advice)};
+  }
+  const std::string since =
+      silence.since ? "for " + about_text(in_seconds(*silence.since)) : std::string("yet");
+  return {
+      .tone = Tone::kBad,
+      .headline = fmt::format("{} does not answer", silence.who),
+      .doing = fmt::format("{} has not answered {}.{}", silence.who, since, silence.consequence),
+      .advice = silence.advice};
+}
+
+std::optional<Verdict> judge_parts(const Observation& seen) {
+  if (!kafka_answers(seen)) {
+    const auto last = seen.report.last_broker_answer;
+    return judge_silence(
+        {.who = "Kafka",
+         .since = last ? std::optional(seen.now - *last) : std::nullopt,
+         .consequence = "",
+         .advice = fmt::format("Check the brokers at {}, the network and the credentials. Reading "
+                               "goes on by itself.",
+                               seen.facts.kafka)},
+        seen.health);
+  }
+  if (!store_answers(seen)) {
+    return judge_silence(
+        {.who = "The store",
+         .since = seen.store.last_answer,
+         .consequence = " Records wait in Kafka, none is lost.",
+         .advice = fmt::format("Check the store of {}, the network and the keys. Writing goes on "
+                               "by itself.",
+                               seen.facts.store)},
+        seen.health);
+  }
+  return std::nullopt;
+}
+
+std::string shortened(std::string text) {
+  if (text.size() <= k_message_max) return text;
+  std::size_t end = k_message_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  text.resize(end);
+  return text + " …";
+}
+
+Verdict judge_failing(const std::vector<const LaneReport*>& failing, const Observation& seen) {
+  const LaneReport& first = *failing.front();
+  const Trouble* said = first_about(seen.troubles, first.topic);
+  return {.tone = Tone::kWarn,
+          .headline = fmt::format("Writes of {} fail and are tried again",
+                                  counted(failing.size(), "topic")),
+          .doing = said ? shortened(said->message)
+                        : fmt::format("{}: the last {} tries to write failed.", first.topic,
+                                      first.failures),
+          .advice = "If it lasts, check the store."};
+}
+
+std::optional<Verdict> judge_topics(const Observation& seen, const std::string& reason) {
+  const auto& lanes = seen.report.lanes;
+  const std::size_t stopped = count_of(lanes, ingest::PartitionActivity::kStopped);
+  if (stopped > 0) {
+    return Verdict{.tone = Tone::kBad,
+                   .headline = is_or_are(stopped, "partition") + " stopped",
+                   .doing = go_on(assigned_of(lanes) - stopped, "other"),
+                   .advice =
+                       "Read the reason, remove the cause before Kafka deletes the records, then "
+                       "restart the service."};
+  }
+  const auto& refused = seen.report.refused;
+  if (!refused.empty()) {
+    return Verdict{.tone = Tone::kBad,
+                   .headline = is_or_are(refused.size(), "topic") + " not copied",
+                   .doing = go_on(lanes.size(), "topic"),
+                   .advice =
+                       "Read the reason below, and name the topics so that each has a table "
+                       "of its own."};
+  }
+  if (!seen.health.healthy) {
+    return Verdict{.tone = Tone::kBad,
+                   .headline = "Not well",
+                   .doing = reason,
+                   .advice = "Look at the last errors below."};
+  }
+  std::vector<const LaneReport*> failing;
+  for (const LaneReport& lane : lanes) {
+    if (lane.failures > 0) failing.push_back(&lane);
+  }
+  if (!failing.empty()) return judge_failing(failing, seen);
+  if (!reason.empty()) {
+    return Verdict{.tone = Tone::kBusy,
+                   .headline = "Starting",
+                   .doing = reason,
+                   .advice = "Wait; if it lasts, run bronze check."};
+  }
+  return std::nullopt;
+}
+
+enum class Way { kNotKnown, kGrows, kStays, kFalls };
+
+struct Trend {
+  Way way = Way::kNotKnown;
+  /// When the lag is gone at this pace. Of kFalls only.
+  double seconds_left = 0;
+};
+
+/// Compares the halves of the last five minutes, or of two batch intervals if that is longer: the
+/// lag rises until a batch is written, and each half has as many batches as the other.
+Trend trend_of(const Observation& seen) {
+  const std::size_t steps =
+      History::steps_in(std::max<Duration>(k_trend_min, 2 * seen.facts.batch_interval));
+  const auto& history = seen.history.steps;
+  std::vector<double> lags;
+  for (std::size_t i = history.size() - std::min(steps, history.size()); i < history.size(); ++i) {
+    if (history[i].lag) lags.push_back(static_cast<double>(*history[i].lag));
+  }
+  if (lags.size() < k_trend_steps_min) return {};
+  const auto middle = lags.begin() + static_cast<std::ptrdiff_t>(lags.size() / 2);
+  const double half = static_cast<double>(lags.size()) / 2;
+  const double before = std::accumulate(lags.begin(), middle, 0.0) / half;
+  const double after = std::accumulate(middle, lags.end(), 0.0) / half;
+  const double change = 2 * (after - before);
+  if (change > k_change * before) return {.way = Way::kGrows};
+  if (change >= -k_change * before) return {.way = Way::kStays};
+  const double half_seconds = half * static_cast<double>(History::k_step.count());
+  return {.way = Way::kFalls, .seconds_left = lags.back() * half_seconds / (before - after)};
+}
+
+Verdict judge_behind(const Observation& seen, const std::string& behind) {
+  const Trend trend = trend_of(seen);
+  if (trend.way == Way::kFalls) {
+    return {.tone = Tone::kBusy,
+            .headline = "Catching up",
+            .doing = fmt::format("About {} left: {}", about_text(trend.seconds_left), behind),
+            .advice = "Nothing to do but wait."};
+  }
+  constexpr const char* k_help = "ive it more CPU, or start another instance of the group.";
+  if (trend.way == Way::kGrows) {
+    return {.tone = Tone::kWarn,
+            .headline = "Behind, and falling further behind",
+            .doing = behind,
+            .advice = std::string("G") + k_help};
+  }
+  return {.tone = Tone::kWarn,
+          .headline = "Behind",
+          .doing = behind,
+          .advice = std::string("If it lasts, g") + k_help};
+}
+
+Verdict judge_pace(const Observation& seen) {
+  const auto& lanes = seen.report.lanes;
+  if (seen.report.intake == ingest::Intake::kPaused) {
+    return {.tone = Tone::kWarn,
+            .headline = "Reading pauses",
+            .doing = "The memory for batches is full, because the store is slow.",
+            .advice = "If it lasts, look at the store, or raise MEMORY_LIMIT_MB."};
+  }
+  if (assigned_of(lanes) == 0) {
+    return {.tone = Tone::kBusy,
+            .headline = "Well, and without work",
+            .doing = "No partition is assigned to this instance.",
+            .advice = "Nothing to do if other instances have them; otherwise check KAFKA_TOPICS."};
+  }
+  const std::uint64_t letters = seen.report.totals().dead_letters.count;
+  const std::string dead = letters == 0
+                               ? ""
+                               : fmt::format(" {} went to the dead letters since the start.",
+                                             counted(letters, "record"));
+  const auto lag = lag_of(lanes);
+  const double rate = rates_of(seen).value_or(Rates{}).rows_per_second;
+  const std::string pace = rate_text(rate) + " rows a second";
+  double oldest = 0;
+  for (const LaneReport& lane : lanes) {
+    oldest = std::max(oldest, lag_seconds_of(lane, seen.wall).value_or(0));
+  }
+  if (lag && oldest > in_seconds(seen.facts.batch_interval + k_late)) {
+    return judge_behind(seen, fmt::format("{} to go, up to {} old, at {}.{}",
+                                          counted(static_cast<std::uint64_t>(*lag), "record"),
+                                          about_text(oldest), pace, dead));
+  }
+  const bool idle = rate == 0 && lag == 0;
+  return {.tone = Tone::kWell,
+          .headline = "All is well",
+          .doing = idle ? "Everything is in the tables, and nothing new arrives." + dead
+                        : fmt::format("Copying {} at {}{}.{}", counted(lanes.size(), "topic"), pace,
+                                      lag ? ", nothing is late" : "", dead),
+          .advice = "Nothing to do."};
+}
+
+}  // namespace
+
+Verdict verdict_of(const Observation& seen) {
+  const Judgement live = judge_live(seen);
+  const Judgement ready = judge_ready(seen);
+  const std::string reason = first_reason(live, ready);
+  if (!live.holds) {
+    return {.tone = Tone::kBad,
+            .headline = "The service hangs",
+            .doing = reason,
+            .advice = "Restart it: what is not written is read again."};
+  }
+  if (const LaneReport* lane = soonest_to_lose(seen.report.lanes)) return judge_risk(*lane);
+  if (auto verdict = judge_parts(seen)) return *std::move(verdict);
+  if (auto verdict = judge_topics(seen, reason)) return *std::move(verdict);
+  return judge_pace(seen);
+}
+
+}  // namespace bronze::observe
