@@ -28,7 +28,7 @@ from harness.tables import Table, assert_exactly_once
 from s3_proxy import S3Proxy
 
 # Long enough that on a busy machine the last third is enough to renew them.
-LIFETIME = 8.0
+LIFETIME = 7.0
 # The whole chain behind the keys; without it, the defaults hold.
 NO_KEYS = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}
 
@@ -178,15 +178,15 @@ def test_temporary_credentials_are_renewed_before_they_end(
 def test_a_source_that_is_down_stops_nothing_while_the_old_ones_hold(
     issuer, proxy, broker, bucket, topic, group, environment, start
 ):
-    issuer.lifetime = 15
+    issuer.lifetime = 12
     instance = start(environment(topic, store=Reached(bucket, proxy.endpoint, of_instance(issuer))))
     with Stream(broker, topic, 50):
         instance.wait_written(1)
         issuer.is_down = True
-        # From the last third on it is asked; the old ones hold for 5 s more.
+        # From the last third on it is asked; the old ones hold for 4 s more.
         instance.wait_log("the store's credentials cannot be renewed, trying again", 40)
         before = instance.health().body["messages_written"]
-        instance.wait_written(before + 1, 5)
+        instance.wait_written(before + 1, 4)
         issuer.is_down = False
         wait_until(lambda: len(issuer.issued) == 2, 10, "new ones are issued")
     broker.wait_caught_up(group, topic)

@@ -174,6 +174,21 @@ fn transport_errors_say_why_nothing_could_be_sent() {
 }
 
 #[test]
+fn what_our_own_layers_say_comes_through_the_libraries() {
+    let said = || Fault::new(Status::Denied, "the key is wrong");
+    let in_http = || in_store(HttpError::new(HttpErrorKind::Unknown, said()));
+    for fault in [
+        Fault::from(in_http()),
+        Fault::from(KernelError::ObjectStore(in_http())),
+        Fault::from(ParquetError::External(Box::new(in_http()))),
+        Fault::from(ArrowError::ExternalError(Box::new(in_http()))),
+    ] {
+        assert_eq!(fault.status, Status::Denied);
+        assert_eq!(fault.message, "the key is wrong");
+    }
+}
+
+#[test]
 fn kernel_errors() {
     for (error, expected) in [
         (KernelError::file_not_found("x"), Status::Missing),

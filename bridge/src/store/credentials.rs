@@ -25,7 +25,7 @@ use profile::Profile;
 
 /// AWS has new ones at least this long before the old ones end. Of short-lived ones, a third.
 const RENEW_BEFORE_END_MAX: Duration = Duration::from_secs(300);
-/// Between two requests to a source while its credentials are held.
+/// Between two looks at a source while its credentials are held.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Between two notices of the same trouble.
@@ -180,7 +180,10 @@ impl Credentials {
             return Need::Nothing(credential);
         }
         match held.ends {
-            None if !self.0.source.has_changed() => Need::Nothing(credential),
+            None if !self.0.source.has_changed() => {
+                held.ask_from = now + PAUSE_MIN;
+                Need::Nothing(credential)
+            }
             Some(end) if now < end => {
                 // Only one of all who come by asks.
                 held.ask_from = now + pause(held.ends, now);

@@ -40,7 +40,7 @@ def main(directory: Path) -> int:
                 "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/of-the-task",
                 "AWS_CONTAINER_AUTHORIZATION_TOKEN": issuer.token,
             }
-            done = run_command("check", "--json", "--timeout", "10", environment=variables)
+            done = run_command("check", "--json", "--timeout", "5", environment=variables)
             assert len(issuer.issued) == 1
     finally:
         minio.stop()

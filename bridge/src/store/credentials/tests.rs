@@ -221,6 +221,8 @@ fn those_without_an_end_are_fetched_when_the_source_changes() {
     fixture.may_ask();
     assert_eq!(fixture.get().unwrap(), "first");
     fixture.script.changed.store(true, Ordering::SeqCst);
+    assert_eq!(fixture.get().unwrap(), "first");
+    fixture.may_ask();
     assert_eq!(fixture.get().unwrap(), "second");
 }
 
