@@ -202,7 +202,7 @@ int status(const bronze::commands::StatusOptions& options) {
   bronze::observe::set_up_quiet_log();
   SignalWatch signals;
   bronze::commands::StatusWatch watch(*place, options, terminal, std::cout, std::cerr);
-  signals.start([&watch] {
+  signals.start([&watch](const char* /*name*/) {
     watch.end();
     _exit(k_done);
   });

@@ -1,7 +1,5 @@
 #include "replay_app.h"
 
-#include <unistd.h>
-
 #include <ostream>
 #include <stdexcept>
 #include <string>
@@ -10,8 +8,8 @@
 #include <variant>
 
 #include "app.h"
+#include "commands/progress_line.h"
 #include "commands/replay_output.h"
-#include "commands/verify_progress.h"
 #include "delta/delta_store.h"
 #include "kafka/cluster_inspector.h"
 #include "value_checks.h"
@@ -46,11 +44,7 @@ ReplayApp::~ReplayApp() = default;
 
 int ReplayApp::run(std::ostream& out, std::ostream& err) {
   Parts& parts = *parts_;
-  const bool is_terminal = isatty(STDERR_FILENO) == 1;
-  commands::VerifyProgress progress(err,
-                                    is_terminal ? commands::VerifyProgress::Where::kTerminal
-                                                : commands::VerifyProgress::Where::kFile,
-                                    parts.clock);
+  auto progress = commands::ProgressLine::on_standard_error(err, parts.clock);
   const commands::ReplayAccess access{
       .reader = [&parts](const std::string& directory) { return parts.store.reader(directory); },
       .table = [&parts](const std::string& directory) { return parts.store.table(directory); },

@@ -1,16 +1,14 @@
 #include "verify_app.h"
 
-#include <unistd.h>
-
 #include <optional>
 #include <ostream>
 #include <utility>
 
 #include "app.h"
 #include "base/clock.h"
+#include "commands/progress_line.h"
 #include "commands/verify.h"
 #include "commands/verify_output.h"
-#include "commands/verify_progress.h"
 #include "delta/delta_store.h"
 #include "kafka/cluster_inspector.h"
 #include "kafka/gap_reader.h"
@@ -59,11 +57,7 @@ VerifyApp::~VerifyApp() = default;
 
 int VerifyApp::run(std::ostream& out, std::ostream& err) {
   Parts& parts = *parts_;
-  const bool is_terminal = isatty(STDERR_FILENO) == 1;
-  commands::VerifyProgress progress(err,
-                                    is_terminal ? commands::VerifyProgress::Where::kTerminal
-                                                : commands::VerifyProgress::Where::kFile,
-                                    parts.clock);
+  auto progress = commands::ProgressLine::on_standard_error(err, parts.clock);
   const commands::VerifyAccess access{
       .reader = [&parts](const std::string& directory) { return parts.store.reader(directory); },
       .look =

@@ -25,6 +25,8 @@ Sabotage sabotage_named(std::string_view name) {
       std::pair{"dead_letters_after_main", Sabotage::kDeadLettersAfterMain},
       std::pair{"dead_letters_twice", Sabotage::kDeadLettersTwice},
       std::pair{"classification_not_fixed", Sabotage::kClassificationNotFixed},
+      std::pair{"replay_without_look", Sabotage::kReplayWithoutLook},
+      std::pair{"lost_replay_again", Sabotage::kLostReplayAgain},
   };
   for (const auto& [known, sabotage] : k_names) {
     if (name == known) return sabotage;

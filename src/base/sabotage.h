@@ -25,6 +25,8 @@ enum class Sabotage {
   kDeadLettersAfterMain,
   kDeadLettersTwice,
   kClassificationNotFixed,
+  kReplayWithoutLook,
+  kLostReplayAgain,
 };
 
 #ifdef BRONZE_TEST_HOOKS

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "base/kill_point.h"
+#include "base/sabotage.h"
 #include "config/topic_tables.h"
 #include "ingest/app_id.h"
 #include "ingest/resolve.h"
@@ -26,7 +27,8 @@ TopicReplay::TopicReplay(TopicReplaySettings settings, TopicReplayParts parts,
       parts_(parts),
       query_(std::move(query)),
       tell_(tell),
-      backoff_(static_cast<std::uint32_t>(std::hash<std::string>{}(query_.topic))) {
+      backoff_(static_cast<std::uint32_t>(std::hash<std::string>{}(query_.topic))),
+      patience_(settings_.write_retry) {
   report_.topic = query_.topic;
   report_.table = config::table_directory(query_.topic);
   report_.dead_letter_table = config::dead_letter_directory(query_.topic);
@@ -37,6 +39,7 @@ ReplayedTopic TopicReplay::run() {
     report_.counts.clear();
     accepted_.clear();
     rows_read_ = 0;
+    patience_.begin_pass();
     next = pass();
     batch_.reset();
     if (next == Next::kTryLater || next == Next::kStartOver) parts_.sleep(backoff_.next());
@@ -58,7 +61,10 @@ TopicReplay::Next TopicReplay::pass() {
 
 TopicReplay::Next TopicReplay::load(delta::TableReader& table, ReplayStatus when_missing) {
   const auto outcome = table.load();
-  if (outcome.ok()) return Next::kGoOn;
+  if (outcome.ok()) {
+    succeeded();
+    return Next::kGoOn;
+  }
   if (outcome.status != delta::StoreStatus::kMissing) return failed(outcome);
   if (when_missing == ReplayStatus::kFailed) {
     return fail(
@@ -119,6 +125,8 @@ TopicReplay::Next TopicReplay::find_held() {
     of_rows.within[partition] = {*offsets.first_present(Offset{0}), offsets.last().following()};
   }
   if (dead.empty()) return Next::kGoOn;
+  if (sabotaged(Sabotage::kReplayWithoutLook)) return Next::kGoOn;
+  if (sabotaged(Sabotage::kLostReplayAgain) && patience_.is_tried()) return Next::kGoOn;
   return scan(parts_.rows, of_rows, scope_.held, &dead);
 }
 
@@ -133,6 +141,7 @@ TopicReplay::Next TopicReplay::scan(delta::TableReader& table, const delta::RowQ
       // What it holds of the letters must be known.
       if (!file.outcome.ok()) return failed(file.outcome);
     }
+    succeeded();
     for (const auto& run : part.runs) {
       if (run.epoch != query.epochs.size()) continue;
       if (only == nullptr) {
@@ -150,14 +159,17 @@ TopicReplay::Next TopicReplay::scan(delta::TableReader& table, const delta::RowQ
 }
 
 TopicReplay::Next TopicReplay::replay_letters() {
+  kill_point("replay_after_look");
   if (settings_.mode == ReplayMode::kWrite) {
     const auto outcome = parts_.table.load();
     if (!outcome.ok()) return failed(outcome);
+    succeeded();
   }
   const auto scan = parts_.dead_letters.scan_letters(query_);
   for (bool done = false; !done;) {
     const auto part = scan->advance();
     if (!part.outcome.ok()) return failed(part.outcome);
+    succeeded();
     rows_read_ += part.rows_read;
     for (const auto& letter : part.letters) {
       if (const Next next = take(letter); next != Next::kGoOn) return next;
@@ -196,6 +208,7 @@ TopicReplay::Next TopicReplay::take(const delta::DeadLetter& letter) {
                       .value = *value};
   const auto validity = judge(parts_.decoder, record, 0);
   if (const auto* later = std::get_if<NotToldYet>(&validity)) return try_later(later->message);
+  succeeded();
   if (const auto* error = std::get_if<decode::RecordError>(&validity)) {
     return count({Fate::kStillBad, error->type}, error->message);
   }
@@ -226,6 +239,7 @@ TopicReplay::Next TopicReplay::write(const delta::DeadLetter& letter, const batc
   row.ingested_at = batch_->ingested_at();
   row.extras = &extras;
   batch_->add(row, letter.error_type);
+  kill_point("replay_mid_batch");
   return batch_->full(settings_.batch, parts_.clock.now()) ? commit() : Next::kGoOn;
 }
 
@@ -237,6 +251,7 @@ TopicReplay::Next TopicReplay::commit() {
     if (const Next next = failed(uploaded); next != Next::kTryLater) return next;
     parts_.sleep(backoff_.next());
   }
+  succeeded();
   auto task = batch_->task(query_.topic, replayed_counts_);
   task.shape = shape_;
   // A topic that was created again since has another number there: its rows must not get these.
@@ -267,6 +282,7 @@ TopicReplay::Next TopicReplay::attempt(ingest::CommitTask task) {
           continue;
         }
         if (const Next next = try_later(result.message); next != Next::kTryLater) return next;
+        if (sabotaged(Sabotage::kLostReplayAgain)) return Next::kStartOver;
         parts_.sleep(backoff_.next());
     }
   }
@@ -285,14 +301,16 @@ void TopicReplay::committed(std::uint64_t version) {
   tell_(fmt::format("{}: {} rows committed as version {} of {}", query_.topic, batch_->rows(),
                     version, report_.table));
   batch_.reset();
-  first_failure_.reset();
+  patience_.forget();
   backoff_.reset();
 }
 
+void TopicReplay::succeeded() {
+  if (patience_.succeeded()) backoff_.reset();
+}
+
 TopicReplay::Next TopicReplay::try_later(const std::string& why) {
-  const SteadyTime now = parts_.clock.now();
-  if (!first_failure_) first_failure_ = now;
-  if (now - *first_failure_ < settings_.write_retry) {
+  if (patience_.failed(parts_.clock.now())) {
     tell_(fmt::format("{}: trying again: {}", query_.topic, why));
     return Next::kTryLater;
   }

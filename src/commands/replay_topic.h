@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/table_columns.h"
+#include "commands/patience.h"
 #include "commands/replay_batch.h"
 #include "commands/replay_report.h"
 #include "commands/replay_selection.h"
@@ -26,7 +27,7 @@ struct TopicReplaySettings {
   /// What the main table must hold.
   RawValue raw_value = RawValue::kString;
   ReplayBatch::Limits batch;
-  /// How long transient faults are tried again.
+  /// How long one call is tried again that fails for the moment.
   std::chrono::milliseconds write_retry{};
 };
 
@@ -82,6 +83,8 @@ class TopicReplay {
   [[nodiscard]] Next attempt(ingest::CommitTask task);
   void committed(std::uint64_t version);
 
+  /// A call to the store or the registry was answered.
+  void succeeded();
   /// kEnd when the time for trying again is over.
   [[nodiscard]] Next try_later(const std::string& why);
   [[nodiscard]] Next fail(const std::string& why);
@@ -93,7 +96,7 @@ class TopicReplay {
   const delta::LetterQuery query_;
   const TellProgress& tell_;
   ingest::Backoff backoff_;
-  std::optional<SteadyTime> first_failure_;
+  Patience patience_;
   ReplayedTopic report_;
   /// What this run has committed, in all passes.
   OffsetSets committed_;

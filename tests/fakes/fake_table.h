@@ -52,6 +52,14 @@ struct StoredTable {
     }
     return txns;
   }
+  [[nodiscard]] delta::SnapshotView latest() const {
+    delta::SnapshotView view{.version = commits.size() - 1, .shape = {}, .txns = txns()};
+    view.shape.id = id;
+    view.shape.schema_json = schema_json;
+    view.shape.partition_columns = partition_columns;
+    view.shape.configuration = configuration;
+    return view;
+  }
 };
 
 /// How the next PUT of a log entry goes.
@@ -140,12 +148,7 @@ class FakeTable final : public delta::TableSink {
     if (hooks_.read_fails()) return {delta::StoreStatus::kTransient, "time-out"};
     const auto found = store_.find(name_);
     if (found == store_.end()) return {delta::StoreStatus::kMissing, "no table"};
-    snapshot_.version = found->second.commits.size() - 1;
-    snapshot_.txns = found->second.txns();
-    snapshot_.shape.id = found->second.id;
-    snapshot_.shape.schema_json = found->second.schema_json;
-    snapshot_.shape.partition_columns = found->second.partition_columns;
-    snapshot_.shape.configuration = found->second.configuration;
+    snapshot_ = found->second.latest();
     hooks_.step();
     return {};
   }

@@ -13,6 +13,11 @@
 
 namespace bronze::fakes {
 
+/// Whether a value is not to a taste.
+inline bool is_refused(std::string_view value, std::size_t taste) {
+  return (std::hash<std::string_view>{}(value) + taste) % 5 == 0;
+}
+
 /// Refuses some values, always the same, and needs a schema for others.
 class FakeValidator final : public decode::Validator {
  public:
@@ -24,7 +29,7 @@ class FakeValidator final : public decode::Validator {
     const std::size_t number = std::hash<std::string_view>{}(value) + taste_;
     const auto schema = static_cast<std::int32_t>(number % schemas_);
     if (schema != 0 && !fetched.contains(schema)) return decode::NeedsSchema{schema};
-    if (number % 5 != 0) return decode::Accepted{};
+    if (!is_refused(value, taste_)) return decode::Accepted{};
     return decode::RecordError{decode::k_schema_validation_error, "not to the taste"};
   }
 
@@ -41,7 +46,8 @@ class FakeValidator final : public decode::Validator {
       } else {
         status = decode::FetchStatus::kUnavailable;
       }
-      outcomes.push_back({id, status, status == decode::FetchStatus::kUnavailable ? "no answer" : ""});
+      outcomes.push_back(
+          {id, status, status == decode::FetchStatus::kUnavailable ? "no answer" : ""});
     }
     return outcomes;
   }

@@ -22,7 +22,7 @@ import s3_proxy
 from harness.group_offsets import falls, history_of
 from harness.kafka import Broker, Record
 from harness.minio import MinioServer, Store
-from harness.payloads import Stream
+from harness.payloads import Stream, small_json
 from harness.service import FAULTY_BINARY, Bronze
 from harness.tables import Table
 from oracle import TRIED_AGAIN, Verdict, claims, examine
@@ -142,6 +142,8 @@ class Cell:
     patience = 20
     # See Stream.
     renew_after: float | None = None
+    # What its records are made of.
+    value_of = staticmethod(small_json)
     # The exit codes of an instance alone that is asked to stop.
     ends: tuple[int, ...] = (0,)
 
@@ -168,6 +170,11 @@ class Cell:
     # --- instances --------------------------------------------------------------------------
 
     def start(self, **variables: str) -> Bronze:
+        return self.start_command(variables, "run")
+
+    def start_command(
+        self, variables: dict[str, str], *arguments: str, binary: Path = FAULTY_BINARY
+    ) -> Bronze:
         directory = self.world.directory / self.name / f"instance-{len(self.instances)}"
         environment = {
             "KAFKA_BOOTSTRAP_SERVERS": self.broker.bootstrap,
@@ -180,7 +187,7 @@ class Cell:
             **self.variables,
             **variables,
         }
-        instance = Bronze(directory, environment, ("run",), FAULTY_BINARY)
+        instance = Bronze(directory, environment, arguments, binary)
         self.instances.append(instance)
         return instance
 
@@ -269,7 +276,9 @@ class Cell:
     def run(self, torture: Callable[[Cell], None]) -> None:
         """Records arrive meanwhile. Afterwards one instance finishes what is left."""
         try:
-            with Stream(self.broker, self.topic, RECORDS_PER_SECOND, self.renew_after):
+            with Stream(
+                self.broker, self.topic, RECORDS_PER_SECOND, self.renew_after, self.value_of
+            ):
                 torture(self)
         except BaseException as failure:
             self.failure = failure
@@ -303,10 +312,19 @@ class Cell:
         """None for all that Kafka shows."""
         return None
 
+    def replayed(self) -> set[tuple[int, int]]:
+        """The places of the dead letters that must be rows too."""
+        return set()
+
     def judge(self) -> Verdict:
         """Of the table as it is now, whatever became of the torture."""
         verdict = examine(
-            self.table, self.broker, self.group, expected=self.expected(), logs=self.logs()
+            self.table,
+            self.broker,
+            self.group,
+            expected=self.expected(),
+            logs=self.logs(),
+            replayed=self.replayed(),
         )
         self.counts.add_verdict(verdict)
         for fall in falls(history_of(self.broker, self.group)):

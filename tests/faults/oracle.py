@@ -69,6 +69,7 @@ def examine(
     logs: Iterable[str] = (),
     by_kernel: bool = True,
     check_exits: tuple[int, ...] = (0,),
+    replayed: frozenset[Place] | set[Place] = frozenset(),
 ) -> Verdict:
     """Compares the table with its topic as it is now.
 
@@ -77,6 +78,7 @@ def examine(
     `logs`: of the instances; what they claim to have committed must be true.
     `by_kernel`: also read by DuckDB, and opened by `bronze check`, which ends with one of
     `check_exits`: it says so when a topic cannot go on.
+    `replayed`: the dead letters that must be rows too; no other may.
     """
     verdict = Verdict()
     records = list(broker.read_visible(table.topic) if expected is None else expected)
@@ -84,13 +86,14 @@ def examine(
     if progress is None:
         progress = broker.end_offsets(table.topic)
     verdict.records = len(records)
-    compare_rows(verdict, table, records)
+    compare_rows(verdict, table, records, replayed)
     compare_progress(verdict, table, broker, group, progress, uuid)
     dead = {row.place for row in dead_letters(table)}
     follow_the_log(verdict, table, group, {(r.partition, r.offset) for r in records} - dead)
+    follow_the_replays(verdict, table, group, replayed)
     compare_claims(verdict, table, logs)
     if by_kernel:
-        compare_by_kernel(verdict, table, records)
+        compare_by_kernel(verdict, table, records, dead - replayed)
         open_by_bronze(verdict, table, broker, group, check_exits)
     return verdict
 
@@ -112,10 +115,15 @@ class Stored:
         return (self.partition, self.offset)
 
 
-def compare_rows(verdict: Verdict, table: Table, records: list[Record]) -> None:
+def compare_rows(
+    verdict: Verdict, table: Table, records: list[Record], replayed: set[Place]
+) -> None:
     """The multiset of offsets in the table and its dead letters; then payloads and timestamps."""
-    stored = read_rows(table) + dead_letters(table)
-    expected = Counter((r.partition, r.offset) for r in records)
+    letters = dead_letters(table)
+    stored = read_rows(table) + letters
+    if lost := replayed - {letter.place for letter in letters}:
+        verdict.object_to(f"{len(lost)} dead letters were not kept", lost)
+    expected = Counter((r.partition, r.offset) for r in records) + Counter(replayed)
     found = Counter(row.place for row in stored)
     surplus, missing = found - expected, expected - found
     verdict.duplicates, verdict.losses = surplus.total(), missing.total()
@@ -176,9 +184,13 @@ def as_stored(read: pa.Table) -> list[Stored]:
     ]
 
 
-def compare_by_kernel(verdict: Verdict, table: Table, records: list[Record]) -> None:
-    """The same rows by the other implementation of Delta that DuckDB has in common with us."""
-    dead = {row.place for row in dead_letters(table)}
+def compare_by_kernel(
+    verdict: Verdict, table: Table, records: list[Record], dead: set[Place]
+) -> None:
+    """The same rows by the other implementation of Delta that DuckDB has in common with us.
+
+    `dead`: of these records there are no rows.
+    """
     expected: Counter[Row] = Counter(
         (r.partition, r.offset, r.value) for r in records if (r.partition, r.offset) not in dead
     )
@@ -265,6 +277,35 @@ def follow_the_log(verdict: Verdict, table: Table, group: str, visible: set[Plac
                     Counter(places) - Counter(stated) or stated - set(places),
                 )
         before.update(moved)
+
+
+def follow_the_replays(verdict: Verdict, table: Table, group: str, replayed: set[Place]) -> None:
+    """Each commit of a replay counts its rows and names them; all together, the replayed ones."""
+    prefix = f"bronze/{quote(group, safe='')}/"
+    counts: Counter[str] = Counter()
+    live = table.live_files()
+    for commit in table.commits():
+        moved = {a: n for a, n in commit.txns.items() if a.startswith(prefix) and "/replayed" in a}
+        if not moved:
+            continue
+        named = {
+            (int(partition), offset)
+            for partition, ranges in json.loads(
+                commit.info["operationParameters"]["bronzeReplayed"]
+            ).items()
+            for first, next_offset in ranges
+            for offset in range(first, next_offset)
+        }
+        places = places_in(verdict, table, commit.adds, live)
+        if places is not None and Counter(places) != Counter(named):
+            verdict.object_to(f"version {commit.version} names other rows than it has", named)
+        by_partition = Counter(str(partition) for partition, _ in named)
+        for app_id, count in moved.items():
+            added, counts[app_id] = count - counts[app_id], count
+            if added != by_partition[app_id.split("/")[3]]:
+                verdict.object_to(f"version {commit.version} counts {added} more of {app_id}")
+    if counts.total() != len(replayed):
+        verdict.object_to(f"{counts.total()} rows are counted as replayed, not {len(replayed)}")
 
 
 def check_numbers(verdict: Verdict, table: Table) -> None:

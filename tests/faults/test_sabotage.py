@@ -17,11 +17,12 @@ import s3_proxy
 from deltalake import DeltaTable
 from harness.kafka import Broker
 from harness.minio import Bucket
-from harness.payloads import json_values
+from harness.payloads import json_values, of_every_kind
 from harness.processes import wait_until
 from harness.service import FAULTY_BINARY, Bronze
 from harness.tables import Table
 from oracle import Verdict, examine, offsets_ahead_of_the_table
+from replaying import STRICT, Replays, valid_now
 from s3_proxy import S3Proxy
 
 KILLED = 128 + 9
@@ -239,6 +240,37 @@ def classification_not_fixed(stage: Stage, sabotage: str) -> Verdict:
     return killed_after_its_first_commit(stage, sabotage, check_afterwards="false")
 
 
+def replayed(stage: Stage, sabotage: str, times: int) -> Verdict:
+    """So many replays, one after the other, of dead letters that became valid."""
+    stage.broker.produce(stage.topic, [of_every_kind("letter", n) for n in range(50)])
+    variables = stage.environment(stage.topic, **STRICT)
+    assert stage.start(variables, "run", "--once").wait_exit(60) == 0
+    broken = {"BRONZE_SABOTAGE": sabotage} if sabotage else {}
+    replays = Replays(stage.start, {**variables, **broken, "S3_ENDPOINT_URL": stage.proxy.endpoint})
+    for _ in range(times):
+        replays.run()
+    return stage.verdict(replayed=valid_now(stage.broker, stage.topic))
+
+
+def replay_without_look(stage: Stage, sabotage: str) -> Verdict:
+    return replayed(stage, sabotage, times=2)
+
+
+def lost_replay_again(stage: Stage, sabotage: str) -> Verdict:
+    """The commit of a replay lands, its answer does not come."""
+    doubted: list[int] = []
+
+    def judge(request):
+        if not request.is_commit or doubted:
+            return None
+        doubted.append(request.version)
+        stage.counts.add_ambiguous("reset")
+        return s3_proxy.reset_after
+
+    stage.proxy.judge = judge
+    return replayed(stage, sabotage, times=1)
+
+
 SCENARIOS = [
     no_base_comparison,
     no_token_check,
@@ -249,6 +281,8 @@ SCENARIOS = [
     dead_letters_after_main,
     dead_letters_twice,
     classification_not_fixed,
+    replay_without_look,
+    lost_replay_again,
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import os
@@ -13,6 +14,7 @@ from collections import Counter
 
 import pyarrow as pa
 import pytest
+from confluent_kafka import TopicPartition
 from harness.dead_letters import FIRST_TEN, DeadLetters, now_us, pass_over
 from harness.payloads import Stream, json_values
 from harness.processes import free_port
@@ -291,6 +293,101 @@ def test_a_table_of_the_original_has_no_bytes(
         ("ENCODING_ERROR", "bytes_not_kept"): 1,
     }
     assert_rows(table, broker, {(0, 5)})
+
+
+def test_a_table_keeps_its_form_of_values(broker, new_topic, folder, group, environment, run_once):
+    topic = new_topic(1)
+    broker.produce(topic, [b"{}", NOT_UTF8])
+    variables = environment(topic, store=folder)
+    run_once(variables)
+    version = Table(folder, topic).commits()[-1].version
+
+    for form in ("binary", "base64"):
+        code, report = replay_json({**variables, "RAW_VALUE": form})
+        (told,) = report["topics"]
+        assert (code, told["status"], told["replayed"]) == (1, "failed", 0), report
+        assert f"RAW_VALUE asks for {form}" in told["message"], told
+        assert "_raw_value of the table is string" in told["message"], told
+    assert Table(folder, topic).commits()[-1].version == version
+
+
+@pytest.mark.parametrize("form", ["binary", "base64"])
+def test_a_new_table_of_another_form_gets_what_kafka_no_longer_has(
+    form, broker, new_topic, folder, group, environment, run_once
+):
+    topic = new_topic(1)
+    broker.produce(topic, [b"{}", NOT_UTF8, b"{}", NOT_UTF8])
+    variables = environment(topic, store=folder)
+    run_once(variables)
+    assert len(DeadLetters(folder, topic).rows()) == 2
+    table = Table(folder, topic)
+    (folder.path / table.name).rename(folder.path / "moved_away")
+    wanted = TopicPartition(topic, 0, 2)
+    broker.admin.delete_records([wanted])[wanted].result(15)
+    again = {**variables, "KAFKA_CONSUMER_GROUP": f"{group}-2", "RAW_VALUE": form}
+
+    code, report = replay_json(again)
+    assert code == 1 and "there is no table" in report["topics"][0]["message"], report
+    run_once(again)
+    code, report = replay_json(again)
+
+    assert code == 0, report
+    assert counts(report) == {
+        ("ENCODING_ERROR", "replayed"): 1,
+        ("ENCODING_ERROR", "already_there"): 1,
+    }
+    written = {
+        row["_kafka_offset"]: row["_raw_value"]
+        for row in Table(folder, topic).arrow().to_pylist()
+    }
+    encoded = {
+        "binary": lambda value: value,
+        "base64": lambda value: base64.b64encode(value).decode(),
+    }[form]
+    assert written == {1: encoded(NOT_UTF8), 2: encoded(b"{}"), 3: encoded(NOT_UTF8)}
+    assert_clean(again)
+
+
+def test_letters_are_judged_by_the_kind_of_schema_that_is_there_now(
+    broker, new_topic, folder, group, environment, run_once, tmp_path
+):
+    topic = new_topic(1)
+    schemas = tmp_path / "schemas"
+    schemas.mkdir()
+    (schemas / f"{topic}.json").write_text('{"type": "object", "maxProperties": 0}')
+    variables = environment(
+        topic,
+        store=folder,
+        RAW_VALUE="binary",
+        DLQ_VALIDATE_SCHEMA="true",
+        DLQ_SCHEMA_DIR=str(schemas),
+    )
+    # Of Avro: a string of its length, which is doubled.
+    avro = b"\x06abc"
+    broker.produce(topic, [b"{}", avro, b'{"one": 1}', b"\x06ab"])
+    run_once(variables)
+    code, report = replay_json(variables)
+    assert code == 0, report
+    assert counts(report) == {
+        ("JSON_PARSE_ERROR", "still_bad"): 2,
+        ("SCHEMA_VALIDATION_ERROR", "still_bad"): 1,
+    }
+
+    (schemas / f"{topic}.json").unlink()
+    (schemas / f"{topic}.avsc").write_text('"string"')
+    code, report = replay_json(variables)
+
+    assert code == 0, report
+    assert counts(report) == {
+        ("JSON_PARSE_ERROR", "replayed"): 1,
+        ("JSON_PARSE_ERROR", "still_bad"): 1,
+        ("SCHEMA_VALIDATION_ERROR", "still_bad"): 1,
+    }
+    now = {of["now"] for of in report["topics"][0]["counts"] if of["outcome"] == "still_bad"}
+    assert now == {"SCHEMA_VALIDATION_ERROR"}
+    rows = {r["_kafka_offset"]: r["_raw_value"] for r in Table(folder, topic).arrow().to_pylist()}
+    assert rows == {0: b"{}", 1: avro}
+    assert_clean(variables)
 
 
 def test_letters_of_an_older_topic_stay_where_they_are(

@@ -21,14 +21,23 @@ class Landed {
                         const std::vector<fakes::StoredRow>& rows);
   void add_rows(const std::string& identity, Partition partition,
                 const std::vector<fakes::StoredRow>& rows);
+  /// The rows of one partition in a commit of a replay. Throws Violation unless each is of a dead
+  /// letter, before `progress`, and the first that a replay has written of it.
+  void add_replayed(const fakes::FakeTopic& topic, Partition partition, Offset progress,
+                    const std::vector<fakes::StoredRow>& rows);
   [[nodiscard]] bool is_dead(const std::string& identity, Partition partition,
                              std::int64_t offset) const;
+  [[nodiscard]] bool is_replayed(const std::string& identity, Partition partition,
+                                 std::int64_t offset) const;
+  [[nodiscard]] std::set<std::int64_t> dead_letters(const std::string& identity,
+                                                    Partition partition) const;
 
  private:
   using Offsets = std::map<std::pair<std::string, Partition>, std::set<std::int64_t>>;
 
   Offsets rows_;
   Offsets dead_letters_;
+  Offsets replayed_;
 };
 
 }  // namespace bronze::property

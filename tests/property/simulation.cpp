@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <utility>
 
 #include "base/date.h"
 #include "batch/schema.h"
 #include "fakes/fake_validator.h"
 #include "ingest/app_id.h"
+#include "property/names.h"
 
 namespace bronze::property {
 namespace {
@@ -20,20 +20,11 @@ using fakes::PutFault;
 using fakes::TopicPartition;
 
 constexpr int k_instances = 2;
-constexpr const char* k_group = "group";
 
 struct AppId {
   std::string identity;
   Partition partition{};
 };
-
-std::vector<std::string> parts_of(const std::string& app_id) {
-  std::istringstream text(app_id);
-  std::string part;
-  std::vector<std::string> parts;
-  while (std::getline(text, part, '/')) parts.push_back(part);
-  return parts;
-}
 
 /// `bronze/group/identity/partition`; nullopt = another kind of txn.
 std::optional<AppId> parse(const std::string& app_id) {
@@ -62,8 +53,6 @@ ingest::LaneSettings lane_settings(const std::string& topic, std::size_t lane,
                                .configuration = {}},
           .decoder = {.raw_value = RawValue::kString, .form = rules.form}};
 }
-
-std::string dead_letters_of(const std::string& topic) { return "dlq_" + topic; }
 
 bool holds_dead_letters(const fakes::StoredTable& table) { return table.partition_columns.empty(); }
 
@@ -107,7 +96,7 @@ struct Simulation::Instance {
                             .watch = watch,
                             .table = world.table(world.topics_[i], writer),
                             .dead_letters = world.table(dead_letters_of(world.topics_[i]), writer),
-                            .validator = world.validator()}));
+                            .validator = world.validator(world.rules_)}));
     }
     ingest = std::make_unique<ingest::Ingest>(
         ingest::IngestSettings{.mode = ingest::RunMode::kUntilStopped,
@@ -177,12 +166,26 @@ std::unique_ptr<fakes::FakeTable> Simulation::table(const std::string& name, int
   return std::make_unique<fakes::FakeTable>(store_, name, store_hooks(), writer);
 }
 
-std::unique_ptr<decode::Validator> Simulation::validator() {
-  if (!rules_.taste) return nullptr;
-  return std::make_unique<fakes::FakeValidator>(*rules_.taste, [this] {
+std::unique_ptr<decode::Validator> Simulation::validator(const Rules& rules) {
+  if (!rules.taste) return nullptr;
+  return std::make_unique<fakes::FakeValidator>(*rules.taste, [this] {
     step();
     return registry_answers_;
   });
+}
+
+Rules Simulation::random_rules() {
+  Rules rules;
+  if (chance(25)) {
+    if (chance(30)) rules.form = decode::TextForm::kJson;
+    return rules;
+  }
+  rules.policy = ingest::DeadLetterPolicy::kWhenAny;
+  if (chance(30)) return rules;
+  rules.policy = ingest::DeadLetterPolicy::kAlways;
+  rules.form = decode::TextForm::kJson;
+  if (chance(60)) rules.taste = draw(5);
+  return rules;
 }
 
 void Simulation::choose_rules() {
@@ -191,16 +194,7 @@ void Simulation::choose_rules() {
   const bool may_mistake_epochs =
       clocks_jump_ && policies_.topic_recreated == OnTopicRecreated::kNewEpoch;
   if (original_works_ || (topics_change_ && may_mistake_epochs)) return;
-  rules_ = {};
-  if (chance(25)) {
-    if (chance(30)) rules_.form = decode::TextForm::kJson;
-    return;
-  }
-  rules_.policy = ingest::DeadLetterPolicy::kWhenAny;
-  if (chance(30)) return;
-  rules_.policy = ingest::DeadLetterPolicy::kAlways;
-  rules_.form = decode::TextForm::kJson;
-  if (chance(60)) rules_.taste = draw(5);
+  rules_ = random_rules();
 }
 
 void Simulation::change_rules() {
@@ -215,6 +209,12 @@ void Simulation::change_rules() {
 
 void Simulation::random_step() {
   if (!original_works_ && draw(150) == 0) return change_rules();
+  if (!original_works_ && draw(150) == 0) {
+    replay_may_wait_ = true;
+    replay_somewhere();
+    replay_may_wait_ = false;
+    return;
+  }
   if (draw(60) == 0) registry_answers_ = !registry_answers_;
   const int kind = draw(1000);
   if (kind < 400) return run_instance(draw(k_instances));
@@ -277,6 +277,7 @@ void Simulation::run_jobs(int index) {
 
 void Simulation::run_job_beside() {
   const auto running = std::exchange(jobs_of_, std::nullopt);
+  if (!original_works_ && chance(3)) replay_somewhere();
   const int index = draw(k_instances);
   if (auto& instance = instances_[static_cast<std::size_t>(index)]) {
     try {
@@ -550,6 +551,7 @@ void Simulation::finish() {
     if (round % 4 == 0 && finished(outcome_)) break;
   }
   if (!finished(outcome_)) throw Violation("records are missing in the table at the end");
+  replay_the_rest();
   for (const auto& [name, table] : store_) {
     std::uint64_t& rows = holds_dead_letters(table) ? outcome_.dead_letters : outcome_.rows;
     for (const auto& commit : table.commits) rows += commit.rows.size();
@@ -597,6 +599,7 @@ bool Simulation::finished(Outcome& outcome) const {
 void Simulation::step() {
   if (crash_in_ >= 0 && crash_in_-- == 0) throw Crash{};
   if (jobs_of_ && chance(12)) run_job_beside();
+  if (replay_may_wait_ && chance(12)) run_beside_replay();
 }
 
 PutFault Simulation::next_put_fault() {
@@ -639,6 +642,7 @@ void Simulation::check_commit(const fakes::StoredTable& table, const fakes::Stor
                               const delta::TxnMap& before) {
   if (holds_dead_letters(table)) return check_dead_letters(commit, before);
   rows_by_writer_[commit.writer] += commit.rows.size();
+  if (replays_.contains(commit.writer)) return check_replay(commit, before);
   check_epochs(commit, before);
   std::set<Partition> moved;
   for (const auto& [app_id, after] : commit.txns) {
@@ -667,7 +671,7 @@ void Simulation::check_epochs(const fakes::StoredCommit& commit, const delta::Tx
   }
   for (const auto& [app_id, since] : before) {
     const auto parts = parts_of(app_id);
-    if (parts.size() != 5) continue;
+    if (parts.size() != 5 || parts.back() != "since") continue;
     for (const auto& row : commit.rows) {
       const bool is_of_it = commit.txns.contains("bronze/" + parts[1] + "/" + parts[3] + "/" +
                                                  std::to_string(number(row.partition)));

@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "commands/replay_report.h"
+#include "delta/letter_scan.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_kafka.h"
 #include "fakes/fake_table.h"
@@ -45,6 +47,10 @@ struct Outcome {
   std::uint64_t rule_changes = 0;
   /// Partitions that began where the dead-letter table had decided more than the table had.
   std::uint64_t decided_partitions = 0;
+  /// Replays that were begun, of them those that died, and the rows that replays have written.
+  std::uint64_t replays = 0;
+  std::uint64_t dead_replays = 0;
+  std::uint64_t replayed_rows = 0;
 };
 
 /// What makes a record a dead letter.
@@ -53,6 +59,9 @@ struct Rules {
   decode::TextForm form = decode::TextForm::kAny;
   /// Of the validator; nullopt = there is none.
   std::optional<std::size_t> taste = {};
+
+  /// Whether a record that can be in a table may be in one of text.
+  [[nodiscard]] bool accept(const fakes::LogRecord& record) const;
 };
 
 /// Plays one random script against up to two instances of the real ingest code over a fake Kafka
@@ -65,6 +74,9 @@ struct Rules {
 /// Now and then all instances end and start again under other rules about what is a dead letter;
 /// what the old ones had sent has arrived by then, or never will.
 ///
+/// Replays run in between, under those rules or under others, also while jobs and other replays are
+/// in the middle, and die at any step.
+///
 /// Checked when a commit lands: for each partition its rows are exactly the visible records of
 /// [txn before, txn after) that are not in the dead-letter table, with their values and the date of
 /// their `_ingested_at`, and the original wrote none of them; or it has no rows, and the original
@@ -74,8 +86,11 @@ struct Rules {
 /// than that; the registry never goes back to an older topic. Checked always: one job at a time
 /// uses a table; Kafka's offset never runs ahead of the table; an instance never claims rows that
 /// it did not write. A dead letter is the only one of its record, which is not in the table, and
-/// lies between the dead-letter table's txns. Checked at the end: everything is in a table, up to
-/// the first record that cannot be written.
+/// lies between the dead-letter table's txns. A commit of a replay has rows of dead letters of the
+/// topic that the table is of, which the service has passed, the replay's rules accept, and no
+/// replay has written before; it moves their counts by as many, and nothing else. Checked at the
+/// end: everything is in a table, up to the first record that cannot be written; after one more
+/// replay every dead letter that its rules accept is a row; after yet another nothing has changed.
 class Simulation {
  public:
   explicit Simulation(std::uint32_t seed);
@@ -87,6 +102,14 @@ class Simulation {
  private:
   struct Crash {};
   struct Instance;
+  struct Replay {
+    std::string topic;
+    Rules rules;
+    commands::ReplayMode mode = commands::ReplayMode::kWrite;
+    delta::LetterQuery query = {};
+    /// Of a batch.
+    std::uint64_t held_bytes = 0;
+  };
 
   [[nodiscard]] int draw(int below) {
     return static_cast<int>(random_() % static_cast<std::uint64_t>(below));
@@ -115,7 +138,14 @@ class Simulation {
   void recreate_topic();
   void cut_log();
   void change_rules();
+  [[nodiscard]] Rules random_rules();
   void choose_rules();
+  void replay_somewhere();
+  void run_beside_replay();
+  /// Another process that runs to its end, or dies.
+  void play_replay(const Replay& replay);
+  void replay_the_rest();
+  void check_replayed(const std::string& name, const Rules& rules) const;
   void delete_topic(const std::string& topic);
   void finish();
   [[nodiscard]] bool finished(Outcome& outcome) const;
@@ -128,6 +158,7 @@ class Simulation {
   void check_partition(const fakes::StoredCommit& commit, const std::string& identity,
                        Partition partition, std::optional<std::int64_t> before, std::int64_t after);
   void check_epochs(const fakes::StoredCommit& commit, const delta::TxnMap& before);
+  void check_replay(const fakes::StoredCommit& commit, const delta::TxnMap& before);
   [[nodiscard]] OffsetRange check_gap(const fakes::StoredCommit& commit,
                                       const std::string& identity, Partition partition,
                                       OffsetRange moved);
@@ -137,7 +168,7 @@ class Simulation {
                                           std::int64_t from) const;
   [[nodiscard]] fakes::StoreHooks store_hooks();
   [[nodiscard]] std::unique_ptr<fakes::FakeTable> table(const std::string& name, int writer);
-  [[nodiscard]] std::unique_ptr<decode::Validator> validator();
+  [[nodiscard]] std::unique_ptr<decode::Validator> validator(const Rules& rules);
 
   std::mt19937 random_;
   fakes::FakeClock clock_;
@@ -153,6 +184,10 @@ class Simulation {
   std::map<int, std::uint64_t> dead_letters_by_writer_;
   Landed landed_;
   Rules rules_;
+  /// By their number as a writer.
+  std::map<int, Replay> replays_;
+  /// A replay is in the middle, and others may get their turn.
+  bool replay_may_wait_ = false;
   bool registry_answers_ = true;
   int writers_ = 0;
   int crash_in_ = -1;

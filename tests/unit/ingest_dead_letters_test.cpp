@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <map>
@@ -10,88 +9,24 @@
 #include <utility>
 #include <vector>
 
-#include "batch/schema.h"
-#include "fakes/fake_clock.h"
-#include "fakes/fake_kafka.h"
-#include "fakes/fake_table.h"
 #include "fakes/fake_validator.h"
 #include "fakes/log_capture.h"
-#include "fakes/manual_executor.h"
 #include "ingest/app_id.h"
-#include "ingest/ingest.h"
+#include "unit/ingest_of_one_topic.h"
 
 namespace bronze::ingest {
 namespace {
 
-using namespace std::chrono_literals;
 using Kind = fakes::LogRecord::Kind;
 
-constexpr Partition k_p0{0};
-
-/// The loop over the topic `t` of one partition, which it reads.
-class IngestDeadLetters : public testing::Test {
+class IngestDeadLetters : public IngestOfOneTopic {
  protected:
-  void SetUp() override {
-    spdlog::set_level(spdlog::level::off);
-    cluster_.create_topic("t", 1);
-  }
-
   void build(DeadLetterPolicy policy, decode::TextForm form = decode::TextForm::kAny,
              std::unique_ptr<decode::Validator> validator = nullptr) {
-    ingest_.reset();
-    std::vector<std::unique_ptr<Lane>> lanes;
-    lanes.push_back(std::make_unique<Lane>(
-        LaneSettings{.writer = {.topic = "t",
-                                .lane = 0,
-                                .group = "g",
-                                .flush = flush_,
-                                .write_retry = 10s,
-                                .file_age_max = 30min,
-                                .dead_letters = policy},
-                     .start = StartEarliest{},
-                     .policies = policies_,
-                     .table_spec = {},
-                     .dead_letter_spec = {.schema_json = batch::dead_letter_schema(),
-                                          .partition_columns = {},
-                                          .configuration = {}},
-                     .decoder = {.raw_value = RawValue::kString, .form = form}},
-        LaneParts{.source = source_,
-                  .executor = executor_,
-                  .clock = clock_,
-                  .log = log_,
-                  .watch = watch_,
-                  .table = std::make_unique<fakes::FakeTable>(store_, "t", fakes::StoreHooks{}, 1),
-                  .dead_letters = std::make_unique<fakes::FakeTable>(store_, "dead", hooks_, 1),
-                  .validator = std::move(validator)}));
-    ingest_ = std::make_unique<Ingest>(IngestSettings{.poll_wait_max = 1s,
-                                                      .shutdown_timeout = 25s,
-                                                      .revoke_budget = 5s,
-                                                      .batch_bytes_max = 1'000'000,
-                                                      .kafka_name = "kafka",
-                                                      .store_name = "store"},
-                                       IngestParts{.source = source_,
-                                                   .executor = executor_,
-                                                   .clock = clock_,
-                                                   .log = log_,
-                                                   .watch = watch_,
-                                                   .board = board_},
-                                       std::move(lanes), [] { return delta::StoreOutcome{}; });
-    pass(1s);
-    source_.push(kafka::Assigned{{{"t", k_p0}}});
-  }
-
-  void produce(const std::vector<Kind>& kinds) {
-    for (const Kind kind : kinds) cluster_.produce("t", k_p0, kind);
-  }
-
-  void pass(Duration time) {
-    for (Duration passed{}; passed < time && alive_; passed += 100ms) {
-      for (int i = 0; i < 20 && alive_; ++i) {
-        alive_ = ingest_->turn();
-        executor_.run_all();
-      }
-      clock_.advance(100ms);
-    }
+    settings_.writer.write_retry = 10s;
+    settings_.writer.dead_letters = policy;
+    settings_.decoder.form = form;
+    begin(std::move(validator));
   }
 
   /// In the order of the commits.
@@ -113,32 +48,12 @@ class IngestDeadLetters : public testing::Test {
     commit.txns[partition_app_id("g", cluster_.topic("t").identity, k_p0)] = next;
     store_.at(table).commits.push_back(std::move(commit));
   }
-  [[nodiscard]] LaneReport report() const { return board_.latest().lanes.at(0); }
-  [[nodiscard]] std::string halted() const {
-    const auto lane = report();
-    const auto found = lane.halted.find(k_p0);
-    return found == lane.halted.end() ? "" : found->second;
-  }
   [[nodiscard]] std::int64_t kafka_offset() const {
     const auto found = cluster_.group_offsets.find({"t", k_p0});
     return found == cluster_.group_offsets.end() ? -1 : found->second.offset.value;
   }
 
   using Offsets = std::vector<std::int64_t>;
-
-  batch::FlushPolicy flush_{.interval = 1s};
-  Policies policies_;
-  fakes::StoreHooks hooks_;
-  bool alive_ = true;
-  fakes::FakeClock clock_;
-  EventLog log_{clock_};
-  fakes::FakeKafka cluster_;
-  std::map<std::string, fakes::StoredTable> store_;
-  fakes::ManualExecutor executor_;
-  fakes::FakeSource source_{cluster_, {}, 1};
-  ReportBoard board_;
-  TopicWatch watch_{source_, clock_, {.topics = {"t"}, .refresh = 10s}};
-  std::unique_ptr<Ingest> ingest_;
 };
 
 TEST_F(IngestDeadLetters, EachRecordIsInOneOfTheTables) {
@@ -190,7 +105,7 @@ TEST_F(IngestDeadLetters, NothingButBadRecordsIsWrittenInTime) {
 }
 
 TEST_F(IngestDeadLetters, TheyCountForTheSizeOfABatch) {
-  flush_ = {.interval = 1h, .max_bytes = 0, .max_rows = 4};
+  settings_.writer.flush = {.interval = 1h, .max_bytes = 0, .max_rows = 4};
   produce({Kind::kInvalidUtf8, Kind::kValue, Kind::kInvalidUtf8, Kind::kValue});
   build(DeadLetterPolicy::kWhenAny);
   pass(2s);
@@ -330,7 +245,7 @@ TEST_F(AfterDeath, AContradictionStopsThePartition) {
 
 TEST_F(IngestDeadLetters, AWriteThatFailsHoldsOffsetsBackAndThenStopsTheService) {
   produce({Kind::kValue, Kind::kInvalidUtf8});
-  hooks_.put_fault = [] { return fakes::PutFault::kNothingLanded; };
+  dead_hooks_.put_fault = [] { return fakes::PutFault::kNothingLanded; };
   build(DeadLetterPolicy::kWhenAny);
   pass(8s);
   EXPECT_TRUE(alive_);
@@ -428,7 +343,7 @@ TEST_F(IngestDeadLetters, ManyDifferentSchemasAreFetchedManyAtATime) {
 }
 
 TEST_F(IngestDeadLetters, BehindAGapReadingGoesOnWithTheRecordThatWaitedForItsSchema) {
-  policies_.data_loss = OnDataLoss::kSkip;
+  settings_.policies.data_loss = OnDataLoss::kSkip;
   produce(std::vector<Kind>(3, Kind::kValue));
   build(DeadLetterPolicy::kAlways, decode::TextForm::kJson);
   pass(5s);

@@ -1,86 +1,30 @@
 #include <gtest/gtest.h>
-#include <spdlog/spdlog.h>
 
-#include <memory>
 #include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "fakes/fake_clock.h"
-#include "fakes/fake_kafka.h"
-#include "fakes/fake_table.h"
-#include "fakes/manual_executor.h"
 #include "ingest/app_id.h"
-#include "ingest/ingest.h"
+#include "unit/ingest_of_one_topic.h"
 
 namespace bronze::ingest {
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr Partition k_p0{0};
 constexpr Policies k_skip{.data_loss = OnDataLoss::kSkip};
 constexpr Policies k_new_epoch{.topic_recreated = OnTopicRecreated::kNewEpoch};
 
-/// The loop over the topic `t` of one partition, which it reads.
-class IngestPolicies : public testing::Test {
+class IngestPolicies : public IngestOfOneTopic {
  protected:
-  void SetUp() override {
-    spdlog::set_level(spdlog::level::off);
-    cluster_.create_topic("t", 1);
-  }
+  void TearDown() override { EXPECT_TRUE(alive_); }
 
   void build(const Policies& policies, std::chrono::milliseconds batch_interval = 1s) {
-    std::vector<std::unique_ptr<Lane>> lanes;
-    lanes.push_back(std::make_unique<Lane>(
-        LaneSettings{.writer = {.topic = "t",
-                                .lane = 0,
-                                .group = "g",
-                                .flush = {.interval = batch_interval},
-                                .write_retry = 1h,
-                                .file_age_max = 30min},
-                     .start = StartEarliest{},
-                     .policies = policies,
-                     .table_spec = {}},
-        LaneParts{
-            .source = source_,
-            .executor = executor_,
-            .clock = clock_,
-            .log = log_,
-            .watch = watch_,
-            .table = std::make_unique<fakes::FakeTable>(store_, "t", fakes::StoreHooks{}, 1)}));
-    ingest_ = std::make_unique<Ingest>(IngestSettings{.poll_wait_max = 1s,
-                                                      .shutdown_timeout = 25s,
-                                                      .revoke_budget = 5s,
-                                                      .batch_bytes_max = 1'000'000,
-                                                      .kafka_name = "kafka",
-                                                      .store_name = "store"},
-                                       IngestParts{.source = source_,
-                                                   .executor = executor_,
-                                                   .clock = clock_,
-                                                   .log = log_,
-                                                   .watch = watch_,
-                                                   .board = board_},
-                                       std::move(lanes), [] { return delta::StoreOutcome{}; });
-    pass(1s);
-    source_.push(kafka::Assigned{{{"t", k_p0}}});
+    settings_.policies = policies;
+    settings_.writer.flush.interval = batch_interval;
+    begin();
   }
 
   void produce(int records) {
-    for (int i = 0; i < records; ++i) {
-      cluster_.produce("t", k_p0, fakes::LogRecord::Kind::kValue);
-    }
-  }
-
-  void pass(Duration time) {
-    for (Duration passed{}; passed < time; passed += 100ms) {
-      for (int i = 0; i < 20; ++i) {
-        ASSERT_TRUE(ingest_->turn());
-        executor_.run_all();
-      }
-      clock_.advance(100ms);
-    }
+    for (int i = 0; i < records; ++i) IngestOfOneTopic::produce({fakes::LogRecord::Kind::kValue});
   }
 
   [[nodiscard]] std::vector<std::string> values() const {
@@ -106,21 +50,6 @@ class IngestPolicies : public testing::Test {
     }
     return stated;
   }
-  [[nodiscard]] std::string halted() const {
-    const auto lanes = board_.latest().lanes;
-    const auto found = lanes.at(0).halted.find(k_p0);
-    return found == lanes.at(0).halted.end() ? "" : found->second;
-  }
-
-  fakes::FakeClock clock_;
-  EventLog log_{clock_};
-  fakes::FakeKafka cluster_;
-  std::map<std::string, fakes::StoredTable> store_;
-  fakes::ManualExecutor executor_;
-  fakes::FakeSource source_{cluster_, {}, 1};
-  ReportBoard board_;
-  TopicWatch watch_{source_, clock_, {.topics = {"t"}, .refresh = 10s}};
-  std::unique_ptr<Ingest> ingest_;
 };
 
 TEST_F(IngestPolicies, WhatWasReadBeforeRetentionOvertookIsWrittenAndTheRestStated) {

@@ -21,6 +21,7 @@
 #include "commands/replay_selection.h"
 #include "commands/replay_topic.h"
 #include "fakes/fake_clock.h"
+#include "fakes/fake_reader.h"
 #include "fakes/fake_table.h"
 #include "ingest/app_id.h"
 
@@ -52,120 +53,84 @@ DeadLetter letter(Partition partition, std::int64_t offset, const std::string& b
   return letter;
 }
 
-class OneRowPart final : public delta::RowScan {
- public:
-  explicit OneRowPart(delta::RowPart part) : part_(std::move(part)) { part_.done = true; }
-  delta::RowPart advance() override { return part_; }
-
- private:
-  delta::RowPart part_;
-};
-
-class OneLetterPart final : public delta::LetterScan {
- public:
-  explicit OneLetterPart(delta::LetterPart part) : part_(std::move(part)) { part_.done = true; }
-  delta::LetterPart advance() override { return part_; }
-
- private:
-  delta::LetterPart part_;
-};
-
-/// What readers of one table have in common; a test says what it holds.
-class FakeReader : public delta::TableReader {
- public:
-  delta::StoreOutcome load() override { return outcome; }
-  [[nodiscard]] const delta::SnapshotView& snapshot() const override { return view_; }
-  std::unique_ptr<delta::LetterScan> scan_letters(const delta::LetterQuery&) override {
-    return nullptr;
-  }
-  delta::LogVersions log_versions() override { return {}; }
-  std::vector<delta::LogEntry> log_entries(delta::VersionRange) override { return {}; }
-
-  delta::StoreOutcome outcome;
-
- protected:
-  delta::SnapshotView view_;
-};
-
-delta::OffsetRun run_of(Partition partition, Offset offset, UnixMicros at,
-                        const delta::RowQuery& query) {
-  const auto begun = std::count_if(query.epochs.begin(), query.epochs.end(),
-                                   [&](UnixMicros since) { return since <= at; });
-  return {partition, static_cast<std::uint32_t>(begun), {offset, offset.following()}};
-}
-
-class LetterReader final : public FakeReader {
+/// A dead-letter table; a test says what it holds.
+class LetterReader final : public delta::TableReader {
  public:
   LetterReader() {
     view_.shape.schema_json =
         R"({"type":"struct","fields":[{"name":"_kafka_partition"},{"name":"_kafka_offset"}]})";
   }
+  delta::StoreOutcome load() override { return outcome; }
+  [[nodiscard]] const delta::SnapshotView& snapshot() const override { return view_; }
   std::unique_ptr<delta::RowScan> scan_rows(const delta::RowQuery& query) override {
     delta::RowPart part;
     for (const auto& of : letters) {
-      part.runs.push_back(run_of(of.partition, of.offset, of.ingested_at, query));
+      part.runs.push_back(fakes::run_of(of.partition, of.offset, of.ingested_at, query));
     }
-    return std::make_unique<OneRowPart>(std::move(part));
+    return std::make_unique<fakes::ReadyRowScan>(std::vector{std::move(part)}, k_always_read);
   }
   std::unique_ptr<delta::LetterScan> scan_letters(const delta::LetterQuery& query) override {
     asked = query;
-    return std::make_unique<OneLetterPart>(
-        delta::LetterPart{.outcome = {}, .done = true, .rows_read = 0, .letters = letters});
+    delta::LetterPart part;
+    part.letters = letters;
+    return std::make_unique<fakes::ReadyLetterScan>(std::vector{std::move(part)}, k_always_read);
   }
+  delta::LogVersions log_versions() override { return {}; }
+  std::vector<delta::LogEntry> log_entries(delta::VersionRange) override { return {}; }
 
+  delta::StoreOutcome outcome;
   std::vector<DeadLetter> letters;
   delta::LetterQuery asked;
+
+ private:
+  static constexpr auto k_always_read = [] { return delta::StoreOutcome{}; };
+
+  delta::SnapshotView view_;
 };
 
-/// The main table, as a reader sees it at the moment of its load.
-class RowReader final : public FakeReader {
+/// The main table. One of its files may be damaged.
+class RowReader final : public fakes::FakeReader {
  public:
-  explicit RowReader(std::map<std::string, fakes::StoredTable>& store) : store_(store) {}
-
-  delta::StoreOutcome load() override {
-    if (!outcome.ok()) return outcome;
-    seen_ = store_.at("bronze_trips");
-    view_.txns = seen_.txns();
-    view_.shape.id = seen_.id;
-    view_.shape.schema_json = batch::table_schema();
-    view_.shape.partition_columns = {batch::k_partition_column};
-    view_.shape.configuration = seen_.configuration;
-    return {};
-  }
+  using FakeReader::FakeReader;
   std::unique_ptr<delta::RowScan> scan_rows(const delta::RowQuery& query) override {
+    if (broken_file.ok()) return FakeReader::scan_rows(query);
     delta::RowPart part;
-    if (broken_file.status != StoreStatus::kOk) {
-      part.files.emplace_back().outcome = broken_file;
-    }
-    for (const auto& commit : seen_.commits) {
-      for (const auto& row : commit.rows) {
-        part.runs.push_back(run_of(row.partition, row.offset, row.ingested_at, query));
-      }
-    }
-    return std::make_unique<OneRowPart>(std::move(part));
+    part.files.emplace_back().outcome = broken_file;
+    return std::make_unique<fakes::ReadyRowScan>(std::vector{std::move(part)},
+                                                 [] { return delta::StoreOutcome{}; });
   }
 
   delta::StoreOutcome broken_file;
-
- private:
-  std::map<std::string, fakes::StoredTable>& store_;
-  fakes::StoredTable seen_;
 };
 
+/// Refuses what has "bad" in it, and needs a schema for what has "framed".
 class FakeValidator final : public decode::Validator {
  public:
-  explicit FakeValidator(const std::function<void()>& before) : before_(before) {}
+  FakeValidator(const std::function<void()>& before, const bool& registry_answers)
+      : before_(before), registry_answers_(registry_answers) {}
   decode::Verdict check(std::string_view value) override {
     before_();
+    if (!fetched_ && value.find("framed") != std::string_view::npos) return decode::NeedsSchema{7};
     if (value.find("bad") == std::string_view::npos) return decode::Accepted{};
     return decode::RecordError{decode::k_schema_validation_error, "no good"};
   }
-  std::vector<decode::FetchOutcome> fetch(std::span<const std::int32_t> /*ids*/) override {
-    return {};
+  std::vector<decode::FetchOutcome> fetch(std::span<const std::int32_t> ids) override {
+    std::vector<decode::FetchOutcome> outcomes;
+    for (const std::int32_t id : ids) {
+      if (registry_answers_) {
+        fetched_ = true;
+        outcomes.push_back({id, decode::FetchStatus::kFetched, ""});
+      } else {
+        outcomes.push_back({id, decode::FetchStatus::kUnavailable, "no registry"});
+      }
+    }
+    return outcomes;
   }
 
  private:
   const std::function<void()>& before_;
+  const bool& registry_answers_;
+  bool fetched_ = false;
 };
 
 class ReplayTest : public ::testing::Test {
@@ -179,7 +144,7 @@ class ReplayTest : public ::testing::Test {
 
   /// With handles of its own, as another process has.
   ReplayedTopic replay(ReplayMode mode = ReplayMode::kWrite) {
-    RowReader rows(store_);
+    RowReader rows(store_, "bronze_trips", hooks_);
     rows.broken_file = broken_file_;
     fakes::FakeTable table(store_, "bronze_trips", hooks_, 1);
     return replay(rows, table, mode);
@@ -215,7 +180,8 @@ class ReplayTest : public ::testing::Test {
   std::map<std::string, fakes::StoredTable> store_;
   fakes::StoreHooks hooks_;
   std::function<void()> before_check_ = [] {};
-  decode::Decoder decoder_{{}, std::make_unique<FakeValidator>(before_check_)};
+  bool registry_answers_ = true;
+  decode::Decoder decoder_{{}, std::make_unique<FakeValidator>(before_check_, registry_answers_)};
   LetterReader dead_;
   delta::StoreOutcome broken_file_;
   fakes::FakeClock clock_;
@@ -400,6 +366,33 @@ TEST_F(ReplayTest, TransientFaultsAreTriedAgainForAsLongAsConfigured) {
   EXPECT_GE(clock_.now() - begin, std::chrono::seconds(300));
   EXPECT_LT(clock_.now() - begin, std::chrono::seconds(320));
   EXPECT_EQ(exit_code(ReplayReport{ReplayMode::kWrite, "", {report}}), 3);
+}
+
+TEST_F(ReplayTest, ShortFaultsFarApartDoNotEndAPassWithoutCommits) {
+  dead_.letters = {letter(k_p0, 4), letter(k_p0, 5)};
+  int failures = 1;
+  hooks_.read_fails = [&] { return failures-- > 0; };
+  before_check_ = [&, first = true]() mutable {
+    if (!std::exchange(first, false)) return;
+    clock_.advance(std::chrono::seconds(400));
+    failures = 1;
+  };
+  const auto report = replay();
+  EXPECT_EQ(report.status, ReplayStatus::kDone) << report.message;
+  EXPECT_EQ(report.letters(Fate::kReplayed), 2U);
+}
+
+TEST_F(ReplayTest, ACallThatNeverSucceedsIsGivenUpThoughOthersDo) {
+  dead_.letters = {letter(k_p0, 4), letter(k_p0, 5, "framed")};
+  registry_answers_ = false;
+  const SteadyTime begin = clock_.now();
+  const auto report = replay();
+  EXPECT_EQ(report.status, ReplayStatus::kUnreachable);
+  EXPECT_EQ(report.message, "no registry");
+  EXPECT_GE(clock_.now() - begin, std::chrono::seconds(300));
+  EXPECT_LT(clock_.now() - begin, std::chrono::seconds(320));
+  registry_answers_ = true;
+  EXPECT_EQ(replay().letters(Fate::kReplayed), 2U);
 }
 
 TEST_F(ReplayTest, WhatTheTableHoldsMustBeKnown) {

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from types import TracebackType
 
 import pyarrow as pa
@@ -57,6 +58,16 @@ def json_values(count: int) -> list[bytes]:
     ]
 
 
+def small_json(run: str, number: int) -> bytes:
+    return f'{{"id": "{run}-{number}"}}'.encode()
+
+
+def of_every_kind(run: str, number: int) -> bytes:
+    """Of five values one is no JSON, and one no UTF-8."""
+    value = small_json(run, number)
+    return {1: value[:-1], 3: value + b"\xff"}.get(number % 5, value)
+
+
 class Stream:
     """Sends unique values from a thread of its own until it is stopped.
 
@@ -65,12 +76,18 @@ class Stream:
     """
 
     def __init__(
-        self, broker: Broker, topic: str, per_second: int = 300, renew_after: float | None = None
+        self,
+        broker: Broker,
+        topic: str,
+        per_second: int = 300,
+        renew_after: float | None = None,
+        value_of: Callable[[str, int], bytes] = small_json,
     ) -> None:
         self._broker = broker
         self._topic = topic
         self._pause = 10 / per_second
         self._renew_after = renew_after
+        self._value_of = value_of
         self._producer = self._new_producer()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -118,7 +135,7 @@ class Stream:
     def _run(self) -> None:
         run = uuid.uuid4().hex
         for number in itertools.count():
-            value = f'{{"id": "{run}-{number}"}}'.encode()
+            value = self._value_of(run, number)
             self._producer.produce(self._topic, value, on_delivery=self._acknowledged)
             self.sent = number + 1
             self._producer.poll(0)

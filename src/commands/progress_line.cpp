@@ -1,4 +1,6 @@
-#include "commands/verify_progress.h"
+#include "commands/progress_line.h"
+
+#include <unistd.h>
 
 #include <chrono>
 #include <ostream>
@@ -12,10 +14,14 @@ constexpr std::size_t k_columns = 100;
 
 }  // namespace
 
-VerifyProgress::VerifyProgress(std::ostream& out, Where where, const Clock& clock)
+ProgressLine::ProgressLine(std::ostream& out, Where where, const Clock& clock)
     : out_(out), where_(where), clock_(clock), told_at_(clock.now()) {}
 
-void VerifyProgress::tell(const std::string& what) {
+ProgressLine ProgressLine::on_standard_error(std::ostream& err, const Clock& clock) {
+  return {err, isatty(STDERR_FILENO) == 1 ? Where::kTerminal : Where::kFile, clock};
+}
+
+void ProgressLine::tell(const std::string& what) {
   const SteadyTime now = clock_.now();
   const Duration interval =
       where_ == Where::kTerminal ? Duration(k_terminal_interval) : Duration(k_file_interval);
@@ -32,7 +38,7 @@ void VerifyProgress::tell(const std::string& what) {
   out_ << '\r' << line << std::flush;
 }
 
-void VerifyProgress::clear() {
+void ProgressLine::clear() {
   if (width_ == 0) return;
   out_ << '\r' << std::string(width_, ' ') << '\r' << std::flush;
   width_ = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <iosfwd>
 #include <string>
 
@@ -7,13 +8,16 @@
 
 namespace bronze::commands {
 
-/// Shows how far things are: on a terminal one line that is overwritten, elsewhere a line now and
+/// Shows how far a command is: on a terminal one line that is overwritten, elsewhere a line now and
 /// then. Used by one thread.
-class VerifyProgress {
+class ProgressLine {
  public:
   enum class Where { kTerminal, kFile };
 
-  VerifyProgress(std::ostream& out, Where where, const Clock& clock);
+  /// Both outlive it.
+  ProgressLine(std::ostream& out, Where where, const Clock& clock);
+  /// On `err`, which is the process's standard error.
+  [[nodiscard]] static ProgressLine on_standard_error(std::ostream& err, const Clock& clock);
 
   void tell(const std::string& what);
   /// Takes the line away; other output may follow.
