@@ -91,14 +91,15 @@ ingest::IngestSettings ingest_settings(const config::Config& config, ingest::Run
           .store_name = config.store.base_uri};
 }
 
-void log_notices(const delta::DeltaStore& store) {
+void log_notices(const delta::DeltaStore& store, EventLog& log) {
   for (const auto& notice : store.take_notices()) {
     switch (notice.renewal) {
       case delta::StoreNotice::Renewal::kRenewed:
         spdlog::info("the store gets credentials of {}", notice.text);
         break;
       case delta::StoreNotice::Renewal::kFailed:
-        spdlog::warn("the store's credentials cannot be renewed, trying again; {}", notice.text);
+        log.tell(LogEvent::kRetry, {.operation = "renew_credentials", .reason = notice.text},
+                 "the store's credentials cannot be renewed, trying again; {}", notice.text);
         break;
     }
   }
@@ -204,9 +205,9 @@ App::App(const config::Config& config, ingest::RunMode mode, const Clock& clock,
                        .last_write = {},
                        .lanes = {}});
   parts.pages = std::make_unique<ServicePages>(config, parts.board, clock);
-  parts.board.on_publish([&parts](const auto& report) {
+  parts.board.on_publish([&parts, &log](const auto& report) {
     parts.pages->note(report);
-    log_notices(*parts.store);
+    log_notices(*parts.store, log);
   });
   parts.http = std::make_unique<observe::HttpServer>(config.http.host, config.http.port,
                                                      parts.pages->pages(), log);

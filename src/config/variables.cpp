@@ -316,6 +316,12 @@ const Variable& variable(std::string_view name) {
   return *row;
 }
 
+bool may_come_from_file(const Variable& variable) {
+  const std::string naming = std::string(variable.name) + "_FILE";
+  return variable.secrecy != Secrecy::kPublic &&
+         std::ranges::find(k_variables, naming, &Variable::name) == k_variables.end();
+}
+
 std::vector<Setting> effective_settings(const Config& config) {
   std::vector<Setting> settings;
   for (const Variable& row : k_variables) {

@@ -31,10 +31,8 @@ struct Variable {
   std::optional<std::string> (*effective)(const Config&) = nullptr;
 };
 
-/// NAME_FILE may name a file with the value.
-[[nodiscard]] constexpr bool may_come_from_file(const Variable& variable) {
-  return variable.secrecy != Secrecy::kPublic;
-}
+/// NAME_FILE may name a file with the value; it is no variable of its own.
+[[nodiscard]] bool may_come_from_file(const Variable& variable);
 
 /// All variables, in the order in which help and description show them.
 [[nodiscard]] std::span<const Variable> variables();

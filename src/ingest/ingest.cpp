@@ -506,12 +506,11 @@ std::string Ingest::store_waited_for() const {
   return store_trouble_.empty() ? "no answer yet" : store_trouble_;
 }
 
-std::string Ingest::kafka_waited_for() const {
+const std::string& Ingest::kafka_trouble() const {
   const auto answered = parts_.watch.last_answer();
   // Why there is no connection says more than that a request timed out.
   const bool connection_failed = kafka_trouble_at_ && (!answered || *kafka_trouble_at_ > *answered);
-  const std::string& why = connection_failed ? kafka_trouble_ : parts_.watch.last_error();
-  return why.empty() ? "no answer yet" : why;
+  return connection_failed ? kafka_trouble_ : parts_.watch.last_error();
 }
 
 void Ingest::say_what_is_waited_for() {
@@ -525,7 +524,8 @@ void Ingest::say_what_is_waited_for() {
   if (!group_trouble_.empty()) say_group_trouble();
   const auto answered = parts_.watch.last_answer();
   if (!answered || now - *answered > k_kafka_silence) {
-    const std::string why = kafka_waited_for();
+    const std::string& trouble = kafka_trouble();
+    const std::string_view why = trouble.empty() ? "no answer yet" : std::string_view(trouble);
     parts_.log.tell(LogEvent::kWaiting, {.waiting_for = "kafka", .reason = why},
                     "waiting for Kafka at {}: {}", settings_.kafka_name, why);
   }
@@ -560,7 +560,7 @@ void Ingest::publish() {
                       .last_write = last_write_wall_,
                       .assigned = last_assignment_.has_value(),
                       .rebalances = rebalances_,
-                      .kafka_trouble = kafka_waited_for(),
+                      .kafka_trouble = kafka_trouble(),
                       .group_denied = group_denies_ ? group_trouble_ : "",
                       .store_trouble = phase_ == Phase::kProbing ? store_waited_for() : "",
                       .held_bytes = 0,

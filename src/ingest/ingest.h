@@ -119,7 +119,8 @@ class Ingest {
   void say_what_is_waited_for();
   void say_group_trouble();
   [[nodiscard]] std::string store_waited_for() const;
-  [[nodiscard]] std::string kafka_waited_for() const;
+  /// Why Kafka does not answer, when it does not; empty = not known.
+  [[nodiscard]] const std::string& kafka_trouble() const;
   void remind_of_halted();
   void publish();
   [[nodiscard]] bool all_written() const;

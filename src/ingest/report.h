@@ -52,7 +52,7 @@ struct IngestReport {
   /// Kafka has given us partitions, or none on purpose.
   bool assigned = false;
   std::uint64_t rebalances = 0;
-  /// Why Kafka does not answer, when it does not.
+  /// Why Kafka does not answer, when it does not; empty = not known.
   std::string kafka_trouble = {};
   /// Why this user may not join the consumer group; empty = it may.
   std::string group_denied = {};

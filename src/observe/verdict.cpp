@@ -64,28 +64,39 @@ Verdict judge_risk(const LaneReport& lane) {
               "another instance."};
 }
 
+std::string shortened(std::string text) {
+  if (text.size() <= k_message_max) return text;
+  std::size_t end = k_message_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  text.resize(end);
+  return text + " …";
+}
+
 struct Silence {
   std::string_view who;
   std::optional<Duration> since;
   std::string_view consequence;
   std::string advice;
+  /// Empty = not known.
+  std::string why = {};
 };
 
 /// Who has just started gives them time to answer first.
 Verdict judge_silence(const Silence& silence, const Health& health) {
+  const std::string why = silence.why.empty() ? "" : ": " + shortened(silence.why);
   if (!silence.since && health.healthy) {
     return {.tone = Tone::kBusy,
             .headline = "Starting",
-            .doing = fmt::format("{} has not answered yet.", silence.who),
+            .doing = fmt::format("{} has not answered yet{}.", silence.who, why),
             .advice = fmt::format("Wait. If it lasts: {}", silence.advice)};
   }
   const std::string since =
       silence.since ? "for " + about_text(in_seconds(*silence.since)) : std::string("yet");
-  return {
-      .tone = Tone::kBad,
-      .headline = fmt::format("{} does not answer", silence.who),
-      .doing = fmt::format("{} has not answered {}.{}", silence.who, since, silence.consequence),
-      .advice = silence.advice};
+  return {.tone = Tone::kBad,
+          .headline = fmt::format("{} does not answer", silence.who),
+          .doing = fmt::format("{} has not answered {}{}.{}", silence.who, since, why,
+                               silence.consequence),
+          .advice = silence.advice};
 }
 
 std::optional<Verdict> judge_parts(const Observation& seen) {
@@ -97,7 +108,8 @@ std::optional<Verdict> judge_parts(const Observation& seen) {
          .consequence = "",
          .advice = fmt::format("Check the brokers at {}, the network and the credentials. Reading "
                                "goes on by itself.",
-                               seen.facts.kafka)},
+                               seen.facts.kafka),
+         .why = seen.report.kafka_trouble},
         seen.health);
   }
   if (!store_answers(seen)) {
@@ -111,14 +123,6 @@ std::optional<Verdict> judge_parts(const Observation& seen) {
         seen.health);
   }
   return std::nullopt;
-}
-
-std::string shortened(std::string text) {
-  if (text.size() <= k_message_max) return text;
-  std::size_t end = k_message_max;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
-  text.resize(end);
-  return text + " …";
 }
 
 Verdict judge_failing(const std::vector<const LaneReport*>& failing, const Observation& seen) {

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AclOperation, ResourceType
-from harness.authority import LOOPBACK, Authority
+from harness.certificates import Authority
 from harness.kafka import Broker
 from harness.payloads import json_values
 from harness.processes import running, wait_until
-from harness.secure_kafka import LISTENERS, SecureBroker
+from harness.secure_kafka import LISTENERS, LOOPBACK, SecureBroker
 from harness.service import KAFKA_TIMING, Bronze, Finished, run_command
 from harness.tables import Table, assert_exactly_once
 from harness.tokens import TokenServer
@@ -57,7 +57,7 @@ class Site:
 
     @property
     def ca(self) -> str:
-        return str(self.authority.certificate)
+        return str(self.authority.pem)
 
     def with_password(self, listener: str, mechanism: str, password: str = "") -> Environment:
         return {
@@ -67,15 +67,18 @@ class Site:
             "KAFKA_SASL_PASSWORD": password or PASSWORDS[mechanism],
         }
 
-    def with_certificate(self, authority: Authority | None = None, **kind) -> Environment:
-        identity = (authority or self.authority).issue(USER, **kind)
-        self.keys.append(identity.key)
-        password = {"KAFKA_SSL_KEY_PASSWORD": kind["password"]} if "password" in kind else {}
+    def with_certificate(
+        self, authority: Authority | None = None, days: int = 2, password: str = ""
+    ) -> Environment:
+        ours = (authority or self.authority).issue(
+            f"{USER}-{len(self.keys)}", f"DNS:{USER}", days, USER, password
+        )
+        self.keys.append(ours.key)
         return {
             **self.at("MTLS"),
-            **password,
-            "KAFKA_SSL_CERTIFICATE": str(identity.certificate),
-            "KAFKA_SSL_KEY": str(identity.key),
+            **({"KAFKA_SSL_KEY_PASSWORD": password} if password else {}),
+            "KAFKA_SSL_CERTIFICATE": str(ours.pem),
+            "KAFKA_SSL_KEY": str(ours.key),
         }
 
     def with_pem_text(self) -> Environment:
@@ -114,8 +117,8 @@ class Site:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     directory = tmp_path_factory.mktemp("site")
     authority = Authority(directory / "ca")
-    strangers = Authority(directory / "strangers", "strangers CA")
-    tokens = TokenServer(authority.issue("tokens", LOOPBACK), CLIENT_SECRET)
+    strangers = Authority(directory / "strangers", "strangers")
+    tokens = TokenServer(directory, authority.issue("tokens", LOOPBACK), CLIENT_SECRET)
     broker = SecureBroker(directory / "kafka", authority, tokens, {USER: PASSWORDS[PLAIN]})
     with tokens.running():
         for started in running(broker):
@@ -259,9 +262,9 @@ REFUSALS = {
     "wrong CA": Refusal(
         lambda site: {
             **site.with_password("SASLTLS", PLAIN),
-            "KAFKA_SSL_CA": str(site.strangers.certificate),
+            "KAFKA_SSL_CA": str(site.strangers.pem),
         },
-        "(CN=broker) is signed by CN=tests CA, a CA that is not trusted here",
+        "(CN=broker) is signed by CN=tests, a CA that is not trusted here",
         "Set KAFKA_SSL_CA",
     ),
     "expired certificate": Refusal(
@@ -281,7 +284,7 @@ REFUSALS = {
     ),
     "our certificate is a stranger's": Refusal(
         lambda site: site.with_certificate(site.strangers),
-        "does not accept our certificate (CN=alice), which is signed by CN=strangers CA",
+        "does not accept our certificate (CN=alice), which is signed by CN=strangers",
         "Set KAFKA_SSL_CERTIFICATE",
     ),
     "no certificate": Refusal(
@@ -315,7 +318,7 @@ REFUSALS = {
     "wrong CA of the tokens": Refusal(
         lambda site: {
             **site.with_token(),
-            "KAFKA_SASL_OAUTH_CA": str(site.strangers.certificate),
+            "KAFKA_SASL_OAUTH_CA": str(site.strangers.pem),
         },
         "unable to get local issuer certificate",
         "Set KAFKA_SASL_OAUTH_CA",

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -11,13 +12,16 @@
 #include <array>
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "commands/healthcheck.h"
+#include "fakes/log_capture.h"
 #include "observe/health.h"
 
 namespace bronze::observe {
@@ -243,6 +247,47 @@ TEST(HttpServer, HidesWhatItsProviderThrows) {
   const std::string answer = ask(server, get("/health"));
   EXPECT_EQ(status_of(answer), 500);
   EXPECT_EQ(answer.find("inner detail"), std::string::npos);
+}
+
+/// While it lives the process can open one more descriptor.
+class OneMoreDescriptor {
+ public:
+  OneMoreDescriptor() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    const int next = ::dup(0);
+    ::close(next);
+    rlimit low = before_;
+    low.rlim_cur = static_cast<rlim_t>(next) + 1;
+    ::setrlimit(RLIMIT_NOFILE, &low);
+  }
+  ~OneMoreDescriptor() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+  OneMoreDescriptor(const OneMoreDescriptor&) = delete;
+  OneMoreDescriptor& operator=(const OneMoreDescriptor&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST(HttpServer, ThatItCannotTakeConnectionsIsToldOnceAMinute) {
+  const fakes::LogCapture captured;
+  const SystemClock clock;
+  EventLog log(clock);
+  const HttpServer server("127.0.0.1", 0, answering(good_health()), log);
+  std::optional<OneMoreDescriptor> short_of_descriptors(std::in_place);
+  const Client client(server.port());
+  const auto until = Clock::now() + std::chrono::seconds{30};
+  while (log.next_deadline() == SteadyTime::max() && Clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{5});
+  }
+  short_of_descriptors.reset();
+  client.send(get("/health"));
+  EXPECT_EQ(status_of(client.receive()), 200) << "it goes on by itself";
+  log.flush();
+  const auto lines = captured.take("http_failed");
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0]["operation"], "accept");
+  EXPECT_EQ(lines[0]["reason"], "Too many open files");
+  EXPECT_TRUE(lines[1].contains("suppressed"));
 }
 
 TEST(HttpServer, NamesTheVariablesWhenItCannotListen) {

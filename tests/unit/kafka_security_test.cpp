@@ -304,6 +304,13 @@ TEST(SecretsFromFiles, AreRefusedWithoutAFileOrBesideTheVariable) {
   EXPECT_TRUE(has(empty, "that file is empty")) << empty;
 }
 
+TEST(SecretsFromFiles, AreNotReadWhereTheirNameIsAnotherVariable) {
+  const Env env{{"AWS_CONTAINER_AUTHORIZATION_TOKEN", "x"},
+                {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file_with("token", "y")},
+                {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1/x"}};
+  EXPECT_EQ(bad(env), "");
+}
+
 TEST(SecretsFromFiles, AreListedByHelp) {
   const std::string help = variables_help();
   const std::string list = help.substr(help.find("NAME_FILE, in place of NAME"));

@@ -168,6 +168,17 @@ const VerdictCase k_cases[] = {
       .doing = "Kafka has not answered yet.",
       .advice = "Wait. If it lasts: Check the brokers at kafka:9092, the network and the "
                 "credentials. Reading goes on by itself."}},
+    {"Kafka has not answered yet, and why",
+     [](Observation& seen) {
+       seen.report.last_broker_answer.reset();
+       seen.report.kafka_trouble = "wrong password";
+       seen.health.healthy = false;
+     },
+     {.tone = Tone::kBad,
+      .headline = "Kafka does not answer",
+      .doing = "Kafka has not answered yet: wrong password.",
+      .advice = "Check the brokers at kafka:9092, the network and the credentials. Reading goes on "
+                "by itself."}},
     {"the store has not answered for too long",
      [](Observation& seen) {
        seen.report.store_trouble = "no bucket";

@@ -31,28 +31,45 @@ class Certificate:
 class Authority:
     """A CA whose files are in `directory`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, name: str = "tests") -> None:
         directory.mkdir(parents=True)
         self._directory = directory
         self.pem = directory / "ca.pem"
         self._key = directory / "ca.key"
-        openssl("req", "-x509", *KEY, "-keyout", self._key, "-out", self.pem, "-subj", "/CN=tests")
+        subject = ("-subj", f"/CN={name}")
+        openssl("req", "-x509", *KEY, "-keyout", self._key, "-out", self.pem, *subject)
 
-    def issue(self, name: str, subject: str, days: int = 2) -> Certificate:
-        """`subject`: `IP:127.0.0.1` or `DNS:host`. With a negative number of days it has ended."""
+    def issue(
+        self,
+        name: str,
+        subject: str,
+        days: int = 2,
+        common_name: str = "server",
+        key_password: str = "",
+    ) -> Certificate:
+        """`subject`: `IP:127.0.0.1`, `DNS:host` or several. With days below 0 it has ended."""
         files = {kind: self._directory / f"{name}.{kind}" for kind in ("pem", "key", "csr", "ext")}
         files["ext"].write_text(f"subjectAltName={subject}\n")
-        openssl("req", *KEY, "-keyout", files["key"], "-out", files["csr"], "-subj", "/CN=server")
+        common_name = f"/CN={common_name}"
+        openssl("req", *KEY, "-keyout", files["key"], "-out", files["csr"], "-subj", common_name)
         openssl(
             *("x509", "-req", "-in", files["csr"], "-out", files["pem"], "-days", days),
             *("-CA", self.pem, "-CAkey", self._key, "-CAcreateserial", "-extfile", files["ext"]),
         )
+        if key_password:
+            locked = files["key"].with_suffix(".locked.key")
+            words = ("-in", files["key"], "-out", locked, "-passout", f"pass:{key_password}")
+            openssl("pkcs8", "-topk8", *words)
+            locked.replace(files["key"])
         return Certificate(files["pem"], files["key"], self.pem)
 
 
-def openssl(*words: object) -> None:
-    done = subprocess.run(["openssl", *map(str, words)], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
+def openssl(*words: object, said: bytes = b"") -> bytes:
+    """What it answers to what is said to it."""
+    command = ["openssl", *map(str, words)]
+    done = subprocess.run(command, input=said, capture_output=True, timeout=60)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
 
 
 @contextlib.contextmanager

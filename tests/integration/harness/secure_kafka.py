@@ -16,7 +16,7 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
-from .authority import LOOPBACK, Authority
+from .certificates import Authority
 from .kafka import Broker
 from .processes import free_port
 from .tokens import TokenServer
@@ -25,6 +25,8 @@ SCRAM = {
     "SCRAM-SHA-256": ScramMechanism.SCRAM_SHA_256,
     "SCRAM-SHA-512": ScramMechanism.SCRAM_SHA_512,
 }
+
+LOOPBACK = "DNS:localhost,IP:127.0.0.1"
 
 # By name: the protocol that each speaks.
 LISTENERS = {
@@ -69,7 +71,7 @@ class SecureBroker(Broker):
         self._ports = {name: free_port() for name in LISTENERS}
         lines = [
             *self._listeners(),
-            *self._certificates(authority),
+            *self._certificates(authority, directory),
             *self._logins(plain_passwords),
             *self._token_checks(tokens),
         ]
@@ -113,18 +115,20 @@ class SecureBroker(Broker):
         ]
 
     @staticmethod
-    def _certificates(authority: Authority) -> list[str]:
-        identities = {
-            "": authority.issue("broker", LOOPBACK),
-            "listener.name.expired.": authority.issue("expired-broker", LOOPBACK, days=-1),
-            "listener.name.elsewhere.": authority.issue("other-broker", ("broker.example",)),
+    def _certificates(authority: Authority, directory: Path) -> list[str]:
+        shown = {
+            "": ("broker", LOOPBACK, 2),
+            "listener.name.expired.": ("expired-broker", LOOPBACK, -1),
+            "listener.name.elsewhere.": ("other-broker", "DNS:broker.example", 2),
         }
-        lines = [f"ssl.truststore.location={authority.certificate}"]
-        for prefix, identity in identities.items():
-            # A listener takes over either none of the general settings or all that it names.
+        lines = [f"ssl.truststore.location={authority.pem}"]
+        for prefix, (name, hosts, days) in shown.items():
+            certificate = authority.issue(name, hosts, days, common_name=name)
+            keystore = directory / f"{name}.pem"
+            keystore.write_bytes(certificate.key.read_bytes() + certificate.pem.read_bytes())
             lines += [
                 f"{prefix}ssl.keystore.type=PEM",
-                f"{prefix}ssl.keystore.location={identity.keystore}",
+                f"{prefix}ssl.keystore.location={keystore}",
             ]
         return lines
 

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
-import ssl
 import threading
 import time
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from .certificates import Certificate, openssl
 
-from .authority import Identity
+# The public exponent of openssl's keys.
+EXPONENT = 65537
 
 
 def base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def number(value: int) -> str:
-    return base64url(value.to_bytes((value.bit_length() + 7) // 8, "big"))
 
 
 class TokenServer:
@@ -33,15 +29,15 @@ class TokenServer:
     AUDIENCE = "kafka"
     LIFETIME_S = 300
 
-    def __init__(self, identity: Identity, client_secret: str) -> None:
+    def __init__(self, directory: Path, certificate: Certificate, client_secret: str) -> None:
         self.client_secret = client_secret
         self.scopes: list[str | None] = []
         self.issued: list[str] = []
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key = directory / "tokens.key"
+        openssl("genrsa", "-out", self._key, 2048)
         self._public = self._server()
         self._private = self._server()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(identity.certificate, identity.key)
+        context = certificate.context()
         self._private.socket = context.wrap_socket(self._private.socket, server_side=True)
 
     @property
@@ -68,9 +64,10 @@ class TokenServer:
                 thread.join()
 
     def keys(self) -> dict:
-        numbers = self._key.public_key().public_numbers()
+        _, modulus = openssl("rsa", "-in", self._key, "-noout", "-modulus").decode().split("=")
         key = {"kty": "RSA", "kid": "1", "use": "sig", "alg": "RS256"}
-        return {"keys": [{**key, "n": number(numbers.n), "e": number(numbers.e)}]}
+        numbers = {"n": bytes.fromhex(modulus.strip()), "e": EXPONENT.to_bytes(3, "big")}
+        return {"keys": [{**key, **{name: base64url(n) for name, n in numbers.items()}}]}
 
     def token(self) -> str:
         now = int(time.time())
@@ -80,7 +77,7 @@ class TokenServer:
         }
         parts = ({"alg": "RS256", "kid": "1"}, claims)
         signed = ".".join(base64url(json.dumps(part).encode()) for part in parts)
-        signature = self._key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+        signature = openssl("dgst", "-sha256", "-sign", self._key, said=signed.encode())
         return f"{signed}.{base64url(signature)}"
 
     def grant(self, authorization: str, form: dict[str, list[str]]) -> tuple[int, dict]:
