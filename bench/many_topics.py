@@ -8,6 +8,7 @@ build/reports/many_topics.json.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -134,7 +135,7 @@ def watch_trickle(service: Service, seconds: float) -> dict[str, float]:
         oldest.append(max(t.get("oldest_unwritten_seconds") or 0 for t in status["topics"]))
         memory.append(resident_mb(service.pid))
     took = time.monotonic() - begun
-    steps = [after - before for before, after in zip(commits, commits[1:], strict=False)]
+    steps = [after - before for before, after in itertools.pairwise(commits)]
     return {
         "commits_a_second": round((commits[-1] - commits[0]) / took, 1),
         "commits_a_second_most": max(steps),

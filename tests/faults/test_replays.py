@@ -45,9 +45,7 @@ def holds(broker, oracle, instance_logs):
     def ask(table: Table, replays: Replays) -> None:
         replays.run()
         oracle(table, logs=instance_logs(), replayed=valid_now(broker, table.topic))
-        done = run_command(
-            "verify", environment={**KAFKA_TIMING, **replays.variables}, timeout=120
-        )
+        done = run_command("verify", environment={**KAFKA_TIMING, **replays.variables}, timeout=120)
         assert done.exit_code == 0, done.text
 
     return ask

@@ -337,8 +337,7 @@ def test_a_new_table_of_another_form_gets_what_kafka_no_longer_has(
         ("ENCODING_ERROR", "already_there"): 1,
     }
     written = {
-        row["_kafka_offset"]: row["_raw_value"]
-        for row in Table(folder, topic).arrow().to_pylist()
+        row["_kafka_offset"]: row["_raw_value"] for row in Table(folder, topic).arrow().to_pylist()
     }
     encoded = {
         "binary": lambda value: value,
