@@ -130,6 +130,8 @@ pub mod ffi {
         schema_json: String,
         partition_columns: Vec<String>,
         configuration: Vec<KeyValue>,
+        /// Whether version 0 vouches for its state.
+        vouches: bool,
     }
 
     struct TxnList {

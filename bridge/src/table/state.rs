@@ -63,6 +63,19 @@ pub(super) fn after(before: &Cached, txns: &[Txn]) -> Option<VouchedState> {
     describe(snapshot, snapshot.version() + 1, all)
 }
 
+/// Of version 0 with these two actions. None: they are not such actions.
+pub(super) fn of_new_table(protocol: &Value, metadata: &Value) -> Option<VouchedState> {
+    State {
+        format: FORMAT,
+        version: 0,
+        protocol: Protocol::deserialize(protocol).ok()?,
+        metadata: Metadata::deserialize(metadata).ok()?,
+        txns: BTreeMap::new(),
+        checkpoint: None,
+    }
+    .vouched()
+}
+
 fn describe(
     snapshot: &Snapshot,
     version: Version,
@@ -70,7 +83,7 @@ fn describe(
 ) -> Option<VouchedState> {
     let segment = snapshot.log_segment();
     let table = snapshot.table_configuration();
-    let state = State {
+    State {
         format: FORMAT,
         version,
         protocol: table.protocol().clone(),
@@ -88,16 +101,23 @@ fn describe(
                 })
                 .collect(),
         }),
-    };
-    // By way of a Value, which orders the keys of the maps.
-    let text = serde_json::to_value(state).ok()?.to_string();
-    (text.len() <= BYTES_MAX).then(|| VouchedState {
-        parameter: KeyValue {
-            key: DIGEST_PARAMETER.to_owned(),
-            value: digest_of(&text),
-        },
-        text,
-    })
+    }
+    .vouched()
+}
+
+impl State {
+    /// None: it is too large.
+    fn vouched(&self) -> Option<VouchedState> {
+        // By way of a Value, which orders the keys of the maps.
+        let text = serde_json::to_value(self).ok()?.to_string();
+        (text.len() <= BYTES_MAX).then(|| VouchedState {
+            parameter: KeyValue {
+                key: DIGEST_PARAMETER.to_owned(),
+                value: digest_of(&text),
+            },
+            text,
+        })
+    }
 }
 
 fn digest_of(text: &str) -> String {

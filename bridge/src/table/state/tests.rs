@@ -5,6 +5,7 @@ use std::fs;
 use super::super::Table;
 use super::*;
 use crate::data_file::new_file_set;
+use crate::ffi::TableSpec;
 use crate::store::testing::*;
 use crate::store::Store;
 
@@ -345,6 +346,35 @@ fn a_loaded_table_tells_the_state_that_its_last_entry_vouches_for() {
     expect(table.checkpoint().unwrap(), Status::Ok);
     // Read from another checkpoint it is another text.
     assert_eq!(told(&store), "");
+}
+
+#[test]
+fn a_new_table_vouches_for_itself_if_it_is_to() {
+    let (directory, store) = local();
+    let spec = TableSpec {
+        configuration: vec![
+            pair("delta.appendOnly", "true"),
+            pair("a", "b"),
+            pair("z", "y"),
+        ],
+        vouches: true,
+        ..spec()
+    };
+    let table = store.table("bronze_a").unwrap();
+    expect(table.create(&spec).unwrap(), Status::Ok);
+    let text = table.vouched_state().unwrap().text;
+    assert_eq!(
+        text,
+        loaded(&store, "bronze_a").vouched_state().unwrap().text
+    );
+    let believed = believing(&store, "bronze_a", &text);
+    as_loaded(&believed, &store, "bronze_a");
+    assert_eq!(put_ok(&believed, &[("a", 1)], "t"), 1);
+
+    let plain = created(&store, "bronze_b");
+    assert_eq!(plain.vouched_state().unwrap().text, "");
+    let entry = fs::read_to_string(log_file(&directory, "bronze_b", &entry_name(0))).unwrap();
+    assert!(!entry.contains(DIGEST_PARAMETER));
 }
 
 #[test]
