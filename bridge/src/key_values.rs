@@ -168,5 +168,5 @@ fn fault_of(error: &RedisError) -> Fault {
     } else {
         Status::Transient
     };
-    Fault::new(status, error.to_string())
+    Fault::new(status, error.to_string().trim_end_matches('.'))
 }

@@ -50,6 +50,7 @@ def by_proxy(proxy) -> dict[str, str]:
 
 def cache_counts(instance) -> tuple[int, int, int]:
     """Hits, misses and errors."""
+    instance.wait_answering()
     told = metrics(instance)
     return tuple(int(told[f"bronze_cache_{name}_total"]) for name in ("hits", "misses", "errors"))
 
@@ -96,7 +97,7 @@ class Reads:
 def grow(broker, topic: str, instance, commits: int) -> None:
     """So many commits to the topic's table."""
     for _ in range(commits):
-        before = instance.health().body["messages_written"]
+        before = instance.wait_answering().body["messages_written"]
         broker.produce(topic, json_values(5), partition=0)
         instance.wait_written(before + 5)
 
@@ -110,8 +111,7 @@ def test_a_restart_reads_no_log(
     first.stop()
     last = table.commits()[-1].version
     assert last >= 7
-    vouching = [commit.version for commit in table.commits() if state_digest(commit)]
-    assert vouching == list(range(1, last + 1)), "all but the one that creates the table"
+    assert all(state_digest(commit) for commit in table.commits())
 
     # Redis has the state of the last commit, though the service ended right after it.
     assert json.loads(redis.get(state_key(redis, table.name)))["version"] == last
@@ -205,7 +205,7 @@ REFUSED: dict[str, Lie] = {
 }
 
 
-def test_lies_move_no_position(broker, new_topic, bucket, group, environment, redis, start):
+def test_lies_move_no_position(broker, new_topic, bucket, environment, redis, start):
     lies = {**BELIEVED, **REFUSED, "a list": None, "that of another topic": None}
     topics = {name: new_topic(1) for name in lies}
     tables = {name: Table(bucket, topic) for name, topic in topics.items()}
@@ -237,14 +237,15 @@ def test_lies_move_no_position(broker, new_topic, bucket, group, environment, re
     second = start(variables)
     second.wait_written(10 * len(topics), timeout=60)
     hits, misses, errors = cache_counts(second)
-    # The look after the opening finds what the opening has kept, or what is newer in memory.
+    # There are no dead-letter tables; and the look after an opening may find what that has kept.
+    assert hits + misses == len(lies) * TABLES * LOOKS
     assert hits >= len(BELIEVED) * LOOKS
-    assert misses >= len(lies) - len(BELIEVED)
-    assert hits + misses == len(lies) * LOOKS
+    assert misses >= len(lies) * LOOKS + len(lies) - len(BELIEVED)
     assert errors == 0
     second.stop()
-    for table in tables.values():
-        assert_exactly_once(table, broker, group)
+    for name, table in tables.items():
+        offsets = sorted(offset for _, offset, _ in table.rows_by_delta_rs())
+        assert offsets == list(range(30)), name
 
 
 def test_redis_dies_freezes_and_forgets_while_rows_arrive(
@@ -286,19 +287,28 @@ def test_redis_dies_freezes_and_forgets_while_rows_arrive(
 def goes_on(instance) -> None:
     """Writes several batches more."""
     for _ in range(3):
-        instance.wait_written(instance.health().body["messages_written"] + 1, timeout=10)
+        written = instance.wait_answering().body["messages_written"]
+        instance.wait_written(written + 1, timeout=20)
 
 
 def test_a_full_redis_costs_no_rows(broker, topic, table, group, environment, tmp_path, start):
-    full = Redis(tmp_path / "full", settings={"maxmemory": "1mb", "maxmemory-policy": "noeviction"})
-    for redis in running(full):
+    settings = {"maxmemory": "1mb", "maxmemory-policy": "noeviction"}
+    for redis in running(Redis(tmp_path / "full", settings=settings)):
+        for size in (10_000, 1_000, 100):
+            while redis.ask("RPUSH", "filler", stdin=bytes(size)).strip().isdigit():
+                pass
         instance = start(environment(topic, BATCH_INTERVAL_SECONDS="0.2", REDIS_URL=redis.url))
         broker.produce(topic, json_values(100))
         instance.wait_log(CANNOT)
         assert "maxmemory" in instance.log()
         broker.wait_caught_up(group, topic)
         assert cache_counts(instance)[2] > 0
-        assert not redis.kept()
+        assert redis.kept() == ["filler"]
+        # Once there is room, what waited is kept.
+        redis.flush()
+        redis.ask("CONFIG", "SET", "maxmemory", "0")
+        wait_until(lambda: len(redis.kept()) == TABLES, 30, "both states are kept")
+        wait_for_state(redis, table)
         instance.stop()
     assert_exactly_once(table, broker, group)
 
@@ -345,10 +355,10 @@ def test_who_takes_a_partition_over_reads_no_log(
 ):
     topic = new_topic(1)
     table = Table(bucket, topic)
-    settings = {"BATCH_INTERVAL_SECONDS": "0.1", "REDIS_URL": redis.url}
-    first = start(environment(topic, **settings))
+    variables = environment(topic, BATCH_INTERVAL_SECONDS="0.1", REDIS_URL=redis.url, **by_proxy)
+    first = start(variables)
     grow(broker, topic, first, 1)
-    second = start(environment(topic, **settings, **by_proxy))
+    second = start(variables)
     wait_until(lambda: cache_counts(second)[0] == TABLES, 30, "its tables are open")
     opened = table.commits()[-1].version
     grow(broker, topic, first, 12)
