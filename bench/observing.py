@@ -32,6 +32,7 @@ from harness.tables import Table  # noqa: E402
 from steady import WATCHED, Trickle, freshness  # noqa: E402
 
 PARTITIONS = 25  # of each of the eight topics
+GROUP = "observing"
 WARM_UP_SECONDS = 5
 PROBE_EVERY = 0.1
 OFTEN = 50  # times a second
@@ -113,7 +114,7 @@ class Bench:
         variables = {
             **self.bucket.environment(),
             "KAFKA_BOOTSTRAP_SERVERS": self.broker.bootstrap,
-            "KAFKA_CONSUMER_GROUP": "observing",
+            "KAFKA_CONSUMER_GROUP": GROUP,
             "KAFKA_TOPICS": ",".join(TOPICS),
             "BATCH_INTERVAL_SECONDS": "1",
         }
@@ -134,6 +135,7 @@ class Bench:
     def finish(self) -> int:
         """Offsets that are not in the tables just once, when all has been written."""
         self._trickle.stop()
+        self.broker.wait_caught_up(GROUP, *TOPICS)
         self.service.stop()
         wrong = 0
         for topic in TOPICS:

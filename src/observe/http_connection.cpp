@@ -110,9 +110,10 @@ void HttpConnection::write() {
 }
 
 void HttpConnection::drain(SteadyTime now) {
-  std::array<char, 4'096> chunk{};
   while (drained_bytes_ < k_drain_bytes_max) {
-    const ssize_t count = ::recv(socket_.get(), chunk.data(), chunk.size(), 0);
+    // TCP throws away what MSG_TRUNC takes.
+    const ssize_t count =
+        ::recv(socket_.get(), nullptr, k_drain_bytes_max - drained_bytes_, MSG_TRUNC);
     if (count < 0 && is_for_later()) return;
     if (count < 0) return close();
     if (count == 0) {

@@ -32,8 +32,8 @@ constexpr int k_backlog = 4096;
 constexpr int k_send_buffer_bytes = 64 * 1024;
 /// While all places are taken, a turn takes at least so long and accepts at most so many. That
 /// bounds what a flood of connections costs, and each lives for long enough to send its request.
-constexpr std::chrono::milliseconds k_turn_when_full{5};
-constexpr int k_accepted_a_turn = 64;
+constexpr std::chrono::milliseconds k_turn_when_full{10};
+constexpr int k_accepted_a_turn = 128;
 constexpr std::chrono::seconds k_listen_again{1};
 /// Until descriptors or memory are free again.
 constexpr std::chrono::milliseconds k_accept_again{10};
