@@ -7,7 +7,7 @@
 
 namespace bronze {
 
-/// What people need to know of an X.509 certificate. Anything unprintable in it is escaped.
+/// What people need to know of an X.509 certificate. What is not printable ASCII in it is a `?`.
 struct CertificateFacts {
   /// `CN=broker,O=Example`
   std::string subject;

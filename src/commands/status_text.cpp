@@ -23,8 +23,7 @@ constexpr std::size_t k_label_columns = 14;
 constexpr std::size_t k_reasons_short = 4;
 constexpr std::size_t k_errors_short = 3;
 
-// --- what the document says; what it lacks, or has in another form, is not known
-// ------------------
+// --- what the document says: what it lacks, or has in another form, is not known -----------------
 
 const Json& member(const Json& object, std::string_view name) {
   static const Json k_null;
@@ -126,8 +125,7 @@ Style style_of_tone(std::string_view tone) {
   return tone == "warn" ? Style::kWarn : Style::kBad;
 }
 
-// --- between two documents
-// --------------------------------------------------------------------------
+// --- between two documents ----------------------------------------------------------------------
 
 /// How many records each topic, and all together, took in a second.
 class ReadRates {
@@ -171,8 +169,7 @@ class ReadRates {
   std::map<std::string, std::uint64_t> of_topics_before_;
 };
 
-// --- lines
-// --------------------------------------------------------------------------------------------
+// --- lines --------------------------------------------------------------------------------------
 
 /// Adds up the lines, from the most urgent on. On the stack of status_lines.
 class StatusText {

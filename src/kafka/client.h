@@ -1,9 +1,6 @@
 #pragma once
 
-#include <string>
-#include <utility>
-#include <vector>
-
+#include "kafka/conf.h"
 #include "kafka/handles.h"
 
 namespace bronze::kafka {
@@ -12,7 +9,7 @@ namespace bronze::kafka {
 /// `reports` gets each delivery report of a producer with `opaque`, in rd_kafka_poll; may be null.
 struct ClientSettings {
   rd_kafka_type_t type = RD_KAFKA_CONSUMER;
-  std::vector<std::pair<std::string, std::string>> properties;
+  Properties properties;
   void (*reports)(rd_kafka_t*, const rd_kafka_message_t*, void* opaque) = nullptr;
   void* opaque = nullptr;
 };

@@ -4,24 +4,21 @@
 
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "kafka/explanation.h"
 
 namespace bronze::kafka {
 namespace {
 
-constexpr std::size_t k_error_bytes = 512;
-
 void log_quietly(int /*level*/, const char* facility, const char* text) {
   spdlog::debug("librdkafka {}: {}", facility, text);
 }
 
 void set(rd_kafka_conf_t* conf, const Properties& properties) {
-  std::array<char, k_error_bytes> error{};
   for (const auto& [name, value] : properties) {
-    if (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), error.data(), error.size()) !=
-        RD_KAFKA_CONF_OK) {
-      throw SettingsRefused("librdkafka refuses the property " + name + ": " + error.data());
+    if (const auto why = set_property(conf, name, value)) {
+      throw SettingsRefused("librdkafka refuses the property " + name + ": " + *why);
     }
   }
 }
@@ -32,10 +29,8 @@ Properties refused_properties(const SourceSettings& settings) {
   const ConfHandle conf(rd_kafka_conf_new());
   Properties refused;
   for (const auto& [name, value] : settings.properties) {
-    std::array<char, k_error_bytes> error{};
-    if (rd_kafka_conf_set(conf.get(), name.c_str(), value.c_str(), error.data(), error.size()) !=
-        RD_KAFKA_CONF_OK) {
-      refused.emplace_back(name, error.data());
+    if (auto why = set_property(conf.get(), name, value)) {
+      refused.emplace_back(name, *std::move(why));
     }
   }
   return refused;
@@ -54,7 +49,7 @@ Consumer::Consumer(const SourceSettings& settings, const ConsumerOptions& option
   rd_kafka_conf_set_log_cb(conf.get(), &Consumer::take_log_line);
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_ssl_cert_verify_cb(conf.get(), &Consumer::take_certificate);
-  std::array<char, k_error_bytes> error{};
+  std::array<char, 512> error{};
   rd_kafka_t* consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf.get(), error.data(), error.size());
   if (consumer == nullptr) throw SettingsRefused(error.data());
   static_cast<void>(conf.release());  // rd_kafka_new has taken it

@@ -4,20 +4,16 @@
 #include <functional>
 #include <stdexcept>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "kafka/cluster_look.h"
+#include "kafka/conf.h"
 #include "kafka/connection_notes.h"
 #include "kafka/handles.h"
 #include "kafka/secret_files.h"
 
 namespace bronze::kafka {
 
-using Properties = std::vector<std::pair<std::string, std::string>>;
-
 struct SourceSettings {
-  /// librdkafka properties in order; a later one overrides.
   Properties properties;
   /// Files whose content is the value of a property, and may change: (property, path).
   Properties secret_files = {};

@@ -12,7 +12,6 @@ namespace bronze::kafka {
 namespace {
 
 using Kind = Trouble::Kind;
-using Properties = std::vector<std::pair<std::string, std::string>>;
 
 bool has(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;

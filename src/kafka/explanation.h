@@ -3,10 +3,9 @@
 #include <librdkafka/rdkafka.h>
 
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "kafka/cluster_look.h"
+#include "kafka/conf.h"
 #include "kafka/connection_notes.h"
 
 namespace bronze::kafka {
@@ -14,7 +13,6 @@ namespace bronze::kafka {
 /// Why a client gets no connection or no right, with what to mend. `text` is librdkafka's,
 /// `properties` are those that the client began with.
 [[nodiscard]] Trouble explain(rd_kafka_resp_err_t code, std::string text,
-                              const std::vector<std::pair<std::string, std::string>>& properties,
-                              const ConnectionNotes& notes);
+                              const Properties& properties, const ConnectionNotes& notes);
 
 }  // namespace bronze::kafka

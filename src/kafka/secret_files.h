@@ -3,10 +3,10 @@
 #include <librdkafka/rdkafka.h>
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/clock.h"
+#include "kafka/conf.h"
 
 namespace bronze::kafka {
 
@@ -14,8 +14,6 @@ namespace bronze::kafka {
 /// use what they hold then. Owned by the client's owner, on whose thread it is used.
 class SecretFiles {
  public:
-  using Properties = std::vector<std::pair<std::string, std::string>>;
-
   /// `files`: (librdkafka's property, path). `properties` are those that the client began with;
   /// what is not among them it does not use.
   SecretFiles(const Properties& files, const Properties& properties);
