@@ -111,7 +111,7 @@ void check_roles(Reader& reader) {
        {"AWS_ENDPOINT_URL_STS", "AWS_EC2_METADATA_SERVICE_ENDPOINT"}) {
     const auto url = reader.given(name);
     if (url && !is_endpoint(*url)) {
-      reader.fail_value(name, "http://host[:port] or https://host[:port]");
+      reader.fail(name, "expected http://host[:port] or https://host[:port]; " + told(*url));
     }
   }
   const auto relative = reader.given("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
@@ -120,9 +120,10 @@ void check_roles(Reader& reader) {
   }
   const auto full = reader.given("AWS_CONTAINER_CREDENTIALS_FULL_URI");
   if (full && !may_have_the_token(*full)) {
-    reader.fail_value("AWS_CONTAINER_CREDENTIALS_FULL_URI",
-                      "https://..., or http:// to this machine, 169.254.170.2, 169.254.170.23 or"
-                      " [fd00:ec2::23]");
+    reader.fail("AWS_CONTAINER_CREDENTIALS_FULL_URI",
+                "expected https://..., or http:// to this machine, 169.254.170.2, 169.254.170.23 or"
+                " [fd00:ec2::23]; " +
+                    told(*full));
   }
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <string>
 
 #include "config/reader.h"
 
@@ -24,6 +23,12 @@ bool is_endpoint(std::string_view url) {
   if (colon == std::string_view::npos) return true;
   const auto port = parse_whole_number(authority.substr(colon + 1));
   return port && *port >= 1 && *port <= 65535;
+}
+
+bool may_hold_password(std::string_view url) { return url.find('@') != std::string_view::npos; }
+
+std::string told(const std::string& url) {
+  return may_hold_password(url) ? "its value is not shown" : "it is " + shown(url);
 }
 
 }  // namespace bronze::config

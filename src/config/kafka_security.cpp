@@ -139,10 +139,7 @@ void read_token_url(Reader& reader, OauthConfig& oauth) {
   oauth.token_url = reader.text(k_token_url);
   if (oauth.token_url.empty()) return;
   if (!is_endpoint(oauth.token_url)) {
-    const bool may_hold_password = oauth.token_url.find('@') != std::string::npos;
-    reader.fail(k_token_url, "expected http(s)://host[:port][/path]; " +
-                                 (may_hold_password ? "its value is not shown"
-                                                    : "it is " + shown(oauth.token_url)));
+    reader.fail(k_token_url, "expected http(s)://host[:port][/path]; " + told(oauth.token_url));
   } else if (!Reader::lower_case(oauth.token_url).starts_with("https://")) {
     reader.warn(std::string(k_client_secret) + " goes over the network unencrypted: " +
                 std::string(k_token_url) + " is not https");

@@ -13,7 +13,6 @@ namespace bronze::config {
 namespace {
 
 constexpr std::size_t k_quoted_chars_max = 120;
-constexpr std::string_view k_file_suffix = "_FILE";
 /// Stands for what a file holds that cannot be read, so that only the file is complained of.
 constexpr std::string_view k_unread = "unread";
 
@@ -94,7 +93,7 @@ Reader::Reader(const EnvLookup& env) : env_(env) {
 }
 
 void Reader::read_file_of(std::string_view name) {
-  const std::string naming = std::string(name) + std::string(k_file_suffix);
+  const std::string naming = file_variable(name);
   const auto path = env_(naming);
   if (!path || path->empty()) return;
   if (given(name)) {
@@ -171,8 +170,7 @@ void Reader::fail(std::string_view name, std::string message) {
 
 bool Reader::has_failed(std::string_view name) const {
   return std::ranges::any_of(errors_, [&](const ConfigError& error) {
-    return error.variable == name ||
-           error.variable == std::string(name) + std::string(k_file_suffix);
+    return error.variable == name || error.variable == file_variable(name);
   });
 }
 
@@ -183,8 +181,7 @@ void Reader::derive(std::string_view name, std::string_view source) {
 std::map<std::string, std::string, std::less<>> Reader::sources() const {
   auto sources = derived_;
   for (const Variable& row : variables()) {
-    const std::string given_by =
-        file_of(row.name) ? std::string(row.name) + std::string(k_file_suffix) : "environment";
+    const std::string given_by = file_of(row.name) ? file_variable(row.name) : "environment";
     sources.emplace(row.name, given(row.name) ? given_by : "default");
   }
   return sources;

@@ -32,12 +32,12 @@ std::vector<std::string> read_urls(Reader& reader) {
       urls.push_back(std::move(url));
       continue;
     }
-    const std::string expected = "expected http(s)://host[:port][/path], several by commas";
-    const bool may_hold_password = url.find('@') != std::string::npos;
-    reader.fail(k_url, may_hold_password ? expected + ", without user or password, which go into " +
-                                               std::string(k_username) + " and " +
-                                               std::string(k_password) + "; its value is not shown"
-                                         : expected + "; it is " + shown(url));
+    std::string expected = "expected http(s)://host[:port][/path], several by commas";
+    if (may_hold_password(url)) {
+      expected += ", without user or password, which go into " + std::string(k_username) + " and " +
+                  std::string(k_password);
+    }
+    reader.fail(k_url, expected + "; " + told(url));
   }
   return urls;
 }

@@ -142,10 +142,8 @@ Endpoint read_endpoint(Reader& reader) {
   const std::string url = reader.text(name);
   if (!is_endpoint(url)) {
     const std::string expected = "expected http://host[:port] or https://host[:port]";
-    const bool may_hold_password = url.find('@') != std::string::npos;
-    reader.fail(name, may_hold_password
-                          ? expected + " without user or password; its value is not shown"
-                          : expected + "; it is " + shown(url));
+    const char* rule = may_hold_password(url) ? " without user or password; " : "; ";
+    reader.fail(name, expected + rule + told(url));
     return {};
   }
   if (!reader.is_set(name) && reader.given("AWS_ENDPOINT_URL")) {

@@ -316,8 +316,10 @@ const Variable& variable(std::string_view name) {
   return *row;
 }
 
+std::string file_variable(std::string_view name) { return std::string(name) + "_FILE"; }
+
 bool may_come_from_file(const Variable& variable) {
-  const std::string naming = std::string(variable.name) + "_FILE";
+  const std::string naming = file_variable(variable.name);
   return variable.secrecy != Secrecy::kPublic &&
          std::ranges::find(k_variables, naming, &Variable::name) == k_variables.end();
 }

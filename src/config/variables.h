@@ -31,6 +31,9 @@ struct Variable {
   std::optional<std::string> (*effective)(const Config&) = nullptr;
 };
 
+/// NAME_FILE, which may name a file with the value of NAME.
+[[nodiscard]] std::string file_variable(std::string_view name);
+
 /// NAME_FILE may name a file with the value; it is no variable of its own.
 [[nodiscard]] bool may_come_from_file(const Variable& variable);
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -69,6 +70,15 @@ TEST_F(CredentialsConfigTest, FilesOfProfilesMayBeElsewhere) {
   const std::string file = write("elsewhere");
   const Config config = good({{"AWS_CONFIG_FILE", file}, {"AWS_PROFILE", "p"}});
   EXPECT_EQ(option(config.store, "aws_config_file"), file);
+}
+
+TEST_F(CredentialsConfigTest, APasswordInAnAddressIsNotShown) {
+  const std::string url = "http://user:geheim@host";
+  const std::string text = errors({{"AWS_ENDPOINT_URL_STS", url},
+                                   {"AWS_EC2_METADATA_SERVICE_ENDPOINT", url},
+                                   {"AWS_CONTAINER_CREDENTIALS_FULL_URI", url}});
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3) << text;
+  EXPECT_EQ(text.find("geheim"), std::string::npos) << text;
 }
 
 TEST_F(CredentialsConfigTest, AProfileNeedsAFile) {
