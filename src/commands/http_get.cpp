@@ -145,7 +145,7 @@ std::variant<HttpPlace, config::ConfigError> place_at(const std::string& url) {
   }
   if (!config::is_endpoint(url)) {
     return config::ConfigError{"--url",
-                               "expected http://host[:port][/prefix]; it is " + config::shown(url)};
+                               "expected http://host[:port][/prefix]; " + config::told(url)};
   }
   std::string_view rest = std::string_view(url).substr(k_scheme.size());
   const std::size_t slash = std::min(rest.find('/'), rest.size());

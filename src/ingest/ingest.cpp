@@ -190,8 +190,7 @@ Lane* Ingest::take_in(const std::string& topic) {
   if (!make_lane_ || refused_.contains(topic)) return nullptr;
   auto made = make_lane_(topic, next_lane_);
   if (const auto* refused = std::get_if<TopicRefused>(&made)) {
-    parts_.log.tell(LogEvent::kTopicNotCopied, {.topic = topic, .reason = refused->reason},
-                    "{}: the topic is not copied: {}", topic, refused->reason);
+    say_not_copied(topic, refused->reason);
     refused_[topic] = {.partitions = 0, .reason = refused->reason};
     anything_refused_ = true;
     return nullptr;
@@ -540,15 +539,15 @@ void Ingest::remind_of_halted() {
   remind_at_ = parts_.clock.now() + k_remind_every;
   for (const auto& lane : lanes_) {
     for (const auto& [partition, reason] : lane->report().halted) {
-      parts_.log.tell(LogEvent::kPartitionStopped,
-                      {.topic = lane->topic(), .partition = partition, .reason = reason},
-                      "{}: partition {} is stopped: {}", lane->topic(), number(partition), reason);
+      lane->say_stopped(partition, reason);
     }
   }
-  for (const auto& [topic, refused] : refused_) {
-    parts_.log.tell(LogEvent::kTopicNotCopied, {.topic = topic, .reason = refused.reason},
-                    "{}: the topic is not copied: {}", topic, refused.reason);
-  }
+  for (const auto& [topic, refused] : refused_) say_not_copied(topic, refused.reason);
+}
+
+void Ingest::say_not_copied(const std::string& topic, const std::string& reason) {
+  parts_.log.tell(LogEvent::kTopicNotCopied, {.topic = topic, .reason = reason},
+                  "{}: the topic is not copied: {}", topic, reason);
 }
 
 void Ingest::publish() {

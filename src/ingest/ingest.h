@@ -118,6 +118,7 @@ class Ingest {
   void fail(const std::string& reason);
   void say_what_is_waited_for();
   void say_group_trouble();
+  void say_not_copied(const std::string& topic, const std::string& reason);
   [[nodiscard]] std::string store_waited_for() const;
   /// Why Kafka does not answer, when it does not; empty = not known.
   [[nodiscard]] const std::string& kafka_trouble() const;

@@ -684,6 +684,10 @@ void Lane::halt(Partition partition, const std::string& reason) {
   halted_ = true;
   state.phase = Phase::kHalted;
   state.reason = reason;
+  say_stopped(partition, reason);
+}
+
+void Lane::say_stopped(Partition partition, const std::string& reason) {
   parts_.log.tell(LogEvent::kPartitionStopped,
                   {.topic = topic(), .partition = partition, .reason = reason},
                   "{}: partition {} is stopped: {}", topic(), number(partition), reason);

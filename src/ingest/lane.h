@@ -133,6 +133,8 @@ class Lane {
   /// Why the service must stop; nullopt = it need not.
   [[nodiscard]] const std::optional<std::string>& fatal() const { return fatal_; }
   [[nodiscard]] LaneReport report() const;
+  /// In the log.
+  void say_stopped(Partition partition, const std::string& reason);
   [[nodiscard]] const std::string& topic() const { return settings_.writer.topic; }
   /// What jobs of this lane are submitted by.
   [[nodiscard]] std::size_t index() const { return settings_.writer.lane; }
