@@ -25,6 +25,8 @@ enum class Sabotage {
   kDeadLettersAfterMain,
   kDeadLettersTwice,
   kClassificationNotFixed,
+  /// Of the fake table alone: where a state is judged, no C++ is.
+  kUnvouchedState,
 };
 
 #ifdef BRONZE_TEST_HOOKS

@@ -21,6 +21,7 @@ from confluent_kafka.schema_registry.json_schema import JSONSerializer
 from confluent_kafka.schema_registry.protobuf import ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from deltalake.schema import PrimitiveType
+from harness.certificates import make_certificates
 from harness.processes import ROOT, free_port
 from harness.registry import SchemaRegistry, frame
 from harness.service import KAFKA_TIMING, Finished, run_command
@@ -229,32 +230,7 @@ def gate(registry: SchemaRegistry) -> Iterator[Gate]:
 
 @pytest.fixture
 def certificates(tmp_path: Path) -> dict[str, Path]:
-    """An authority, and a server's certificate and key that it signed."""
-    files = {
-        name: tmp_path / f"{name}.pem" for name in ("ca", "ca_key", "server", "key", "request")
-    }
-    extensions = tmp_path / "extensions"
-    extensions.write_text("basicConstraints=CA:FALSE\nsubjectAltName=IP:127.0.0.1\n")
-
-    def openssl(*words: str | Path) -> None:
-        subprocess.run(["openssl", *words], check=True, capture_output=True)
-
-    new = ("req", "-newkey", "rsa:2048", "-nodes")
-    openssl(*new, "-x509", "-subj", "/CN=ca", "-keyout", files["ca_key"], "-out", files["ca"])
-    openssl(*new, "-subj", "/CN=s", "-keyout", files["key"], "-out", files["request"])
-    signed = ("-CA", files["ca"], "-CAkey", files["ca_key"], "-CAcreateserial")
-    openssl(
-        "x509",
-        "-req",
-        "-in",
-        files["request"],
-        *signed,
-        "-extfile",
-        extensions,
-        "-out",
-        files["server"],
-    )
-    return files
+    return make_certificates(tmp_path)
 
 
 def test_basic_authentication_and_tls(registry, gate, certificates) -> None:

@@ -48,6 +48,8 @@ TEST_F(ExactlyOnce, HoldsOverRandomScripts) {
       sum.dead_letters += outcome.dead_letters;
       sum.rule_changes += outcome.rule_changes;
       sum.decided_partitions += outcome.decided_partitions;
+      sum.states_believed += outcome.states_believed;
+      sum.states_refused += outcome.states_refused;
     } catch (const Violation& violation) {
       FAIL() << violation.what() << "\nplay it again: BRONZE_SCRIPTS=1 BRONZE_SEED=" << seed;
     }
@@ -61,7 +63,8 @@ TEST_F(ExactlyOnce, HoldsOverRandomScripts) {
             << sum.overtaken_partitions << " overtaken partitions, " << sum.epochs
             << " new epochs, " << sum.dead_letters << " dead letters, " << sum.rule_changes
             << " changes of rules, " << sum.decided_partitions
-            << " partitions begun between the two commits\n";
+            << " partitions begun between the two commits, " << sum.states_believed
+            << " kept states believed and " << sum.states_refused << " refused\n";
   // The scripts must not pass because they do nothing.
   EXPECT_GT(sum.rows, scripts * 10);
   EXPECT_GT(sum.crashes, scripts);
@@ -72,6 +75,8 @@ TEST_F(ExactlyOnce, HoldsOverRandomScripts) {
   EXPECT_GT(sum.dead_letters, scripts);
   EXPECT_GT(sum.rule_changes, scripts);
   EXPECT_GT(sum.decided_partitions, scripts / 10);
+  EXPECT_GT(sum.states_believed, scripts / 5);
+  EXPECT_GT(sum.states_refused, scripts / 10);
 }
 
 struct Breach {
@@ -111,7 +116,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Breach{"EpochAtOldPosition", Sabotage::kEpochAtOldPosition},
                     Breach{"DeadLettersAfterMain", Sabotage::kDeadLettersAfterMain},
                     Breach{"DeadLettersTwice", Sabotage::kDeadLettersTwice},
-                    Breach{"ClassificationNotFixed", Sabotage::kClassificationNotFixed}),
+                    Breach{"ClassificationNotFixed", Sabotage::kClassificationNotFixed},
+                    Breach{"UnvouchedState", Sabotage::kUnvouchedState}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace
