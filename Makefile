@@ -28,7 +28,7 @@ bridge_fuzzers = RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/scripts/rustc_fuzz \
 faulty = scripts/bootstrap test && cmake --preset release \
     && cmake --build build/release --target bronze bronze_faulty feed
 
-.PHONY: help build demo test faults soak fuzz bench check-fast format lint coverage clean
+.PHONY: help build demo test faults soak fuzz bench bench-restart check-fast format lint coverage clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -70,6 +70,12 @@ bench: ## a drain, also in half a core; small commits as a table ages; a trickle
 	cmake --preset release
 	cmake --build build/release --target bronze small_commits feed bare_loop micro
 	$(tools)/python bench/all.py
+
+bench-restart: ## how long a start takes on 8 and on 500 tables, with and without Redis: some 15 minutes
+	scripts/bootstrap test
+	cmake --preset release
+	cmake --build build/release --target bronze
+	$(tools)/python bench/restart.py
 
 check-fast: ## the unit tests only, seconds after a change
 	scripts/bootstrap build
