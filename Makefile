@@ -89,7 +89,7 @@ format: ## formats C++, Rust and Python
 	$(cargo) fmt --manifest-path bridge/Cargo.toml
 	$(tools)/ruff format -q --config tests/integration/ruff.toml $(python_files)
 
-lint: ## formatting, clang-tidy, clippy, shellcheck, ruff
+lint: ## formatting, clang-tidy, clippy, shellcheck, ruff, known holes of the libraries
 	scripts/bootstrap lint
 	clang-format-14 --dry-run -Werror $(cpp_files)
 	$(cargo) fmt --manifest-path bridge/Cargo.toml --check
@@ -99,6 +99,7 @@ lint: ## formatting, clang-tidy, clippy, shellcheck, ruff
 	$(cargo) clippy $(bridge) --release --all-targets -- -D warnings
 	$(call build,debug)
 	run-clang-tidy-14 -quiet -p build/debug "$(CURDIR)/src/.*"
+	scripts/audit
 
 coverage: ## line coverage of the C++ and Rust tests, report in build/coverage/report
 	scripts/bootstrap coverage
