@@ -28,7 +28,7 @@ bridge_fuzzers = RUSTC_WORKSPACE_WRAPPER=$(CURDIR)/scripts/rustc_fuzz \
 faulty = scripts/bootstrap test && cmake --preset release \
     && cmake --build build/release --target bronze bronze_faulty feed
 
-.PHONY: help build demo test faults soak fuzz bench check-fast format lint coverage clean
+.PHONY: help build demo test faults soak fuzz bench bench-restart check-fast format lint coverage clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -71,6 +71,12 @@ bench: ## a drain, also in half a core; small commits as a table ages; a trickle
 	cmake --build build/release --target bronze small_commits feed bare_loop micro
 	$(tools)/python bench/all.py
 
+bench-restart: ## how long a start takes on 8 and on 500 tables, with and without Redis: some 15 minutes
+	scripts/bootstrap test
+	cmake --preset release
+	cmake --build build/release --target bronze
+	$(tools)/python bench/restart.py
+
 check-fast: ## the unit tests only, seconds after a change
 	scripts/bootstrap build
 	cmake --preset release
@@ -83,7 +89,7 @@ format: ## formats C++, Rust and Python
 	$(cargo) fmt --manifest-path bridge/Cargo.toml
 	$(tools)/ruff format -q --config tests/integration/ruff.toml $(python_files)
 
-lint: ## formatting, clang-tidy, clippy, shellcheck, ruff
+lint: ## formatting, clang-tidy, clippy, shellcheck, ruff, known holes of the libraries
 	scripts/bootstrap lint
 	clang-format-14 --dry-run -Werror $(cpp_files)
 	$(cargo) fmt --manifest-path bridge/Cargo.toml --check
@@ -93,6 +99,7 @@ lint: ## formatting, clang-tidy, clippy, shellcheck, ruff
 	$(cargo) clippy $(bridge) --release --all-targets -- -D warnings
 	$(call build,debug)
 	run-clang-tidy-14 -quiet -p build/debug "$(CURDIR)/src/.*"
+	scripts/audit
 
 coverage: ## line coverage of the C++ and Rust tests, report in build/coverage/report
 	scripts/bootstrap coverage

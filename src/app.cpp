@@ -4,6 +4,8 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <exception>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -12,6 +14,7 @@
 #include "base/clock.h"
 #include "base/resident_code.h"
 #include "batch/schema.h"
+#include "cache/state_cache.h"
 #include "config/kafka_security.h"
 #include "config/topic_tables.h"
 #include "ingest/worker_pool.h"
@@ -27,6 +30,7 @@ namespace {
 constexpr std::chrono::minutes k_file_age_max{30};
 constexpr std::chrono::seconds k_store_connect_timeout{5};
 constexpr std::chrono::seconds k_store_request_timeout{30};
+constexpr std::chrono::milliseconds k_redis_timeout{500};
 constexpr std::chrono::milliseconds k_revoke_budget_max{5'000};
 constexpr std::chrono::milliseconds k_topic_refresh_max{10'000};
 constexpr std::size_t k_workers_max = 8;
@@ -78,7 +82,37 @@ delta::StoreSettings store_settings(const config::Config& config) {
           .compression = config.compression};
 }
 
+cache::RedisSettings redis_settings(const config::RedisConfig& config) {
+  using Encryption = cache::RedisSettings::Encryption;
+  const bool encrypted = config.encryption == config::RedisConfig::Encryption::kTls;
+  return {.socket = config.socket,
+          .host = config.host,
+          .port = config.port,
+          .encryption = encrypted ? Encryption::kTls : Encryption::kNone,
+          .ca_file = config.ca_file,
+          .username = config.username,
+          .password = config.password,
+          .database = config.database,
+          .timeout = k_redis_timeout};
+}
+
 namespace {
+
+std::optional<std::string> refused_redis(const config::RedisConfig& config) {
+  if (!config.is_given()) return std::nullopt;
+  try {
+    const cache::RedisServer server(redis_settings(config));
+  } catch (const std::exception& refused) {
+    return refused.what();
+  }
+  return std::nullopt;
+}
+
+std::unique_ptr<cache::StateCache> state_cache(const config::RedisConfig& config, EventLog& log) {
+  if (!config.is_given()) return nullptr;
+  return std::make_unique<cache::StateCache>(
+      std::make_unique<cache::RedisServer>(redis_settings(config)), cache::StateCacheSettings{}, log);
+}
 
 ingest::IngestSettings ingest_settings(const config::Config& config, ingest::RunMode mode) {
   return {.mode = mode,
@@ -176,6 +210,8 @@ std::size_t worker_count(const config::KafkaConfig& kafka) {
 struct App::Parts {
   ResidentCodeTrim code;
   ingest::ReportBoard board;
+  /// nullptr = there is none.
+  std::unique_ptr<cache::StateCache> cache;
   std::unique_ptr<delta::DeltaStore> store;
   std::unique_ptr<ServicePages> pages;
   std::unique_ptr<observe::HttpServer> http;
@@ -192,6 +228,9 @@ std::vector<config::ConfigError> refused_settings(const config::Config& config) 
     errors.push_back({"KAFKA_PROPERTIES", fmt::format("librdkafka refuses {}: {}", name, reason)});
   }
   for (auto& error : refused_schemas(config)) errors.push_back(std::move(error));
+  if (const auto why = refused_redis(config.redis)) {
+    errors.push_back({config.redis.ca_file.empty() ? "REDIS_URL" : "REDIS_CA", *why});
+  }
   return errors;
 }
 
@@ -211,8 +250,12 @@ App::App(const config::Config& config, ingest::RunMode mode, const Clock& clock,
   });
   parts.http = std::make_unique<observe::HttpServer>(config.http.host, config.http.port,
                                                      parts.pages->pages(), log);
-  parts.store = std::make_unique<delta::DeltaStore>(store_settings(config));
+  parts.cache = state_cache(config.redis, log);
+  parts.store = std::make_unique<delta::DeltaStore>(store_settings(config), parts.cache.get());
   parts.pages->set_pulse([store = parts.store.get()] { return store->pulse(); });
+  if (parts.cache) {
+    parts.pages->set_cache([cache = parts.cache.get()] { return cache->counts(); });
+  }
   parts.rules = std::make_unique<ValueRules>(config);
   parts.source = std::make_unique<kafka::RdKafkaSource>(source_settings(config), log);
   parts.watch = std::make_unique<ingest::TopicWatch>(
@@ -242,7 +285,11 @@ App::App(const config::Config& config, ingest::RunMode mode, const Clock& clock,
 
 App::~App() { parts_->workers->stop(); }
 
-ingest::IngestEnd App::run() { return parts_->ingest->run(); }
+ingest::IngestEnd App::run() {
+  const auto end = parts_->ingest->run();
+  if (parts_->cache) parts_->cache->drain();
+  return end;
+}
 
 void App::request_stop() { parts_->ingest->request_stop(); }
 

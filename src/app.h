@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/event_log.h"
+#include "cache/redis_server.h"
 #include "config/config.h"
 #include "delta/delta_store.h"
 #include "ingest/ingest.h"
@@ -17,6 +18,8 @@ namespace bronze {
 
 [[nodiscard]] kafka::SourceSettings source_settings(const config::Config& config);
 [[nodiscard]] delta::StoreSettings store_settings(const config::Config& config);
+/// REQUIRES: there is a Redis.
+[[nodiscard]] cache::RedisSettings redis_settings(const config::RedisConfig& config);
 
 /// The service: builds the parts and owns them in the order of destruction.
 class App {

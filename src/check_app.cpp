@@ -1,13 +1,16 @@
 #include "check_app.h"
 
 #include <exception>
+#include <future>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "app.h"
+#include "cache/redis_server.h"
 #include "commands/check.h"
 #include "commands/check_output.h"
 #include "commands/store_inspector.h"
@@ -32,6 +35,16 @@ commands::StoreAccess access_refused(const std::string& why) {
           .table = [why](const std::string&) -> std::unique_ptr<delta::TableSink> {
             throw std::runtime_error(why);
           }};
+}
+
+/// On a thread of its own, which is not waited for: a name server may take its time.
+commands::RedisAnswer ping(const config::RedisConfig& redis) {
+  if (!redis.is_given()) return {};
+  std::packaged_task<std::string()> task(
+      [settings = redis_settings(redis)] { return cache::RedisServer(settings).ping(); });
+  auto answer = task.get_future();
+  std::thread(std::move(task)).detach();
+  return answer;
 }
 
 }  // namespace
@@ -65,7 +78,7 @@ int CheckApp::run(std::ostream& out) {
   const auto report = commands::check(
       parts.config, parts.options.timeout,
       [&parts](const kafka::LookRequest& request) { return parts.cluster.look(request); },
-      *parts.inspector);
+      *parts.inspector, ping(parts.config.redis));
   if (parts.options.format == CheckFormat::kJson) {
     commands::print_json(report, out);
   } else {

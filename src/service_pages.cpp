@@ -90,6 +90,11 @@ void ServicePages::set_pulse(Pulse pulse) {
   pulse_ = std::move(pulse);
 }
 
+void ServicePages::set_cache(Cache cache) {
+  const std::lock_guard lock(mutex_);
+  cache_ = std::move(cache);
+}
+
 void ServicePages::note(const ingest::IngestReport& report) {
   const ingest::LaneTotals totals = report.totals();
   history_.note({.rows_committed = totals.rows_committed,
@@ -102,6 +107,7 @@ observe::Observation ServicePages::look() const {
   observe::Observation seen{.facts = facts_,
                             .report = board_.latest(),
                             .store = {},
+                            .cache = {},
                             .health = {},
                             .history = history_.steps(),
                             .troubles = observe::recent_troubles(),
@@ -111,6 +117,7 @@ observe::Observation ServicePages::look() const {
   seen.health = observe::evaluate_health(health_inputs(seen.report, seen.now), health_rules_);
   const std::lock_guard lock(mutex_);
   if (pulse_) seen.store = pulse_();
+  if (cache_) seen.cache = cache_();
   return seen;
 }
 

@@ -3,6 +3,7 @@
 #include <functional>
 #include <mutex>
 
+#include "base/cache_counts.h"
 #include "base/clock.h"
 #include "config/config.h"
 #include "ingest/report.h"
@@ -21,8 +22,11 @@ class ServicePages {
   /// `board` and `clock` outlive it.
   ServicePages(const config::Config& config, const ingest::ReportBoard& board, const Clock& clock);
 
+  using Cache = std::function<CacheCounts()>;
+
   /// Before that the store counts as answering.
   void set_pulse(Pulse pulse);
+  void set_cache(Cache cache);
   /// To be called with each report.
   void note(const ingest::IngestReport& report);
   /// They use this object.
@@ -38,8 +42,9 @@ class ServicePages {
   const Clock& clock_;
   observe::History history_;
   mutable std::mutex mutex_;
-  /// Guarded by mutex_.
+  // Guarded by mutex_.
   Pulse pulse_;
+  Cache cache_;
 };
 
 }  // namespace bronze

@@ -1,6 +1,6 @@
 //! The border between `bronze` (C++) and the official Delta, Parquet, Arrow and object-store
-//! libraries, and those that check values against schemas. This file holds only the declarations
-//! and their contracts; each topic has a file.
+//! libraries, those that check values against schemas, and the client of Redis. This file holds
+//! only the declarations and their contracts; each topic has a file.
 //!
 //! Rules of the border:
 //! - Calls block; they run on the caller's thread and one tokio runtime inside. All methods of
@@ -13,6 +13,7 @@
 
 mod data_file;
 mod errors;
+mod key_values;
 mod schema;
 mod store;
 mod table;
@@ -21,6 +22,7 @@ mod table;
 pub use schema::fuzz;
 
 use data_file::{new_file_set, DataFile, FileSet};
+use key_values::{open_redis, Redis};
 use schema::{
     compile_json_schema, load_avro, load_protobuf, open_registry, PayloadSchema, Registry,
 };
@@ -85,7 +87,7 @@ pub mod ffi {
         text: String,
     }
 
-    #[derive(Debug, Clone)]
+    #[derive(Debug, Clone, Default)]
     struct KeyValue {
         key: String,
         value: String,
@@ -148,11 +150,22 @@ pub mod ffi {
         schema_json: String,
         partition_columns: Vec<String>,
         configuration: Vec<KeyValue>,
+        /// Whether version 0 vouches for its state.
+        vouches: bool,
     }
 
     struct TxnList {
         outcome: Outcome,
         txns: Vec<Txn>,
+    }
+
+    /// What a table is at a version: all that `state` and `txns` tell, and where its log begins.
+    #[derive(Debug, Clone, Default)]
+    struct VouchedState {
+        /// Empty = none.
+        text: String,
+        /// The entry of commitInfo.operationParameters of that version that vouches for it.
+        parameter: KeyValue,
     }
 
     struct TokenLookup {
@@ -444,6 +457,34 @@ pub mod ffi {
         message: String,
     }
 
+    struct RedisOptions {
+        /// A path; empty = by network.
+        socket: String,
+        host: String,
+        port: u16,
+        tls: bool,
+        /// PEM; trusted instead of what the system trusts. Empty = none.
+        ca_file: String,
+        username: String,
+        /// Empty = no authentication.
+        password: String,
+        database: u32,
+        /// To connect, and for each answer.
+        timeout_ms: u32,
+    }
+
+    #[derive(Debug, Clone, Default)]
+    struct RedisValue {
+        /// Empty = there is none, or what is there is no text.
+        text: String,
+    }
+
+    struct RedisValues {
+        outcome: Outcome,
+        /// In the order of the keys.
+        values: Vec<RedisValue>,
+    }
+
     #[namespace = ""]
     unsafe extern "C++" {
         include!("batch/arrow_c_data.h");
@@ -460,6 +501,7 @@ pub mod ffi {
         type LetterScan;
         type PayloadSchema;
         type Registry;
+        type Redis;
 
         /// No I/O. Err: an option or URI that the store library refuses.
         fn open_store(options: &StoreOptions) -> Result<Box<Store>>;
@@ -486,6 +528,18 @@ pub mod ffi {
         /// The same, but reads only what came after the cached snapshot when its own log entry is
         /// still there unchanged and no checkpoint was written since.
         fn refresh(self: &Table) -> Result<Outcome>;
+
+        /// Caches the state that somebody kept, if it is newer than what is cached. It need not be
+        /// the latest: `refresh` reads on from there. Missing: its log entry is gone or does not
+        /// vouch for it; nothing is cached then.
+        fn believe(self: &Table, state: &str) -> Result<Outcome>;
+
+        /// The state after a commit of these txns at cached version + 1. No I/O. None: the txns of
+        /// the cached snapshot have not been read, or there are too many of them.
+        fn state_after(self: &Table, txns: &[Txn]) -> Result<VouchedState>;
+
+        /// The cached state. None: its log entry does not vouch for it.
+        fn vouched_state(self: &Table) -> Result<VouchedState>;
 
         /// Writes version 0 (put-if-absent), protocol reader 1 / writer 2, and loads it.
         /// Conflict: a table is there already; `load` it.
@@ -641,5 +695,16 @@ pub mod ffi {
         /// Asks the registry for schemas and all that they refer to, a few at a time; a result for
         /// each of `ids`, in their order. The first one is always asked for. Any thread.
         fn fetch(self: &Registry, ids: &[i32]) -> Result<Vec<FetchResult>>;
+
+        /// No I/O but reading `ca_file`. Err: an option that cannot be used.
+        fn open_redis(options: &RedisOptions) -> Result<Box<Redis>>;
+
+        /// The first `bytes_max` + 1 bytes of the values. Connects if need be, as the next two do.
+        fn get(self: &mut Redis, keys: &[String], bytes_max: u64) -> Result<RedisValues>;
+
+        /// Redis forgets the value after `keep_s` seconds.
+        fn set(self: &mut Redis, key: &str, value: &str, keep_s: u64) -> Result<Outcome>;
+
+        fn ping(self: &mut Redis) -> Result<Outcome>;
     }
 }

@@ -14,6 +14,7 @@ mod offsets;
 mod put;
 mod replay;
 pub(crate) mod scan;
+mod state;
 #[cfg(test)]
 mod tests;
 mod within;
@@ -31,7 +32,7 @@ use crate::errors::{guarded, ok, outcome, Fault, Result};
 use crate::ffi::{
     CommitRequest, DataFilesLookup, KeyValue, LastIngestion, LastOffsets, OffsetsWithin, Outcome,
     PartitionOffset, PartitionRange, PutResult, Status, TableSpec, TableState, TableTotals,
-    TokenLookup, TxnList, TxnLookup,
+    TokenLookup, Txn, TxnList, TxnLookup, VouchedState,
 };
 use crate::store::StoreInner;
 use diagnosis::Listing;
@@ -87,6 +88,26 @@ impl Table {
 
     pub fn refresh(&self) -> Result<Outcome> {
         guarded("refresh", || Ok(outcome(self.follow())))
+    }
+
+    pub fn believe(&self, state: &str) -> Result<Outcome> {
+        guarded("believe", || Ok(outcome(self.believe_state(state))))
+    }
+
+    pub fn state_after(&self, txns: &[Txn]) -> Result<VouchedState> {
+        guarded("state_after", || {
+            let cached = self.cached_now();
+            self.loaded(&cached)?;
+            Ok(state::after(&cached, txns).unwrap_or_default())
+        })
+    }
+
+    pub fn vouched_state(&self) -> Result<VouchedState> {
+        guarded("vouched_state", || {
+            let cached = self.cached_now();
+            self.loaded(&cached)?;
+            Ok(self.state_vouched_for(&cached).unwrap_or_default())
+        })
     }
 
     pub fn create(&self, spec: &TableSpec) -> Result<Outcome> {

@@ -42,6 +42,8 @@ constexpr std::array k_traits = {
     LogEventTraits{LogEvent::kRewind, "rewind", warn, kTold},
     LogEventTraits{LogEvent::kFenced, "fenced", warn, kTold},
     LogEventTraits{LogEvent::kCheckpointFailed, "checkpoint_failed", warn, kCounted},
+    LogEventTraits{LogEvent::kCacheFailed, "cache_failed", warn, kCounted},
+    LogEventTraits{LogEvent::kCacheRecovered, "cache_recovered", info, kCounted},
     LogEventTraits{LogEvent::kPaused, "paused", warn, kCounted},
     LogEventTraits{LogEvent::kResumed, "resumed", info, kCounted},
     LogEventTraits{LogEvent::kMemoryPaused, "memory_paused", info, kCounted},

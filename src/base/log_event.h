@@ -44,6 +44,8 @@ enum class LogEvent {
   kRewind,
   kFenced,
   kCheckpointFailed,
+  kCacheFailed,
+  kCacheRecovered,
   kPaused,
   kResumed,
   kMemoryPaused,

@@ -27,6 +27,8 @@ enum class Sabotage {
   kClassificationNotFixed,
   kReplayWithoutLook,
   kLostReplayAgain,
+  /// Of the fake table alone: where a state is judged, no C++ is.
+  kUnvouchedState,
 };
 
 #ifdef BRONZE_TEST_HOOKS

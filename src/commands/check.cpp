@@ -10,7 +10,7 @@
 namespace bronze::commands {
 
 CheckReport check(const config::Config& config, std::chrono::milliseconds timeout,
-                  const LookAtCluster& look_at_cluster, StoreInspector& store) {
+                  const LookAtCluster& look_at_cluster, StoreInspector& store, RedisAnswer redis) {
   const SteadyTime deadline = std::chrono::steady_clock::now() + timeout;
   CheckFacts facts{.settings = config::effective_settings(config),
                    .warnings = config.warnings,
@@ -42,6 +42,10 @@ CheckReport check(const config::Config& config, std::chrono::milliseconds timeou
   if (const auto* at = std::get_if<StartAtTime>(&config.kafka.start)) request.unix_ms = at->unix_ms;
   facts.kafka = look_at_cluster(request);
   facts.store = store.wait_until(deadline);
+  if (redis.valid()) {
+    const bool answered = redis.wait_until(deadline) == std::future_status::ready;
+    facts.redis = answered ? redis.get() : "no answer";
+  }
   return judge(facts);
 }
 

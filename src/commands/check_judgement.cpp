@@ -200,6 +200,20 @@ StoreReport judge_store(const CheckFacts& facts) {
   return report;
 }
 
+/// Without it everything works.
+void add_redis(const CheckFacts& facts, StoreReport& report) {
+  if (!facts.redis) return;
+  if (facts.redis->empty()) {
+    report.findings.push_back({Level::kOk, "redis", "answers", ""});
+    return;
+  }
+  report.findings.push_back(
+      {Level::kWarning, "redis",
+       "cannot be used: " + *facts.redis +
+           "; the service works without it, but reads the logs of all tables when it starts",
+       "Check that it runs, that this machine reaches it, and that REDIS_URL and REDIS_CA fit it"});
+}
+
 /// Only then does an absent table mean anything.
 bool store_answers(const StoreLook& store) {
   return store.probe && (store.probe->ok() || store.probe->status == StoreStatus::kUnsupported);
@@ -578,6 +592,7 @@ CheckReport judge(const CheckFacts& facts) {
                      .kafka = judge_kafka(facts),
                      .store = judge_store(facts),
                      .topics = {}};
+  add_redis(facts, report.store);
   for (const auto& warning : facts.warnings) {
     report.configuration.push_back({Level::kWarning, "configuration", warning, ""});
   }

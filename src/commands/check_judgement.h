@@ -35,6 +35,8 @@ struct CheckFacts {
   std::optional<TopicMatch> match;
   kafka::ClusterLook kafka;
   StoreLook store;
+  /// Why Redis does not answer; empty = it does, nullopt = there is none.
+  std::optional<std::string> redis = {};
 };
 
 /// What the facts mean for the service, were it started now. Pure.

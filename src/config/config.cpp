@@ -8,6 +8,7 @@
 #include "config/extra_columns_config.h"
 #include "config/kafka_config.h"
 #include "config/reader.h"
+#include "config/redis_config.h"
 #include "config/schema_config.h"
 #include "config/store_config.h"
 #include "config/topic_tables.h"
@@ -185,6 +186,7 @@ LoadResult load_config(const EnvLookup& env, std::optional<std::uint64_t> cgroup
   config.registry = read_registry(reader);
   config.protobuf_messages = read_protobuf_messages(reader);
   config.compression = read_compression(reader);
+  config.redis = read_redis(reader);
   config.policies = read_policies(reader);
   config.dead_letters = read_dead_letters(reader);
   settle_registry(reader, config);

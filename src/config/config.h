@@ -129,6 +129,23 @@ struct RegistryConfig {
   std::string ca_file;
 };
 
+/// Where states of tables are cached.
+struct RedisConfig {
+  /// A path; empty = by network.
+  std::string socket = {};
+  std::string host = {};
+  std::uint16_t port = 0;
+  enum class Encryption { kNone, kTls } encryption = Encryption::kNone;
+  /// PEM; trusted instead of what the system trusts. Empty = none.
+  std::string ca_file = {};
+  std::string username = {};
+  /// Empty = no authentication.
+  std::string password = {};
+  std::uint32_t database = 0;
+
+  [[nodiscard]] bool is_given() const { return !socket.empty() || !host.empty(); }
+};
+
 enum class IdleHealth { kHealthy, kUnhealthy };
 
 struct HealthConfig {
@@ -161,6 +178,7 @@ struct Config {
   /// Full name of the message by topic, for `.proto` files whose first message is not meant.
   std::map<std::string, std::string, std::less<>> protobuf_messages;
   ParquetCompression compression;
+  RedisConfig redis;
   Policies policies;
   DeadLetterConfig dead_letters;
   /// Of JSON Schemas.

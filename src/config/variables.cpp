@@ -7,6 +7,7 @@
 #include "config/compression_config.h"
 #include "config/properties.h"
 #include "config/reader.h"
+#include "config/redis_config.h"
 #include "config/rfc3339.h"
 #include "config/schema_config.h"
 #include "config/store_config.h"
@@ -304,6 +305,13 @@ constexpr auto k_variables = std::to_array<Variable>({
     {"SCHEMA_REGISTRY_CA", "",
      "file with certificates (PEM) that are trusted besides those of the system", k_public,
      [](const Config& c) -> Effective { return if_any(c.registry.ca_file); }},
+    {"REDIS_URL", "",
+     "caches what tables are, so that a restart or rebalance need not read their logs:"
+     " redis://[[user]:password@]host[:port][/db], rediss://... (TLS) or unix:///path[?db=N]",
+     k_credential, [](const Config& c) -> Effective { return if_any(redis_text(c.redis)); }},
+    {"REDIS_CA", "",
+     "with rediss://: file with certificates (PEM) that are trusted instead of those of the system",
+     k_public, [](const Config& c) -> Effective { return if_any(c.redis.ca_file); }},
 });
 
 }  // namespace

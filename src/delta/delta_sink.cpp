@@ -120,13 +120,46 @@ StoreOutcome DeltaSink::refresh() {
   return outcome.ok() ? read_snapshot(*table_, snapshot_) : outcome;
 }
 
+bool DeltaSink::recall() {
+  if (kept_.states == nullptr) return false;
+  const auto state = kept_.states->find(kept_.table);
+  const bool hit = state && table_->believe(*state).status == bridge::Status::Ok;
+  kept_.states->count(hit ? StateUse::kHit : StateUse::kMiss);
+  return hit;
+}
+
+StoreOutcome DeltaSink::open() {
+  return recall() ? read_snapshot(*table_, snapshot_) : load_and_keep();
+}
+
+StoreOutcome DeltaSink::look() {
+  if (kept_.states == nullptr) return load();
+  const bool cached = recall() || !snapshot_.shape.id.empty();
+  return cached ? refresh() : load_and_keep();
+}
+
+StoreOutcome DeltaSink::load_and_keep() {
+  auto outcome = load();
+  if (outcome.ok()) keep_state();
+  return outcome;
+}
+
+void DeltaSink::keep_state() {
+  if (kept_.states == nullptr) return;
+  const auto state = table_->vouched_state();
+  if (!state.text.empty()) kept_.states->keep(kept_.table, std::string(state.text));
+}
+
 StoreOutcome DeltaSink::create(const TableSpec& spec) {
   bridge::TableSpec bridged;
   bridged.schema_json = spec.schema_json;
   for (const auto& column : spec.partition_columns) bridged.partition_columns.push_back(column);
   bridged.configuration = to_bridge(spec.configuration);
+  bridged.vouches = kept_.states != nullptr;
   auto outcome = from_bridge(table_->create(bridged));
-  return outcome.ok() ? read_snapshot(*table_, snapshot_) : outcome;
+  if (outcome.ok()) outcome = read_snapshot(*table_, snapshot_);
+  if (outcome.ok()) keep_state();
+  return outcome;
 }
 
 Lookup DeltaSink::has_data_files() {
@@ -183,6 +216,11 @@ PutResult DeltaSink::put(const CommitRequest& request) {
   bridge::CommitRequest bridged;
   for (const auto& [app_id, version] : request.txns) bridged.txns.push_back({app_id, version});
   bridged.parameters = to_bridge(request.parameters);
+  bridge::VouchedState state;
+  if (kept_.states != nullptr) {
+    state = table_->state_after({bridged.txns.data(), bridged.txns.size()});
+    if (!state.text.empty()) bridged.parameters.push_back(state.parameter);
+  }
   auto files = bridge::new_file_set();
   for (const FileSink* file : request.files) {
     // Files come from open_file of this table: they are DeltaFiles.
@@ -193,6 +231,7 @@ PutResult DeltaSink::put(const CommitRequest& request) {
   if (answer.outcome.ok()) {
     snapshot_.version = answer.version;
     for (const auto& [app_id, version] : request.txns) snapshot_.txns[app_id] = version;
+    if (!state.text.empty()) kept_.states->keep(kept_.table, std::string(state.text));
   }
   return answer;
 }

@@ -5,6 +5,7 @@
 
 #include "bronze-bridge/src/lib.rs.h"
 #include "delta/table_sink.h"
+#include "delta/table_states.h"
 
 namespace bronze::delta {
 
@@ -34,14 +35,24 @@ class DeltaFile final : public FileSink {
   bool misfit_ = false;
 };
 
+/// Where a table's states are kept, and under which name.
+struct KeptStates {
+  /// nullptr = nowhere.
+  TableStates* states = nullptr;
+  std::string table;
+};
+
 /// The TableSink over the Delta kernel. Keeps the map of txns itself: read once for each loaded
 /// snapshot, moved on by our own commits.
 class DeltaSink final : public TableSink {
  public:
-  explicit DeltaSink(rust::Box<bridge::Table> table) : table_(std::move(table)) {}
+  DeltaSink(rust::Box<bridge::Table> table, KeptStates kept)
+      : table_(std::move(table)), kept_(std::move(kept)) {}
 
   StoreOutcome load() override;
   StoreOutcome refresh() override;
+  StoreOutcome open() override;
+  StoreOutcome look() override;
   StoreOutcome create(const TableSpec& spec) override;
   [[nodiscard]] const SnapshotView& snapshot() const override { return snapshot_; }
   Lookup has_data_files() override;
@@ -57,7 +68,14 @@ class DeltaSink final : public TableSink {
   [[nodiscard]] std::unique_ptr<FileSink> open_file(const std::string& date) override;
 
  private:
+  /// Whether a state that was kept is cached now, or an even newer one.
+  [[nodiscard]] bool recall();
+  StoreOutcome load_and_keep();
+  /// If the table vouches for it.
+  void keep_state();
+
   rust::Box<bridge::Table> table_;
+  const KeptStates kept_;
   SnapshotView snapshot_;
 };
 

@@ -24,13 +24,25 @@ bridge::Codec to_bridge(ParquetCodec codec) {
   return bridge::Codec::Zstd;
 }
 
+/// `bronze:state:http://minio:9000:s3://bucket/`
+std::string name_of(const StoreSettings& settings) {
+  std::string name = "bronze:state:";
+  for (const auto& [key, value] : settings.options) {
+    if (key == "aws_endpoint") name += value + ":";
+  }
+  return name + settings.base_uri + "/";
+}
+
 }  // namespace
 
 struct DeltaStore::Impl {
   rust::Box<bridge::Store> store;
+  TableStates* states;
+  /// Begins the names under which they are kept.
+  std::string name;
 };
 
-DeltaStore::DeltaStore(const StoreSettings& settings) {
+DeltaStore::DeltaStore(const StoreSettings& settings, TableStates* states) {
   bridge::StoreOptions options;
   options.base_uri = settings.base_uri;
   for (const auto& [key, value] : settings.options) options.options.push_back({key, value});
@@ -39,7 +51,7 @@ DeltaStore::DeltaStore(const StoreSettings& settings) {
   options.request_timeout_ms = static_cast<std::uint32_t>(settings.request_timeout.count());
   options.codec = to_bridge(settings.compression.codec);
   options.zstd_level = settings.compression.level;
-  impl_ = std::make_unique<Impl>(Impl{bridge::open_store(options)});
+  impl_ = std::make_unique<Impl>(Impl{bridge::open_store(options), states, name_of(settings)});
 }
 
 DeltaStore::~DeltaStore() = default;
@@ -67,7 +79,8 @@ std::vector<StoreNotice> DeltaStore::take_notices() const {
 }
 
 std::unique_ptr<TableSink> DeltaStore::table(const std::string& directory) const {
-  return std::make_unique<DeltaSink>(impl_->store->table(directory));
+  return std::make_unique<DeltaSink>(impl_->store->table(directory),
+                                     KeptStates{impl_->states, impl_->name + directory});
 }
 
 std::unique_ptr<TableReader> DeltaStore::reader(const std::string& directory) const {

@@ -10,6 +10,7 @@
 #include "base/store_pulse.h"
 #include "delta/table_reader.h"
 #include "delta/table_sink.h"
+#include "delta/table_states.h"
 #include "delta/table_totals.h"
 
 namespace bronze::delta {
@@ -38,8 +39,9 @@ struct StoreNotice {
 class DeltaStore {
  public:
   /// Reads nothing but files of certificates and profiles. Throws std::runtime_error when the store
-  /// library refuses a setting.
-  explicit DeltaStore(const StoreSettings& settings);
+  /// library refuses a setting. `states` keeps those of the store's tables and outlives it; nullptr
+  /// = nobody does.
+  explicit DeltaStore(const StoreSettings& settings, TableStates* states = nullptr);
   ~DeltaStore();
   DeltaStore(const DeltaStore&) = delete;
   DeltaStore& operator=(const DeltaStore&) = delete;

@@ -142,9 +142,15 @@ class TableSink {
   virtual StoreOutcome load() = 0;
   /// The same, after a snapshot: cheap when the log in the store just goes on from it.
   virtual StoreOutcome refresh() = 0;
+  /// Some snapshot, if need be an older one that was kept and that the table vouches for: for what
+  /// only has to know that there is a table. Otherwise as `load`.
+  virtual StoreOutcome open() = 0;
+  /// The latest snapshot, by `refresh` from one that was kept and that the table vouches for, or
+  /// from the present one, if states are kept at all. Otherwise as `load`.
+  virtual StoreOutcome look() = 0;
   /// Creates the table. kConflict: there is one already.
   virtual StoreOutcome create(const TableSpec& spec) = 0;
-  /// The snapshot of the last successful load, refresh, create or put.
+  /// The snapshot of the last successful load, refresh, open, look, create or put.
   [[nodiscard]] virtual const SnapshotView& snapshot() const = 0;
   virtual Lookup has_data_files() = 0;
   /// The greatest `_kafka_offset` of each partition in the snapshot's live files, whoever wrote

@@ -11,7 +11,7 @@ namespace bronze::ingest {
 
 DeadLetterLook look_at_dead_letters(delta::TableSink& table, DeadLetterPolicy policy,
                                     const DeadLetterQuestion& question) {
-  DeadLetterLook look{.outcome = table.load(), .facts = {}};
+  DeadLetterLook look{.outcome = table.look(), .facts = {}};
   if (look.outcome.status == delta::StoreStatus::kMissing && policy == DeadLetterPolicy::kNever) {
     look.outcome = {};
     return look;

@@ -72,7 +72,7 @@ TableLoaded with_dead_letters(TableLoaded loaded, delta::TableSink& table, Start
 
 /// `facts`: all that is known but the table.
 TableLoaded load(delta::TableSink& table, StartFacts facts) {
-  TableLoaded loaded{.outcome = table.load(),
+  TableLoaded loaded{.outcome = table.look(),
                      .view = {},
                      .has_data_files = false,
                      .newest_entry_is_ours = false,

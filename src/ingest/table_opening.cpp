@@ -7,9 +7,9 @@
 namespace bronze::ingest {
 namespace {
 
-delta::StoreOutcome load_or_create(delta::TableSink& table, const delta::TableSpec& spec) {
-  auto loaded = table.load();
-  if (loaded.status != delta::StoreStatus::kMissing) return loaded;
+delta::StoreOutcome open_or_create(delta::TableSink& table, const delta::TableSpec& spec) {
+  auto opened = table.open();
+  if (opened.status != delta::StoreStatus::kMissing) return opened;
   auto created = table.create(spec);
   // Conflict: another instance was first. Transient: the answer may be lost. The log knows.
   if (created.status == delta::StoreStatus::kConflict) return table.load();
@@ -19,13 +19,15 @@ delta::StoreOutcome load_or_create(delta::TableSink& table, const delta::TableSp
 delta::StoreOutcome open_dead_letters(delta::TableSink& table, const delta::TableSpec& spec,
                                       DeadLetterPolicy policy) {
   if (policy == DeadLetterPolicy::kNever) {
-    auto loaded = table.load();
-    return loaded.status == delta::StoreStatus::kMissing ? delta::StoreOutcome{} : loaded;
+    auto opened = table.open();
+    return opened.status == delta::StoreStatus::kMissing ? delta::StoreOutcome{} : opened;
   }
-  auto opened = load_or_create(table, spec);
-  if (!opened.ok()) return opened;
+  auto opened = open_or_create(table, spec);
+  if (!opened.ok() || !completed_dead_letter_schema(table.snapshot().shape)) return opened;
+  // Somebody may have added the columns since.
+  opened = table.load();
   const auto schema = completed_dead_letter_schema(table.snapshot().shape);
-  if (!schema) return opened;
+  if (!opened.ok() || !schema) return opened;
   auto added = table.add_columns(*schema);
   if (added.ok()) spdlog::info("a dead-letter table got the columns that it lacked: {}", *schema);
   return added;
@@ -35,7 +37,7 @@ delta::StoreOutcome open_dead_letters(delta::TableSink& table, const delta::Tabl
 
 delta::StoreOutcome open_tables(const LaneTables& tables, const LaneTableSpecs& specs,
                                 DeadLetterPolicy policy) {
-  auto opened = load_or_create(tables.rows, specs.rows);
+  auto opened = open_or_create(tables.rows, specs.rows);
   if (!opened.ok() || tables.dead_letters == nullptr) return opened;
   opened = open_dead_letters(*tables.dead_letters, specs.dead_letters, policy);
   if (!opened.ok()) opened.message.insert(0, "the dead-letter table: ");

@@ -132,6 +132,19 @@ void add_writes(Families& out, const ingest::IngestReport& report) {
   out.count(sum.checkpoints);
 }
 
+void add_cache(Families& out, const CacheCounts& cache) {
+  const auto counter = [&](const char* name, const char* help, std::uint64_t value) {
+    out.add(name, help, MetricType::Counter);
+    out.count(value);
+  };
+  counter("bronze_cache_hits_total", "Looks at a table that began from what Redis told of it.",
+          cache.hits);
+  counter("bronze_cache_misses_total",
+          "Looks at a table that read its log, since Redis told nothing that the table confirms.",
+          cache.misses);
+  counter("bronze_cache_errors_total", "Requests to Redis that failed.", cache.errors);
+}
+
 void add_process(Families& out, const Observation& seen) {
   using ingest::PartitionActivity;
   const auto gauge = [&](const char* name, const char* help, double value) {
@@ -166,6 +179,7 @@ std::string metrics_text(const Observation& seen) {
   add_rows(out, seen.report.lanes);
   add_lag(out, seen);
   add_writes(out, seen.report);
+  add_cache(out, seen.cache);
   add_process(out, seen);
   return out.text();
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cache_counts.h"
 #include "base/clock.h"
 #include "base/store_pulse.h"
 #include "ingest/report.h"
@@ -37,6 +38,7 @@ struct Observation {
   ServiceFacts facts;
   ingest::IngestReport report;
   StorePulse store;
+  CacheCounts cache;
   Health health;
   History::Steps history;
   std::vector<Trouble> troubles;

@@ -11,8 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/sabotage.h"
 #include "batch/schema.h"
 #include "delta/table_sink.h"
+#include "fakes/kept_states.h"
 
 namespace bronze::fakes {
 
@@ -33,6 +35,8 @@ struct StoredCommit {
   /// Which writer sent it.
   int writer = 0;
   std::map<std::string, std::string> parameters = {};
+  /// What the writer says that the table is after it.
+  std::optional<KeptState> vouches_for = {};
 };
 
 /// A Delta log with put-if-absent. Version N is commits[N]; version 0 creates the table.
@@ -54,11 +58,16 @@ struct StoredTable {
   }
   [[nodiscard]] delta::SnapshotView latest() const {
     delta::SnapshotView view{.version = commits.size() - 1, .shape = {}, .txns = txns()};
-    view.shape.id = id;
-    view.shape.schema_json = schema_json;
-    view.shape.partition_columns = partition_columns;
-    view.shape.configuration = configuration;
+    view.shape = shape();
     return view;
+  }
+  [[nodiscard]] delta::TableShape shape() const {
+    delta::TableShape shape;
+    shape.id = id;
+    shape.schema_json = schema_json;
+    shape.partition_columns = partition_columns;
+    shape.configuration = configuration;
+    return shape;
   }
 };
 
@@ -87,6 +96,10 @@ struct StoreHooks {
   /// A commit is in the table now; `before` are the txns it found.
   std::function<void(const StoredTable&, const StoredCommit&, const delta::TxnMap& before)> landed =
       [](const StoredTable&, const StoredCommit&, const delta::TxnMap&) {};
+  /// nullptr = none are kept.
+  KeptStates* kept = nullptr;
+  /// A kept state was looked at; whether the table vouched for it.
+  std::function<void(bool)> judged = [](bool) {};
 };
 
 /// Puts a commit if its version is free. Returns whether it landed.
@@ -154,6 +167,21 @@ class FakeTable final : public delta::TableSink {
   }
 
   delta::StoreOutcome refresh() override { return load(); }
+
+  delta::StoreOutcome open() override { return recall() ? delta::StoreOutcome{} : load(); }
+
+  delta::StoreOutcome look() override {
+    if (!recall()) return load();
+    const OneCaller caller(*this);
+    hooks_.step();
+    if (hooks_.read_fails()) return {delta::StoreStatus::kTransient, "time-out"};
+    const auto& commits = store_.at(name_).commits;
+    for (std::uint64_t next = snapshot_.version + 1; next < commits.size(); ++next) {
+      for (const auto& [app_id, value] : commits[next].txns) snapshot_.txns[app_id] = value;
+      snapshot_.version = next;
+    }
+    return {};
+  }
 
   delta::StoreOutcome create(const delta::TableSpec& spec) override {
     {
@@ -243,6 +271,9 @@ class FakeTable final : public delta::TableSink {
                         .rows = {},
                         .writer = writer_,
                         .parameters = request.parameters};
+    KeptState after{snapshot_.version + 1, snapshot_.shape.id, snapshot_.txns};
+    for (const auto& [app_id, value] : request.txns) after.txns[app_id] = value;
+    if (hooks_.kept != nullptr) commit.vouches_for = after;
     for (const auto* file : request.files) {
       const auto& rows = static_cast<const FakeFile*>(file)->rows;
       commit.rows.insert(commit.rows.end(), rows.begin(), rows.end());
@@ -259,7 +290,8 @@ class FakeTable final : public delta::TableSink {
       return {{delta::StoreStatus::kConflict, "exists"}, version};
     }
     snapshot_.version = version;
-    for (const auto& [app_id, value] : request.txns) snapshot_.txns[app_id] = value;
+    snapshot_.txns = after.txns;
+    if (hooks_.kept != nullptr) hooks_.kept->keep(name_, after);
     return {{}, version};
   }
 
@@ -313,6 +345,25 @@ class FakeTable final : public delta::TableSink {
    private:
     FakeTable& table_;
   };
+
+  /// Whether the snapshot is one that was kept, or newer.
+  bool recall() {
+    if (hooks_.kept == nullptr) return false;
+    const OneCaller caller(*this);
+    hooks_.step();
+    const auto state = hooks_.kept->find(name_);
+    const auto table = store_.find(name_);
+    if (!state || table == store_.end() || hooks_.read_fails()) return false;
+    if (!snapshot_.shape.id.empty() && snapshot_.version >= state->version) return true;
+    if (state->version >= table->second.commits.size()) return false;
+    const bool vouched = table->second.commits[state->version].vouches_for == state;
+    hooks_.judged(vouched);
+    if (!vouched && !sabotaged(Sabotage::kUnvouchedState)) return false;
+    snapshot_.version = state->version;
+    snapshot_.txns = state->txns;
+    snapshot_.shape = table->second.shape();
+    return true;
+  }
 
   /// Of the snapshot.
   template <typename Function>

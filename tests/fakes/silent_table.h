@@ -12,6 +12,8 @@ class SilentTable : public delta::TableSink {
  public:
   delta::StoreOutcome load() override { return {}; }
   delta::StoreOutcome refresh() override { return {}; }
+  delta::StoreOutcome open() override { return load(); }
+  delta::StoreOutcome look() override { return load(); }
   delta::StoreOutcome create(const delta::TableSpec& /*spec*/) override { return {}; }
   [[nodiscard]] const delta::SnapshotView& snapshot() const override { return view_; }
   delta::Lookup has_data_files() override { return {}; }

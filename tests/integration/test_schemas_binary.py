@@ -21,6 +21,7 @@ from confluent_kafka.schema_registry.json_schema import JSONSerializer
 from confluent_kafka.schema_registry.protobuf import ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from deltalake.schema import PrimitiveType
+from harness.certificates import Authority
 from harness.processes import ROOT, free_port, max_resident_mb
 from harness.registry import SchemaRegistry, frame
 from harness.service import KAFKA_TIMING, Finished, run_command
@@ -240,39 +241,7 @@ def gate(registry: SchemaRegistry) -> Iterator[Gate]:
     server.server_close()
 
 
-@pytest.fixture
-def certificates(tmp_path: Path) -> dict[str, Path]:
-    """An authority, and a server's certificate and key that it signed."""
-    files = {
-        name: tmp_path / f"{name}.pem" for name in ("ca", "ca_key", "server", "key", "request")
-    }
-    extensions = tmp_path / "extensions"
-    extensions.write_text("basicConstraints=CA:FALSE\nsubjectAltName=IP:127.0.0.1\n")
-
-    def openssl(*words: str | Path) -> None:
-        subprocess.run(["openssl", *words], check=True, capture_output=True)
-
-    new = ("req", "-newkey", "rsa:2048", "-nodes")
-    openssl(*new, "-x509", "-subj", "/CN=ca", "-keyout", files["ca_key"], "-out", files["ca"])
-    openssl(*new, "-subj", "/CN=s", "-keyout", files["key"], "-out", files["request"])
-    signed = ("-CA", files["ca"], "-CAkey", files["ca_key"], "-CAcreateserial")
-    openssl(
-        "x509",
-        "-req",
-        "-in",
-        files["request"],
-        *signed,
-        "-extfile",
-        extensions,
-        "-out",
-        files["server"],
-    )
-    return files
-
-
-def test_basic_authentication_and_tls(registry, gate, certificates) -> None:
-    import ssl
-
+def test_basic_authentication_and_tls(registry, gate, tmp_path) -> None:
     value = frame(registry.register("numbers", '"int"'), b"\x02")
     url = f"http://127.0.0.1:{gate.server_port}"
     assert verdicts("registry", url, "reader", "verysecret", values=[value]) == ["ACCEPTED"]
@@ -281,11 +250,10 @@ def test_basic_authentication_and_tls(registry, gate, certificates) -> None:
     assert "check SCHEMA_REGISTRY_USERNAME" in told["message"]
     assert "wrong" not in told["message"]
 
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates["server"], certificates["key"])
-    gate.socket = context.wrap_socket(gate.socket, server_side=True)
+    certificate = Authority(tmp_path / "ca").issue("server", "IP:127.0.0.1")
+    gate.socket = certificate.context().wrap_socket(gate.socket, server_side=True)
     words = ("registry", url.replace("http:", "https:"), "reader", "verysecret")
-    assert verdicts(*words, str(certificates["ca"]), values=[value]) == ["ACCEPTED"]
+    assert verdicts(*words, str(certificate.authority), values=[value]) == ["ACCEPTED"]
     (told,) = probe(*words, values=[value])
     assert told["verdict"] == "UNAVAILABLE"
     assert "cannot be reached" in told["message"] and "ertificate" in told["message"], told

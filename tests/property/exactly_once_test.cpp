@@ -51,6 +51,8 @@ TEST_F(ExactlyOnce, HoldsOverRandomScripts) {
       sum.replays += outcome.replays;
       sum.dead_replays += outcome.dead_replays;
       sum.replayed_rows += outcome.replayed_rows;
+      sum.states_believed += outcome.states_believed;
+      sum.states_refused += outcome.states_refused;
     } catch (const Violation& violation) {
       FAIL() << violation.what() << "\nplay it again: BRONZE_SCRIPTS=1 BRONZE_SEED=" << seed;
     }
@@ -65,7 +67,9 @@ TEST_F(ExactlyOnce, HoldsOverRandomScripts) {
             << " new epochs, " << sum.dead_letters << " dead letters, " << sum.rule_changes
             << " changes of rules, " << sum.decided_partitions
             << " partitions begun between the two commits, " << sum.replayed_rows << " rows of "
-            << sum.replays << " replays, of which " << sum.dead_replays << " died\n";
+            << sum.replays << " replays, of which " << sum.dead_replays << " died, "
+            << sum.states_believed << " kept states believed and " << sum.states_refused
+            << " refused\n";
   // The scripts must not pass because they do nothing.
   EXPECT_GT(sum.rows, scripts * 10);
   EXPECT_GT(sum.crashes, scripts);
@@ -78,6 +82,8 @@ TEST_F(ExactlyOnce, HoldsOverRandomScripts) {
   EXPECT_GT(sum.decided_partitions, scripts / 10);
   EXPECT_GT(sum.replayed_rows, scripts);
   EXPECT_GT(sum.dead_replays, scripts / 10);
+  EXPECT_GT(sum.states_believed, scripts / 5);
+  EXPECT_GT(sum.states_refused, scripts / 10);
 }
 
 struct Breach {
@@ -118,8 +124,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Breach{"DeadLettersAfterMain", Sabotage::kDeadLettersAfterMain},
                     Breach{"DeadLettersTwice", Sabotage::kDeadLettersTwice},
                     Breach{"ClassificationNotFixed", Sabotage::kClassificationNotFixed},
-                    Breach{"ReplayWithoutLook", Sabotage::kReplayWithoutLook},
-                    Breach{"LostReplayAgain", Sabotage::kLostReplayAgain}),
+                      Breach{"ReplayWithoutLook", Sabotage::kReplayWithoutLook},
+                      Breach{"LostReplayAgain", Sabotage::kLostReplayAgain},
+                      Breach{"UnvouchedState", Sabotage::kUnvouchedState}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace

@@ -158,6 +158,9 @@ void Simulation::set_up() {
     for (int i = 0; i < 5; ++i) produce();
     run_original();
   }
+  if (chance(50)) {
+    kept_ = std::make_unique<fakes::KeptStates>([this](int below) { return draw(below); });
+  }
   start(0);
   for (int i = 0; i < 5; ++i) produce();
 }
@@ -216,6 +219,7 @@ void Simulation::random_step() {
     return;
   }
   if (draw(60) == 0) registry_answers_ = !registry_answers_;
+  if (kept_ && draw(60) == 0) kept_->spoil();
   const int kind = draw(1000);
   if (kind < 400) return run_instance(draw(k_instances));
   if (kind < 700) return run_jobs(draw(k_instances));
@@ -616,7 +620,12 @@ fakes::StoreHooks Simulation::store_hooks() {
           .read_fails = [this] { return failing_reads_ > 0 && failing_reads_-- > 0; },
           .two_callers = [] { throw Violation("two jobs use one table handle at once"); },
           .landed = [this](const auto& table, const auto& commit,
-                           const auto& before) { check_commit(table, commit, before); }};
+                           const auto& before) { check_commit(table, commit, before); },
+          .kept = kept_.get(),
+          .judged =
+              [this](bool vouched) {
+                ++(vouched ? outcome_.states_believed : outcome_.states_refused);
+              }};
 }
 
 void Simulation::check_dead_letters(const fakes::StoredCommit& commit,

@@ -14,6 +14,7 @@
 #include "fakes/fake_clock.h"
 #include "fakes/fake_kafka.h"
 #include "fakes/fake_table.h"
+#include "fakes/kept_states.h"
 #include "fakes/manual_executor.h"
 #include "ingest/ingest.h"
 #include "property/landed.h"
@@ -51,6 +52,10 @@ struct Outcome {
   std::uint64_t replays = 0;
   std::uint64_t dead_replays = 0;
   std::uint64_t replayed_rows = 0;
+  /// Of the states of tables that were kept outside of them: those that a table vouched for when
+  /// one was opened or looked at, and those for which it did not.
+  std::uint64_t states_believed = 0;
+  std::uint64_t states_refused = 0;
 };
 
 /// What makes a record a dead letter.
@@ -76,6 +81,8 @@ struct Rules {
 ///
 /// Replays run in between, under those rules or under others, also while jobs and other replays are
 /// in the middle, and die at any step.
+/// In half of the scripts states of the tables are kept outside of them, where they get lost, grow
+/// old, are mixed up and forged.
 ///
 /// Checked when a commit lands: for each partition its rows are exactly the visible records of
 /// [txn before, txn after) that are not in the dead-letter table, with their values and the date of
@@ -174,6 +181,8 @@ class Simulation {
   fakes::FakeClock clock_;
   fakes::FakeKafka kafka_;
   std::map<std::string, fakes::StoredTable> store_;
+  /// nullptr = nothing is kept.
+  std::unique_ptr<fakes::KeptStates> kept_;
   std::vector<std::string> topics_;
   std::vector<std::unique_ptr<Instance>> instances_;
   /// Who the group coordinator thinks reads a partition; absent = nobody.

@@ -76,6 +76,8 @@ class FilesOnlyTable final : public delta::TableSink {
   }
   delta::StoreOutcome load() override { return unexpected(); }
   delta::StoreOutcome refresh() override { return unexpected(); }
+  delta::StoreOutcome open() override { return unexpected(); }
+  delta::StoreOutcome look() override { return unexpected(); }
   delta::StoreOutcome create(const delta::TableSpec& /*spec*/) override { return unexpected(); }
   [[nodiscard]] const delta::SnapshotView& snapshot() const override { return view_; }
   delta::Lookup has_data_files() override { return {unexpected(), false, 0}; }

@@ -30,9 +30,11 @@ class ScriptedTable final : public delta::TableSink {
     delta::SnapshotView view;
   };
 
-  StoreOutcome load() override { return look("load"); }
-  StoreOutcome refresh() override { return look("refresh"); }
-  StoreOutcome look(const char* how) {
+  StoreOutcome load() override { return next_load("load"); }
+  StoreOutcome refresh() override { return next_load("refresh"); }
+  StoreOutcome open() override { return next_load("open"); }
+  StoreOutcome look() override { return next_load("look"); }
+  StoreOutcome next_load(const char* how) {
     calls.emplace_back(how);
     Load load = take(loads);
     if (load.outcome.ok()) view = std::move(load.view);

@@ -752,6 +752,7 @@ Env all_secrets() {
           {"SCHEMA_REGISTRY_URL", "https://r"},
           {"SCHEMA_REGISTRY_USERNAME", "me"},
           {"SCHEMA_REGISTRY_PASSWORD", "hunter2-registry"},
+          {"REDIS_URL", "rediss://me:hunter2-redis@cache"},
           {"KAFKA_PROPERTIES", properties}};
 }
 
@@ -763,6 +764,7 @@ TEST(ConfigSecrets, NeverAppearInTheDescription) {
   EXPECT_NE(text.find("KAFKA_SASL_PASSWORD=***"), std::string::npos) << text;
   EXPECT_NE(text.find("AWS_SESSION_TOKEN=***"), std::string::npos) << text;
   EXPECT_NE(text.find("SCHEMA_REGISTRY_PASSWORD=***"), std::string::npos) << text;
+  EXPECT_NE(text.find("REDIS_URL=rediss://me:***@cache:6379/0"), std::string::npos) << text;
   EXPECT_NE(text.find("client.id=visible;ssl.key.password=***"), std::string::npos) << text;
   for (const std::string& warning : config.warnings) {
     EXPECT_EQ(warning.find("hunter2"), std::string::npos);
@@ -776,8 +778,9 @@ TEST(ConfigSecrets, NeverAppearInErrors) {
   }
   env["KAFKA_PROPERTIES"] += "\nsasl.password=hunter2\nhunter2\nssl.key.location=hunter2";
   env["S3_ENDPOINT_URL"] = "http://user:hunter2@host";
+  env["REDIS_URL"] = "redis://me:hunter2@host:port";
   const auto errors = bad(env);
-  EXPECT_EQ(errors.size(), 11U) << to_text(errors);
+  EXPECT_EQ(errors.size(), 12U) << to_text(errors);
   EXPECT_EQ(to_text(errors).find("hunter2"), std::string::npos) << to_text(errors);
 }
 

@@ -119,6 +119,7 @@ pub(crate) fn spec() -> TableSpec {
         schema_json: SCHEMA.into(),
         partition_columns: vec!["_ingestion_date".into()],
         configuration: vec![pair("delta.appendOnly", "true")],
+        vouches: false,
     }
 }
 

@@ -12,6 +12,9 @@ use super::{log, Cached, Table};
 use crate::errors::{Fault, Result};
 use crate::ffi::Status;
 
+/// More entries than these are read sooner at once, with all the others.
+const FOLLOWED_MAX: u64 = 32;
+
 /// Tells a log entry from another one that took its place: entries hold ids that nobody else draws.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct EntryDigest {
@@ -58,7 +61,8 @@ impl Table {
         ))
     }
 
-    /// None: whether the log in the store continues `before` cannot be told from its end.
+    /// None: whether the log in the store continues `before` cannot be told from its end, or so
+    /// much has come that all of it is read as soon.
     fn continuation(&self, before: &Cached) -> Result<Option<Cached>> {
         let (Some(txns), Some(mut last_entry)) = (&before.txns, before.last_entry) else {
             return Ok(None);
@@ -67,7 +71,8 @@ impl Table {
         let snapshot = self.loaded(before)?;
         let log = self.log()?;
         let next = Snapshot::builder_from(snapshot.clone()).build(self.store.engine.as_ref())?;
-        if has_checkpoint_after(snapshot, &next) {
+        let many = next.version() - snapshot.version() > FOLLOWED_MAX;
+        if many || has_checkpoint_after(snapshot, &next) {
             return Ok(None);
         }
         let mut txns = (**txns).clone();

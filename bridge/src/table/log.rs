@@ -9,6 +9,7 @@ use delta_kernel::Version;
 use serde_json::{json, Map, Value};
 use uuid::Uuid;
 
+use super::state;
 use crate::errors::{Fault, Result};
 use crate::ffi::{KeyValue, Status, TableSpec, Txn};
 use crate::store::StoreInner;
@@ -122,31 +123,38 @@ pub(super) fn new_schema(
 pub(super) fn version_zero(spec: &TableSpec, engine_info: &str) -> String {
     let now_ms = now_ms();
     let configuration = object_of(&spec.configuration);
-    let commit_info = json!({"commitInfo": {
-        "timestamp": now_ms,
-        "operation": "CREATE TABLE",
-        "operationParameters": {
-            "isManaged": "false",
-            "description": null,
-            "partitionBy": json!(spec.partition_columns).to_string(),
-            "properties": Value::Object(configuration.clone()).to_string(),
-        },
-        "isBlindAppend": true,
-        "engineInfo": engine_info,
-        "txnId": Uuid::new_v4().to_string(),
-    }});
-    let protocol = json!({"protocol": {
+    let protocol = json!({
         "minReaderVersion": MIN_READER_VERSION,
         "minWriterVersion": MIN_WRITER_VERSION,
-    }});
-    let metadata = json!({"metaData": {
+    });
+    let metadata = json!({
         "id": Uuid::new_v4().to_string(),
         "format": {"provider": "parquet", "options": {}},
         "schemaString": spec.schema_json,
         "partitionColumns": spec.partition_columns,
         "configuration": configuration,
         "createdTime": now_ms,
+    });
+    let mut parameters = json!({
+        "isManaged": "false",
+        "description": null,
+        "partitionBy": json!(spec.partition_columns).to_string(),
+        "properties": Value::Object(configuration).to_string(),
+    });
+    if spec.vouches {
+        if let Some(state) = state::of_new_table(&protocol, &metadata) {
+            parameters[state.parameter.key] = state.parameter.value.into();
+        }
+    }
+    let commit_info = json!({"commitInfo": {
+        "timestamp": now_ms,
+        "operation": "CREATE TABLE",
+        "operationParameters": parameters,
+        "isBlindAppend": true,
+        "engineInfo": engine_info,
+        "txnId": Uuid::new_v4().to_string(),
     }});
+    let (protocol, metadata) = (json!({"protocol": protocol}), json!({"metaData": metadata}));
     format!("{commit_info}\n{protocol}\n{metadata}\n")
 }
 

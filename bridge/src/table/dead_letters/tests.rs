@@ -44,6 +44,7 @@ fn letters_spec(whole: bool) -> TableSpec {
         schema_json: format!(r#"{{"type":"struct","fields":[{}]}}"#, fields.join(",")),
         partition_columns: Vec::new(),
         configuration: Vec::new(),
+        vouches: false,
     }
 }
 

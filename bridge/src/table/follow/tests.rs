@@ -47,6 +47,23 @@ fn what_others_committed_is_seen_and_nothing_before_it_is_read() {
 }
 
 #[test]
+fn where_much_was_committed_all_is_read_at_once() {
+    let fake = FakeStore::new(Create::Honest);
+    let store = over(fake.clone());
+    let table = created(&store, "bronze_a");
+    put_ok(&table, &[("ours", 1)], "t");
+    assert_eq!(txns(&table, "").len(), 1);
+    let other = loaded(&store, "bronze_a");
+    for version in 1..=40 {
+        put_ok(&other, &[("theirs", version)], "u");
+    }
+    fake.take_reads();
+    expect(table.refresh().unwrap(), Status::Ok);
+    assert!(fake.take_reads().contains(&entry_name(0)));
+    refreshed_as_loaded(&table, &store, "bronze_a");
+}
+
+#[test]
 fn after_a_load_too() {
     let fake = FakeStore::new(Create::Honest);
     let store = over(fake.clone());
