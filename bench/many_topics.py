@@ -13,7 +13,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -27,9 +26,9 @@ from confluent_kafka.admin import NewTopic  # noqa: E402
 from drain import PROGRAMS, peak_mb_of  # noqa: E402
 from harness.kafka import Broker  # noqa: E402
 from harness.minio import MinioServer  # noqa: E402
-from harness.processes import Process, free_port  # noqa: E402
+from harness.processes import Process, free_port, resident_mb  # noqa: E402
 from harness.service import BINARY, plain_environment  # noqa: E402
-from steady import cpu_seconds, resident_mb  # noqa: E402
+from steady import Trickle, cpu_seconds  # noqa: E402
 
 REPORT = ROOT / "build" / "reports" / "many_topics.json"
 INTERVAL_SECONDS = 10
@@ -101,29 +100,6 @@ def feed(broker: Broker, topics: list[str], partitions: int, records: int) -> No
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-class Trickle(threading.Thread):
-    """`rate` messages a second, round all topics."""
-
-    def __init__(self, broker: Broker, topics: list[str], rate: float) -> None:
-        super().__init__()
-        self._producer = broker.producer(**{"compression.type": "lz4"})
-        self._topics, self._pause = topics, 1 / rate
-        self._stop = threading.Event()
-
-    def run(self) -> None:
-        number, due = 0, time.monotonic()
-        while not self._stop.is_set():
-            self._producer.produce(self._topics[number % len(self._topics)], b"x" * 540)
-            number += 1
-            due += self._pause
-            self._producer.poll(max(0.0, due - time.monotonic()))
-        self._producer.flush(30)
-
-    def stop(self) -> None:
-        self._stop.set()
-        self.join()
-
-
 def watch_trickle(service: Service, seconds: float) -> dict[str, float]:
     """Looks each second."""
     begun, cpu_from = time.monotonic(), cpu_seconds(service.pid)
@@ -171,8 +147,7 @@ def measure(folder: Path, broker: Broker, store, arguments: argparse.Namespace) 
         report["drained_seconds"] = round(drained, 1)
         report["drain_peak_mb"] = round(peak_mb_of(service.pid), 1)
         print(f"drained: {drained:.1f} s, peak {report['drain_peak_mb']} MB", flush=True)
-        trickle = Trickle(broker, topics, arguments.rate)
-        trickle.start()
+        trickle = Trickle(broker, arguments.rate, topics)
         time.sleep(INTERVAL_SECONDS)
         report["trickle"] = watch_trickle(service, arguments.seconds)
         trickle.stop()

@@ -29,7 +29,7 @@ from harness.minio import MinioServer  # noqa: E402
 from harness.processes import descriptors, wait_until  # noqa: E402
 from harness.service import Bronze  # noqa: E402
 from harness.tables import Table  # noqa: E402
-from steady import WATCHED, Trickle, freshness  # noqa: E402
+from steady import WATCHED, Trickle, cpu_seconds, freshness  # noqa: E402
 
 PARTITIONS = 25  # of each of the eight topics
 GROUP = "observing"
@@ -43,11 +43,6 @@ SCRAPES: dict[str, tuple[list[str], float]] = {
     f"/metrics {OFTEN} times a s": (["/metrics"], 1 / OFTEN),
 }
 REPORT = ROOT / "build" / "reports" / "observing.json"
-
-
-def cpu_seconds(pid: int) -> float:
-    """Of all threads there have been, to the nanosecond: the process's own CPU clock."""
-    return time.clock_gettime((~pid << 3) | 2)
 
 
 def quantile(values: list[float], share: float) -> float:
