@@ -111,7 +111,8 @@ std::optional<std::string> refused_redis(const config::RedisConfig& config) {
 std::unique_ptr<cache::StateCache> state_cache(const config::RedisConfig& config, EventLog& log) {
   if (!config.is_given()) return nullptr;
   return std::make_unique<cache::StateCache>(
-      std::make_unique<cache::RedisServer>(redis_settings(config)), cache::StateCacheSettings{}, log);
+      std::make_unique<cache::RedisServer>(redis_settings(config)), cache::StateCacheSettings{},
+      log);
 }
 
 ingest::IngestSettings ingest_settings(const config::Config& config, ingest::RunMode mode) {

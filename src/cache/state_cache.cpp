@@ -143,10 +143,11 @@ void StateCache::note_failure(const std::string& trouble) {
   failing_ = true;
   not_before_ = now() + pause_;
   pause_ = std::min(pause_ * 2, settings_.pause_max);
-  log_.tell(LogEvent::kCacheFailed, {.reason = trouble},
-            "Redis cannot be used: {}. Nothing is lost: where a table cannot be looked up there its "
-            "log is read, which takes longer. Trying again",
-            trouble);
+  log_.tell(
+      LogEvent::kCacheFailed, {.reason = trouble},
+      "Redis cannot be used: {}. Nothing is lost: where a table cannot be looked up there its "
+      "log is read, which takes longer. Trying again",
+      trouble);
 }
 
 void StateCache::note_answer() {

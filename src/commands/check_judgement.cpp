@@ -383,10 +383,12 @@ ingest::StartFacts start_facts(const TopicFacts& facts) {
 
 std::string advice_on(const PartitionReport& partition) {
   constexpr const char* k_anew =
-      "To go on without them, move the table away and use another KAFKA_CONSUMER_GROUP";
+      "To go on without them, move the table and its dead-letter table away and use another "
+      "KAFKA_CONSUMER_GROUP";
   if (!partition.progress || !partition.earliest || !partition.latest) return "";
   if (*partition.progress < *partition.earliest) {
-    return "For a new table instead, move this one away and use another KAFKA_CONSUMER_GROUP";
+    return "For a new table instead, move this one and its dead-letter table away and use another "
+           "KAFKA_CONSUMER_GROUP";
   }
   if (*partition.progress > *partition.latest) {
     return std::string(

@@ -13,10 +13,6 @@ namespace {
 constexpr Offset k_end_of_time{std::numeric_limits<std::int64_t>::max()};
 constexpr std::size_t k_ranges_shown_max = 5;
 
-std::uint64_t length(const OffsetRange& range) {
-  return static_cast<std::uint64_t>(range.next.value - range.first.value);
-}
-
 /// `3, 7 to 9, ...`
 std::string first_of(const OffsetSet& set) {
   std::string list;
@@ -80,14 +76,15 @@ class DeadLetterJudge {
           fmt::format("{} rows were replayed whose dead letters are no longer there",
                       without_letter));
     }
-    if (stated.size() > facts_.replayed) {
+    if (facts_.stated_replay_count > facts_.replayed) {
       return say(Level::kProblem, "replayed_count",
                  fmt::format("commits say that they replayed {} dead letters, the table counts {}",
-                             stated.size(), facts_.replayed));
+                             facts_.stated_replay_count, facts_.replayed));
     }
+    const bool log_is_whole = facts_.stated_replay_count == facts_.replayed;
+    const std::uint64_t expected = log_is_whole ? stated.size() : facts_.replayed;
     // Rows that are gone are told by the log's findings.
-    if (facts_.both.size() + without_letter + without_row >= facts_.replayed) return;
-    const bool log_is_whole = stated.size() == facts_.replayed;
+    if (facts_.both.size() + without_letter + without_row >= expected) return;
     say(log_is_whole && context_.rows_are_known ? Level::kProblem : Level::kUnknown,
         "replayed_count",
         fmt::format("the table counts {} replayed dead letters, but {} are in it and in its dead "

@@ -16,6 +16,10 @@
 
 namespace bronze::commands {
 
+[[nodiscard]] inline std::uint64_t length(const OffsetRange& range) {
+  return static_cast<std::uint64_t>(range.next.value - range.first.value);
+}
+
 /// What a table, its dead letters and its log say of one partition of one topic identity.
 struct PartitionFacts {
   /// Offsets of the table's rows.
@@ -38,6 +42,8 @@ struct PartitionFacts {
   std::uint64_t replayed = 0;
   /// Offsets that commits of the log say they replayed.
   OffsetSet stated_replays;
+  /// How many they say: an offset whose row was deleted may be replayed again.
+  std::uint64_t stated_replay_count = 0;
   /// Where the service began, by the entry that registered the topic.
   std::optional<Offset> begin;
   /// Offsets that commits of the log say they wrote.

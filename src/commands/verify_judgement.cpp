@@ -28,10 +28,6 @@ std::optional<typename Map::mapped_type> value_in(const Map& map, Partition part
   return found == map.end() ? std::nullopt : std::optional(found->second);
 }
 
-std::uint64_t length(const OffsetRange& range) {
-  return static_cast<std::uint64_t>(range.next.value - range.first.value);
-}
-
 std::string text(const OffsetRange& range) {
   if (length(range) == 1) return fmt::format("{}", range.first.value);
   return fmt::format("{} to {}", range.first.value, range.next.value - 1);

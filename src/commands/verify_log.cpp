@@ -163,6 +163,7 @@ void take_replay(const delta::LogEntry& entry, EpochFacts& epoch, TopicFacts& fa
     PartitionFacts& of = epoch.partitions[partition];
     for (const auto& range : ranges) {
       add(range, of.stated_replays, facts);
+      of.stated_replay_count += length(range);
       const std::uint64_t rows = of.rows.count(range);
       there += rows;
       without_letter += rows - of.both.count(range);

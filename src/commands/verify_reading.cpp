@@ -123,7 +123,7 @@ class RowReader {
   void take(const delta::OffsetRun& run, Kind kind) {
     auto& epoch = facts_.epochs[std::min<std::size_t>(run.epoch, facts_.epochs.size() - 1)];
     auto& facts = epoch.partitions[run.partition];
-    const auto count = static_cast<std::uint64_t>(run.range.next.value - run.range.first.value);
+    const std::uint64_t count = length(run.range);
     const auto bytes = [&facts] {
       return facts.rows.bytes() + facts.dead.bytes() + facts.repeated.bytes() +
              facts.repeated_dead.bytes() + facts.both.bytes();

@@ -76,8 +76,9 @@ HaltTopic cannot_compare(const FormerTopic& former, const TopicIdentity& now) {
   return HaltTopic{fmt::format(
       "the table was written from topic {}, and Kafka now shows {}: one of the two comes from "
       "brokers without topic ids, so whether it is the same topic cannot be told, and "
-      "ON_TOPIC_RECREATED does not apply. Go back to the brokers of before; or move the table away "
-      "and use another KAFKA_CONSUMER_GROUP, to read the topic from KAFKA_START into a new one",
+      "ON_TOPIC_RECREATED does not apply. Go back to the brokers of before; or move the table and "
+      "its dead-letter table away and use another KAFKA_CONSUMER_GROUP, to read the topic from "
+      "KAFKA_START into new ones",
       former.identity, now.text)};
 }
 
@@ -136,8 +137,8 @@ Resolution begin_epoch(const StartFacts& facts, Offset registered,
           PartitionHalt{fmt::format("Kafka shows topic {}, of which the table has progress, but a "
                                     "later topic of this name ({}) has taken its place since. An "
                                     "older topic is not gone back to. If this service was pointed "
-                                    "back to another cluster, move the table away and use "
-                                    "another KAFKA_CONSUMER_GROUP",
+                                    "back to another cluster, move the table and its "
+                                    "dead-letter table away and use another KAFKA_CONSUMER_GROUP",
                                     now, former.identity),
                         true});
     }
@@ -151,7 +152,8 @@ Resolution begin_epoch(const StartFacts& facts, Offset registered,
     return HaltTopic{what +
                      ", and nothing of the new one. To have the new one in the same table from its "
                      "beginning, set ON_TOPIC_RECREATED=new_epoch and restart; for a table of its "
-                     "own, move this one away and use another KAFKA_CONSUMER_GROUP"};
+                     "own, move this one and its dead-letter table away and use another "
+                     "KAFKA_CONSUMER_GROUP"};
   }
   if (others_moved_the_group(facts) && !facts.newest_entry_is_ours) {
     return HaltTopic{what + ". Another program moved the offsets of consumer group " + facts.group +

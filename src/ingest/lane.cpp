@@ -515,6 +515,12 @@ kafka::StartPosition Lane::begin(Partition partition, const PartitionStart& star
       {.topic = topic(), .partition = partition, .offset = start.offset, .reason = start.reason},
       "{}: partition {} begins at offset {}: {}", topic(), number(partition), start.offset.value,
       start.reason);
+  if (state.decided.before() > start.offset) {
+    spdlog::info(
+        "{}: partition {}: the dead-letter table has decided what lies before offset {}: its dead "
+        "letters stay dead, and everything else becomes a row, whatever is checked now",
+        topic(), number(partition), state.decided.before().value);
+  }
   return {named(partition), start.offset};
 }
 

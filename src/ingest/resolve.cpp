@@ -128,8 +128,10 @@ PartitionHalt behind_the_end(const StartFacts& facts, Offset position, Offset en
       fmt::format(
           "{}: the table holds everything before offset {}, but the partition ends at {}: Kafka "
           "lost offsets {} to {} or holds others in their place. No policy applies. If the "
-          "brokers can get their log back, do that; otherwise move the table away and use another "
-          "KAFKA_CONSUMER_GROUP, to read the topic from KAFKA_START into a new one",
+          "brokers can get their log back, do that; otherwise move the table and its dead-letter "
+          "table away and use another KAFKA_CONSUMER_GROUP, to read the topic from KAFKA_START "
+          "into "
+          "new ones",
           has_id ? "the log was truncated"
                  : "the log was truncated, or the topic was deleted and created again, which "
                    "brokers without topic ids do not tell",

@@ -198,8 +198,8 @@ std::optional<std::string> raw_value_refusal(const delta::TableShape& shape, Raw
   };
   return fmt::format(
       "_raw_value of the table is {}, but RAW_VALUE asks for {}. To go on with this table set "
-      "RAW_VALUE={}; for the other form begin a new one: move this table away and use another "
-      "KAFKA_CONSUMER_GROUP, or set another DELTA_BASE_PATH",
+      "RAW_VALUE={}; for the other form begin a new one: move this table away and delete the "
+      "group's offsets of the topic, or set another DELTA_BASE_PATH",
       told(found), told(wanted), name_of(found));
 }
 

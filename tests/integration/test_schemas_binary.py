@@ -365,6 +365,30 @@ def replayed(environment: dict[str, str]) -> dict[str, int]:
     return counted
 
 
+def test_a_new_table_of_another_form_takes_over_from_the_old_one(
+    broker, topic, table, dead, group, environment, start
+) -> None:
+    """As the message about another RAW_VALUE advises."""
+    send(broker, topic, [b'{"a": 1}', b"not JSON", b"\xff\x01"])
+    copy(start, environment(topic, DLQ_VALIDATE_JSON="true"))
+    kinds = {1: "JSON_PARSE_ERROR", 2: "ENCODING_ERROR"}
+    assert {letter["_kafka_offset"]: letter["error_type"] for letter in letters(dead)} == kinds
+    table.store.filesystem().delete_dir(table.name)
+    broker.delete_offsets(group, topic)
+
+    binary = environment(topic, RAW_VALUE="binary")
+    log = copy(start, binary)
+    assert raw_values(table) == [b'{"a": 1}']
+    assert len(letters(dead)) == len(kinds)
+    assert "the dead-letter table has decided what lies before offset 3" in log
+    verified = command("verify", binary)
+    assert verified.exit_code == 0, verified.text
+    assert replayed(binary) == {"replayed": 2}
+    assert raw_values(table) == [b'{"a": 1}', b"not JSON", b"\xff\x01"]
+    verified = command("verify", binary)
+    assert verified.exit_code == 0, verified.text
+
+
 CHECKED = {"RAW_VALUE": "binary", "DLQ_VALIDATE_SCHEMA": "true"}
 
 

@@ -124,9 +124,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Breach{"DeadLettersAfterMain", Sabotage::kDeadLettersAfterMain},
                     Breach{"DeadLettersTwice", Sabotage::kDeadLettersTwice},
                     Breach{"ClassificationNotFixed", Sabotage::kClassificationNotFixed},
-                      Breach{"ReplayWithoutLook", Sabotage::kReplayWithoutLook},
-                      Breach{"LostReplayAgain", Sabotage::kLostReplayAgain},
-                      Breach{"UnvouchedState", Sabotage::kUnvouchedState}),
+                    Breach{"ReplayWithoutLook", Sabotage::kReplayWithoutLook},
+                    Breach{"LostReplayAgain", Sabotage::kLostReplayAgain},
+                    Breach{"UnvouchedState", Sabotage::kUnvouchedState}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
 }  // namespace

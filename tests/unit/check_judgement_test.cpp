@@ -257,7 +257,7 @@ TEST(CheckJudgement, LostAndTruncatedDataAreProblemsOfTheirPartition) {
   EXPECT_TRUE(contains(problems, "partition 0: data loss"));
   EXPECT_TRUE(contains(problems, "5 offsets are gone (150 to 154)"));
   EXPECT_TRUE(contains(problems, "ON_DATA_LOSS=skip"));
-  EXPECT_TRUE(contains(problems, "move this one away"));
+  EXPECT_TRUE(contains(problems, "move this one and its dead-letter table away"));
   EXPECT_TRUE(contains(problems, "partition 1: the log was truncated"));
   EXPECT_TRUE(contains(problems, "failing over"));
   EXPECT_EQ(report.topics.front().partitions[1].lag, 0);

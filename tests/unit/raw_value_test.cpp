@@ -133,7 +133,8 @@ TEST(RawValueTest, AnotherFormIsRefusedWithTheRepair) {
       "_raw_value of the table is string (a string column), but RAW_VALUE asks for binary (a "
       "binary "
       "column). To go on with this table set RAW_VALUE=string; for the other form begin a new one: "
-      "move this table away and use another KAFKA_CONSUMER_GROUP, or set another DELTA_BASE_PATH");
+      "move this table away and delete the group's offsets of the topic, or set another "
+      "DELTA_BASE_PATH");
   const auto refusal = ingest::raw_value_refusal(table_for(RawValue::kBase64), RawValue::kString);
   ASSERT_TRUE(refusal);
   EXPECT_NE(refusal->find("base64 (a string column, table property bronze.rawValue=base64)"),

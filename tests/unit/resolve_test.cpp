@@ -263,7 +263,7 @@ TEST(ResolvePartition, BeyondTheHighWatermarkMayRecover) {
   EXPECT_TRUE(contains(halt.reason, "201"));
   EXPECT_TRUE(contains(halt.reason, "ends at 200"));
   EXPECT_TRUE(contains(halt.reason, "offsets 200 to 200"));
-  EXPECT_TRUE(contains(halt.reason, "move the table away"));
+  EXPECT_TRUE(contains(halt.reason, "move the table and its dead-letter table away"));
   facts.policies = {.data_loss = OnDataLoss::kSkip, .topic_recreated = OnTopicRecreated::kNewEpoch};
   EXPECT_TRUE(partition_halt_of(facts).may_recover) << "there is no policy for it";
 }

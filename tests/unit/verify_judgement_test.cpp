@@ -141,15 +141,19 @@ void add_replayed_row(TopicFacts& facts, std::int64_t offset) {
   add_common(range(offset, offset + 1), partition(facts).dead, partition(facts).both);
 }
 
+void add_replay(TopicFacts& facts, std::uint64_t version, const std::string& ranges,
+                std::int64_t rows) {
+  take_log_entry(
+      entry(version,
+            {{"bronzeReplayed", "{\"0\":" + ranges + "}"}, {"bronzeRows", std::to_string(rows)}},
+            {{txn_of() + "/replayed", rows}}),
+      facts);
+}
+
 void add_commits(TopicFacts& facts, std::int64_t rows, const std::string& replayed = "",
                  std::int64_t replayed_rows = 0) {
   take_log_entry(commit(2, 0, 150, rows), facts);
-  if (replayed.empty()) return;
-  take_log_entry(entry(3,
-                       {{"bronzeReplayed", "{\"0\":" + replayed + "}"},
-                        {"bronzeRows", std::to_string(replayed_rows)}},
-                       {{txn_of() + "/replayed", replayed_rows}}),
-                 facts);
+  if (!replayed.empty()) add_replay(facts, 3, replayed, replayed_rows);
 }
 
 TEST(VerifyJudgementTest, ReplayedLettersAreRowsAsWell) {
@@ -202,6 +206,15 @@ TEST(VerifyJudgementTest, WhatWasReplayedMustStillBeThere) {
   add_replayed_row(facts, 10);
   add_commits(facts, 148, "[[10,12]]", 2);
   EXPECT_EQ(codes(judge(facts), Level::kProblem), Codes{"rows_lost"});
+}
+
+TEST(VerifyJudgementTest, ARowThatWasDeletedMayBeReplayedAgain) {
+  TopicFacts facts = with_dead_letters({10, 11});
+  partition(facts).replayed = 3;
+  for (const std::int64_t offset : {10, 11}) add_replayed_row(facts, offset);
+  add_commits(facts, 148, "[[10,12]]", 2);
+  add_replay(facts, 4, "[[10,11]]", 1);
+  EXPECT_EQ(exit_code_of(judge(facts)), 0);
 }
 
 TEST(VerifyJudgementTest, DeadLettersMayBeRemovedAfterTheirReplay) {

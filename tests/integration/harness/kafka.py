@@ -226,6 +226,12 @@ class Broker(Server):
 
         return ask_until_ready(ask, f"the offsets of group {group}")
 
+    def delete_offsets(self, group: str, topic: str) -> None:
+        """The group has no members."""
+        command = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
+        options = ("--delete-offsets", "--execute", "--group", group, "--topic", topic)
+        self.run_tool(command, "--bootstrap-server", self.bootstrap, *options)
+
     def _reader_of(self, group: str) -> Consumer:
         """A consumer that never joins the group, kept for the next question about it.
 
