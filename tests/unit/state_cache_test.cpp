@@ -104,7 +104,7 @@ TEST_F(StateCacheTest, AServerThatHangsHoldsNobodyUpForLong) {
   cache->keep("a", "kept");
   cache->drain();
   const std::lock_guard lock(server.mutex);
-  EXPECT_EQ(server.gets, 1U);
+  EXPECT_LE(server.gets, 1U) << "none, if the thread was late for the first";
   EXPECT_EQ(cache->counts().errors, 1U);
 }
 
