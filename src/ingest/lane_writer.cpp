@@ -25,7 +25,8 @@ bool lost_a_race(const AttemptMemory& memory) { return memory.look == Look::kRef
 LaneWriter::LaneWriter(WriterSettings settings, WriterParts parts)
     : settings_(std::move(settings)),
       parts_(parts),
-      backoff_(static_cast<std::uint32_t>(std::hash<std::string>{}(settings_.topic))) {
+      backoff_(static_cast<std::uint32_t>(std::hash<std::string>{}(settings_.topic))),
+      next_interval_(settings_.flush.first_interval(settings_.lane)) {
   progress_.group = settings_.group;
   progress_.topic = settings_.topic;
 }
@@ -62,8 +63,9 @@ void LaneWriter::set_gap(Partition partition, const std::optional<OffsetRange>& 
 
 Batch& LaneWriter::open_batch() {
   if (!open_) {
-    open_ = std::make_unique<Batch>(settings_.lane, parts_.tables, parts_.executor,
-                                    parts_.clock.now(), columns_);
+    const SteadyTime now = parts_.clock.now();
+    open_ = std::make_unique<Batch>(settings_.lane, parts_.tables, parts_.executor, now, columns_);
+    open_due_ = now + std::exchange(next_interval_, settings_.flush.interval);
     open_->note_arrival(parts_.watch.sent());
   }
   return *open_;
@@ -101,7 +103,7 @@ void LaneWriter::drop() {
 
 bool LaneWriter::open_is_due() const {
   if (!open_) return false;
-  return flush_wanted_ || parts_.clock.now() >= open_->opened_at() + settings_.flush.interval ||
+  return flush_wanted_ || parts_.clock.now() >= open_due_ ||
          settings_.flush.full(open_->payload_bytes(), open_->records());
 }
 
@@ -353,12 +355,11 @@ SteadyTime LaneWriter::next_deadline() const {
     return waits && !parts_.turn.taken() ? sealed_->retry_at : SteadyTime::max();
   }
   if (!open_) return SteadyTime::max();
-  return flush_wanted_ ? parts_.clock.now() : open_->opened_at() + settings_.flush.interval;
+  return flush_wanted_ ? parts_.clock.now() : open_due_;
 }
 
 bool LaneWriter::stalled() const {
-  return failures_ > 0 && sealed_ && open_ &&
-         parts_.clock.now() >= open_->opened_at() + settings_.flush.interval;
+  return failures_ > 0 && sealed_ && open_ && parts_.clock.now() >= open_due_;
 }
 
 std::string Unwritten::text() const {

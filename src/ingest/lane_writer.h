@@ -197,6 +197,10 @@ class LaneWriter {
   LaneProgress progress_;
   TableColumns columns_;
   std::unique_ptr<Batch> open_;
+  /// When it is written, if it is not full before.
+  SteadyTime open_due_;
+  /// How long the next one fills.
+  Duration next_interval_;
   std::optional<Sealed> sealed_;
   /// An answer for `sealed_` that `step` has not looked at.
   std::variant<std::monostate, FilesFinished, CommitResult> answer_;

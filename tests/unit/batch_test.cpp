@@ -422,5 +422,20 @@ TEST_F(BatchTest, RemembersWhenItWasOpenedAndTheRequestsBeforeItsLastRecord) {
   EXPECT_EQ(batch_->requests_sent(), 6U);
 }
 
+TEST(FlushPolicyTest, FirstBatchesOfManyLanesAreWrittenEvenlySpread) {
+  const batch::FlushPolicy policy{.interval = std::chrono::seconds(10)};
+  EXPECT_EQ(policy.first_interval(0), policy.interval);
+  for (const std::size_t lanes : {8U, 500U}) {
+    std::map<std::int64_t, std::size_t> by_second;
+    for (std::size_t lane = 0; lane < lanes; ++lane) {
+      const auto first = policy.first_interval(lane);
+      EXPECT_GT(first.count(), 0);
+      EXPECT_LE(first, policy.interval);
+      ++by_second[(first.count() - 1) / 1'000];
+    }
+    for (const auto& [second, count] : by_second) EXPECT_LE(count, lanes / 10 + 2) << second;
+  }
+}
+
 }  // namespace
 }  // namespace bronze::ingest
