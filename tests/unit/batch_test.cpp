@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include "batch/flush_policy.h"
 #include "fakes/manual_executor.h"
 #include "ingest/batch_files.h"
 
