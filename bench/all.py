@@ -1,7 +1,7 @@
 """Runs all benchmarks one after the other and repeats their results at the end.
 
-Run by `make bench`, about twelve minutes. BENCH_FOLDER: where small_commits has its table. What was
-told also goes to build/reports/bench.txt.
+Run by `make bench`, about fifteen minutes. BENCH_FOLDER: where small_commits has its table. What
+was told also goes to build/reports/bench.txt.
 """
 
 from __future__ import annotations
@@ -20,23 +20,28 @@ FOLDER = os.environ.get("BENCH_FOLDER")
 # What it is, how it is run, and the line after which results begin (none = with the first).
 STEPS = [
     (
-        "1, 2 of 6: a drain beside a bare loop; the same in half a core and 256 MB",
+        "1, 2 of 7: a drain beside a bare loop; the same in half a core and 256 MB",
         [*PYTHON, str(ROOT / "bench" / "drain.py")],
         "medians:",
     ),
     (
-        "3 of 6: small commits as a table ages",
+        "3 of 7: small commits as a table ages",
         [str(PROGRAMS / "small_commits"), *([FOLDER] if FOLDER else [])],
         None,
     ),
-    ("4 of 6: a steady trickle", [*PYTHON, str(ROOT / "bench" / "steady.py")], None),
+    ("4 of 7: a steady trickle", [*PYTHON, str(ROOT / "bench" / "steady.py")], None),
     (
-        "5 of 6: being scraped, and hostile HTTP clients",
+        "5 of 7: being scraped, and hostile HTTP clients",
         [*PYTHON, str(ROOT / "bench" / "observing.py")],
         "figures:",
     ),
     (
-        "6 of 6: decode, schema, columns, Parquet",
+        "6 of 7: 500 topics of four partitions in 256 MB",
+        [*PYTHON, str(ROOT / "bench" / "many_topics.py")],
+        "figures:",
+    ),
+    (
+        "7 of 7: decode, schema, columns, Parquet",
         [str(PROGRAMS / "micro"), "--benchmark_min_time=1"],
         "Benchmark ",
     ),

@@ -31,8 +31,8 @@ from harness.service import BINARY, plain_environment  # noqa: E402
 from steady import Trickle, cpu_seconds  # noqa: E402
 
 REPORT = ROOT / "build" / "reports" / "many_topics.json"
-INTERVAL_SECONDS = 10
 PATIENCE_SECONDS = 300
+QUIET_SECONDS = 15
 
 
 class Service:
@@ -121,6 +121,13 @@ def watch_trickle(service: Service, seconds: float) -> dict[str, float]:
     }
 
 
+def idle_core(service: Service) -> float:
+    """The share of a core that it takes when nothing comes and nobody asks."""
+    before = cpu_seconds(service.pid)
+    time.sleep(QUIET_SECONDS)
+    return (cpu_seconds(service.pid) - before) / QUIET_SECONDS
+
+
 def measure(folder: Path, broker: Broker, store, arguments: argparse.Namespace) -> dict:
     topics = [f"topic-{number:03d}" for number in range(arguments.topics)]
     partitions = arguments.topics * arguments.partitions
@@ -132,7 +139,7 @@ def measure(folder: Path, broker: Broker, store, arguments: argparse.Namespace) 
         "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
         "KAFKA_CONSUMER_GROUP": "many",
         "KAFKA_TOPICS": "^topic-.*",
-        "BATCH_INTERVAL_SECONDS": str(INTERVAL_SECONDS),
+        "BATCH_INTERVAL_SECONDS": str(arguments.interval),
         "LOG_LEVEL": "warn",
     }
     report: dict = {"topics": arguments.topics, "partitions": partitions}
@@ -148,13 +155,16 @@ def measure(folder: Path, broker: Broker, store, arguments: argparse.Namespace) 
         report["drain_peak_mb"] = round(peak_mb_of(service.pid), 1)
         print(f"drained: {drained:.1f} s, peak {report['drain_peak_mb']} MB", flush=True)
         trickle = Trickle(broker, arguments.rate, topics)
-        time.sleep(INTERVAL_SECONDS)
+        time.sleep(2 * arguments.interval)
         report["trickle"] = watch_trickle(service, arguments.seconds)
         trickle.stop()
         report["stop_seconds"] = round(service.stop(), 1)
         service = Service(folder, variables, box)
         report["restart_seconds"] = round(service.wait(all_reading, "all are read"), 1)
         report["restart_peak_mb"] = round(peak_mb_of(service.pid), 1)
+        time.sleep(QUIET_SECONDS)
+        report["idle_mb"] = round(resident_mb(service.pid), 1)
+        report["idle_core"] = round(idle_core(service), 4)
         service.stop()
         report["killed_for_memory"] = box.kills()
     return report
@@ -167,6 +177,7 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=200_000, help="the backlog, all topics")
     parser.add_argument("--rate", type=float, default=1000, help="messages a second, all topics")
     parser.add_argument("--seconds", type=float, default=30, help="how long the trickle is watched")
+    parser.add_argument("--interval", type=float, default=10, help="BATCH_INTERVAL_SECONDS")
     parser.add_argument("--cores", type=float, default=1)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -179,6 +190,7 @@ def main() -> None:
         finally:
             minio.stop()
             broker.stop()
+    print("figures:")
     for what, figure in report.items():
         print(f"{what:30} {figure}")
     REPORT.parent.mkdir(parents=True, exist_ok=True)

@@ -302,15 +302,13 @@ def test_a_full_redis_costs_no_rows(broker, topic, table, group, environment, tm
         # Once there is room, what waited is kept.
         redis.flush()
         redis.ask("CONFIG", "SET", "maxmemory", "0")
-        wait_until(lambda: len(redis.kept()) == TABLES, 30, "both states are kept")
+        wait_until(lambda redis=redis: len(redis.kept()) == TABLES, 30, "both states are kept")
         wait_for_state(redis, table)
         instance.stop()
     assert_exactly_once(table, broker, group)
 
 
-def test_addresses_and_passwords(
-    broker, topic, table, group, environment, tmp_path, start
-):
+def test_addresses_and_passwords(broker, topic, table, group, environment, tmp_path, start):
     """TLS, a Unix socket and authentication; and each of them wrong."""
     certificate = Authority(tmp_path / "ca").issue("server", "IP:127.0.0.1")
     stranger = Authority(tmp_path / "stranger")
