@@ -246,27 +246,36 @@ pub(super) fn compile_framed(text: &str, references: &[Reference]) -> Result<Fra
     let file = compile_with(resolver, ROOT_NAME)
         .map_err(|problem| Fault::new(Status::Corrupt, described(&problem)))?;
     let mut builder = Builder::default();
-    let mut places: HashMap<Vec<usize>, Vec<MessageId>> = HashMap::new();
-    for (place, message) in all_places(&file) {
-        let id = builder.add(&message)?;
-        let candidates = places.entry(place).or_default();
-        if !candidates.contains(&id) {
-            candidates.push(id);
+    let mut candidates: HashMap<Vec<usize>, Vec<MessageId>> = HashMap::new();
+    for entries in [MapEntries::LeftOut, MapEntries::Counted] {
+        for (place, message) in places(&file, entries) {
+            let id = builder.add(&message)?;
+            let of_place = candidates.entry(place).or_default();
+            if !of_place.contains(&id) {
+                of_place.push(id);
+            }
         }
     }
-    if places.is_empty() {
+    if candidates.is_empty() {
         return Err(Fault::new(Status::Corrupt, "the schema has no message"));
     }
     Ok(FramedProtobuf {
         messages: builder.finish(),
-        place_length_max: places.keys().map(Vec::len).max().unwrap_or(0),
-        places,
+        place_length_max: candidates.keys().map(Vec::len).max().unwrap_or(0),
+        places: candidates,
     })
 }
 
-/// Every message with its indexes. Among the messages within another one, some producers count the
-/// entries of its maps too, which are messages in a descriptor, and others do not.
-fn all_places(file: &FileDescriptor) -> Vec<(Vec<usize>, MessageDescriptor)> {
+/// Among the messages within another one, some producers count the entries of its maps too, which
+/// are messages in a descriptor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MapEntries {
+    Counted,
+    LeftOut,
+}
+
+/// Every message with its indexes.
+fn places(file: &FileDescriptor, entries: MapEntries) -> Vec<(Vec<usize>, MessageDescriptor)> {
     let mut places = Vec::new();
     let mut left: Vec<(Vec<usize>, MessageDescriptor)> = file
         .messages()
@@ -274,18 +283,14 @@ fn all_places(file: &FileDescriptor) -> Vec<(Vec<usize>, MessageDescriptor)> {
         .map(|(index, message)| (vec![index], message))
         .collect();
     while let Some((place, message)) = left.pop() {
-        let mut without_entries = 0;
-        for (index, child) in message.child_messages().enumerate() {
-            if child.is_map_entry() {
-                continue;
-            }
-            let inner = |index: usize| [place.as_slice(), &[index]].concat();
-            if index != without_entries {
-                left.push((inner(index), child.clone()));
-            }
-            left.push((inner(without_entries), child));
-            without_entries += 1;
-        }
+        let counted =
+            |child: &MessageDescriptor| entries == MapEntries::Counted || !child.is_map_entry();
+        let children = message.child_messages().filter(counted).enumerate();
+        left.extend(
+            children
+                .filter(|(_, child)| !child.is_map_entry())
+                .map(|(index, child)| ([place.as_slice(), &[index]].concat(), child)),
+        );
         places.push((place, message));
     }
     places

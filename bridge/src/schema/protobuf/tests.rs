@@ -166,6 +166,24 @@ fn nesting_has_a_limit() {
 }
 
 #[test]
+fn messages_behind_maps_have_two_places_however_deep_they_are() {
+    let levels = 25;
+    let mut text = "syntax = \"proto3\"; ".to_owned();
+    for level in 0..levels {
+        text += &format!("message M{level} {{ map<int32, int32> m = 1; int32 at{level} = 2; ");
+    }
+    text += &"}".repeat(levels);
+    let schema = compile_framed(&text, &[]).unwrap();
+    assert!(schema.places.len() <= 2 * levels);
+    let place = |index: u8| [vec![2 * levels as u8], vec![0], vec![index; levels - 1]].concat();
+    let wrong = [0x10];
+    for index in [0, 2] {
+        let value = [&place(index)[..], &wrong].concat();
+        assert!(message(&schema, &value).starts_with("/at24: "), "{index}");
+    }
+}
+
+#[test]
 fn indexes_name_the_message() {
     let framed = compile_framed(ROOT, &[]).unwrap();
     let told = |hex: &str| message(&framed, &from_hex(&hex.replace(' ', "")));
