@@ -31,6 +31,8 @@ mod work;
 const FOLDER_URI: &str = "file:///schemas/";
 /// What registries, too, take a schema for that does not say.
 const REGISTERED_DRAFT: &str = "http://json-schema.org/draft-07/schema#";
+/// Some editors put it before a text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// The depth that every check of a value allows.
 const DEPTH_MAX: usize = 1024;
 /// What serde_json reads on any stack.
@@ -493,6 +495,7 @@ struct Document {
 
 impl Document {
     fn new(name: &str, uri: String, text: &[u8]) -> Self {
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let content = serde_json::from_slice(text).map_err(|error| not_json(name, &error));
         Self {
             name: name.to_owned(),

@@ -6,7 +6,8 @@
 //! field of the schema in the wire type of another kind.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use prost_reflect::prost_types::FileDescriptorProto;
@@ -19,7 +20,7 @@ use protox::prost::Message as _;
 use protox::Compiler;
 
 use super::input::{Failure, Input, Walk};
-use super::{described, file_name, problem_of, read, Reference, Rejection};
+use super::{described, file_name, problem_of, read, without_mark, Reference, Rejection};
 use crate::errors::{Fault, Result};
 use crate::ffi::{SchemaProblem, Status};
 
@@ -218,7 +219,9 @@ fn compile_file(path: &Path) -> Result<FileDescriptor, SchemaProblem> {
     read(path)?;
     let directory = path.parent().unwrap_or(Path::new(""));
     let mut resolver = ChainFileResolver::new();
-    resolver.add(protox::file::IncludeFileResolver::new(directory.to_owned()));
+    resolver.add(Beside {
+        directory: directory.to_owned(),
+    });
     compile_with(resolver, &file_name(path))
 }
 
@@ -332,6 +335,22 @@ fn problem_in(error: &protox::Error) -> SchemaProblem {
     }
 }
 
+/// Files by their paths in a folder.
+struct Beside {
+    directory: PathBuf,
+}
+
+impl FileResolver for Beside {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        let path = self.directory.join(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => File::from_source(name, without_mark(&text)),
+            // It says why the file cannot be read.
+            Err(_) => File::open(name, &path),
+        }
+    }
+}
+
 /// Files by the names under which they are imported.
 struct Texts {
     texts: HashMap<String, String>,
@@ -350,7 +369,7 @@ impl FileResolver for Texts {
                 file.name = Some(name.to_owned());
                 Ok(File::from_file_descriptor_proto(file))
             }
-            None => File::from_source(name, text),
+            None => File::from_source(name, without_mark(text)),
         }
     }
 }

@@ -220,6 +220,14 @@ fn a_broken_schema_is_told_with_file_and_place() {
 }
 
 #[test]
+fn a_byte_order_mark_before_a_schema_is_passed_over() {
+    let marked = "\u{feff}{\"$ref\": \"common.json\"}";
+    let common = ("common.json", "\u{feff}{\"type\": \"string\"}");
+    assert_ne!(verdict(&compile(&[("t.json", marked), common]), "1"), "");
+    assert_ne!(verdict(&registered(marked, &[common]).unwrap(), "1"), "");
+}
+
+#[test]
 fn a_broken_document_that_is_referred_to_is_told_by_its_own_name() {
     let root = r#"{"$ref": "common.json"}"#;
     let told = problems(&[("t.json", root), ("common.json", "{\"type\": }")]);

@@ -298,6 +298,28 @@ fn a_descriptor_set_is_as_good_as_its_files() {
 }
 
 #[test]
+fn a_byte_order_mark_before_a_file_is_passed_over() {
+    let folder = TempDir::new();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("\u{feff}syntax = \"proto3\"; {text}")).unwrap();
+        path
+    };
+    write("n.proto", "message N { string a = 1; }");
+    let path = write("m.proto", "import \"n.proto\"; message M { N n = 1; }");
+    let schema = load(&path, "").unwrap();
+    assert!(
+        message(&schema, &from_hex("0a03 0a01ff".replace(' ', "").as_str())).starts_with("/n/a: ")
+    );
+    let reference = Reference {
+        name: "n.proto".to_owned(),
+        text: std::fs::read_to_string(folder.path().join("n.proto")).unwrap(),
+    };
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(compile_framed(&text, &[reference]).is_ok());
+}
+
+#[test]
 fn a_broken_schema_names_the_file_and_the_place() {
     let folder = std::env::temp_dir().join(format!("bronze-proto-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
