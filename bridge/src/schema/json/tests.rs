@@ -555,7 +555,7 @@ fn speed_of_checks() {
     )]);
     let id = "0123456789abcdef".repeat(2);
     let value = format!(
-        r#"{{"id": "{id}", "trip": "{id}", "kind": "a", "at": [-23.5512345678, -46.6312345678, 1, 2]}}"#
+        r#"{{"id": "{id}", "trip": "{id}", "kind": "a", "at": [-23.551234567, -46.631234567, 1, 2]}}"#
     );
     let begin = Instant::now();
     const TIMES: usize = 1_000_000;
