@@ -117,6 +117,7 @@ fn compile(
     references: &[Reference],
     formats: FormatChecks,
 ) -> Result<Box<dyn Schema>> {
+    let text = without_mark(text);
     match kind {
         "AVRO" => Ok(Box::new(avro::compile(text, references)?)),
         "PROTOBUF" => Ok(Box::new(protobuf::compile_framed(text, references)?)),
@@ -189,10 +190,16 @@ fn file_name(path: &Path) -> String {
 }
 
 fn read_text(path: &Path) -> Result<String, SchemaProblem> {
-    String::from_utf8(read(path)?).map_err(|error| {
+    let text = String::from_utf8(read(path)?).map_err(|error| {
         let position = error.utf8_error().valid_up_to();
         problem_of(path, format!("not valid UTF-8 at byte {position}"))
-    })
+    })?;
+    Ok(without_mark(&text).to_owned())
+}
+
+/// The text behind its byte order mark, which some editors put before it.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, SchemaProblem> {

@@ -5,13 +5,14 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Once;
 
 use apache_avro::error::Details;
 use apache_avro::schema::{InnerDecimalSchema, Name, UuidSchema};
-use apache_avro::Schema as AvroSchema;
+use apache_avro::{validator, AvroResult, Schema as AvroSchema};
 use num_bigint::BigInt;
 use serde::de::IgnoredAny;
-use uuid::Uuid;
+use serde_json::{Map, Value};
 
 use super::input::{Failure, Input, Walk};
 use super::{file_name, not_json, problem_of, read_text, Reference, Rejection};
@@ -100,7 +101,8 @@ pub(super) fn load(path: &Path) -> Result<Avro, SchemaProblem> {
         };
         let other = directory.join(format!("{unknown}.avsc"));
         let is_known = references.iter().any(|known| known.name == unknown);
-        if is_known || references.len() >= DOCUMENTS_MAX || !other.is_file() {
+        let is_elsewhere = unknown.contains(std::path::is_separator);
+        if is_known || is_elsewhere || references.len() >= DOCUMENTS_MAX || !other.is_file() {
             return Err(broken(Fault::new(
                 Status::Corrupt,
                 format!("the type {unknown} is not defined, neither there nor in {unknown}.avsc"),
@@ -126,11 +128,83 @@ pub(super) fn compile(text: &str, references: &[Reference]) -> Result<Avro> {
     flatten(&main, &others)
 }
 
-fn parse(
-    text: &str,
-    references: &[Reference],
-) -> Result<(AvroSchema, Vec<AvroSchema>), apache_avro::Error> {
-    AvroSchema::parse_str_with_list(text, references.iter().map(|reference| &reference.text))
+fn parse(text: &str, references: &[Reference]) -> AvroResult<(AvroSchema, Vec<AvroSchema>)> {
+    accept_any_names();
+    let others = references.iter().map(|other| for_values(&other.text));
+    let others = others.collect::<AvroResult<Vec<_>>>()?;
+    AvroSchema::parse_str_with_list(&for_values(text)?, others)
+}
+
+/// A schema without what the crate is strict about and no value depends on.
+fn for_values(text: &str) -> AvroResult<String> {
+    let mut schema = serde_json::from_str(text).map_err(Details::ParseSchemaJson)?;
+    relax(&mut schema);
+    Ok(schema.to_string())
+}
+
+fn relax(schema: &mut Value) {
+    match schema {
+        Value::Array(branches) => branches.iter_mut().for_each(relax),
+        Value::Object(members) => {
+            // The error of a protocol, which is a record.
+            if members.contains_key("fields") && members.get("type") == Some(&"error".into()) {
+                members.insert("type".to_owned(), "record".into());
+            }
+            if let Some(Value::Array(fields)) = members.get_mut("fields") {
+                let fields = fields.iter_mut().filter_map(Value::as_object_mut);
+                fields.for_each(relax_within);
+            }
+            relax_within(members);
+        }
+        _ => {}
+    }
+}
+
+fn relax_within(members: &mut Map<String, Value>) {
+    members.remove("default");
+    for inner in ["type", "items", "values"] {
+        if let Some(schema) = members.get_mut(inner) {
+            relax(schema);
+        }
+    }
+}
+
+/// Names with letters of any language and names that are no identifiers are common, since other
+/// libraries do not mind them. Holds for the process.
+fn accept_any_names() {
+    struct Any;
+    impl validator::SchemaNameValidator for Any {
+        fn validate(&self, name: &str) -> AvroResult<usize> {
+            let begin = name.rfind('.').map_or(0, |dot| dot + 1);
+            if begin == name.len() {
+                return Err(Details::InvalidSchemaName(name.to_owned(), "any but none").into());
+            }
+            Ok(begin)
+        }
+    }
+    impl validator::SchemaNamespaceValidator for Any {
+        fn validate(&self, _: &str) -> AvroResult<()> {
+            Ok(())
+        }
+    }
+    impl validator::EnumSymbolNameValidator for Any {
+        fn validate(&self, _: &str) -> AvroResult<()> {
+            Ok(())
+        }
+    }
+    impl validator::RecordFieldNameValidator for Any {
+        fn validate(&self, _: &str) -> AvroResult<()> {
+            Ok(())
+        }
+    }
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let all_set = validator::set_schema_name_validator(Box::new(Any)).is_ok()
+            && validator::set_schema_namespace_validator(Box::new(Any)).is_ok()
+            && validator::set_enum_symbol_name_validator(Box::new(Any)).is_ok()
+            && validator::set_record_field_name_validator(Box::new(Any)).is_ok();
+        debug_assert!(all_set, "a schema was parsed before");
+    });
 }
 
 fn fault_of(error: &apache_avro::Error) -> Fault {
@@ -343,10 +417,11 @@ impl<'v> Walker<'_, 'v> {
                 self.input.take(size, "bytes").map(|_| ())
             }
             Node::Text => self.text().map(|_| ()),
-            Node::Uuid => match Uuid::try_parse(self.text()?) {
-                Ok(_) => Ok(()),
-                Err(error) => Err(Failure::new(begin, format!("not a uuid ({error})"))),
-            },
+            Node::Uuid if is_uuid(self.text()?) => Ok(()),
+            Node::Uuid => Err(Failure::new(
+                begin,
+                "not a uuid (expected 8-4-4-4-12 hexadecimal digits)",
+            )),
             Node::Enum(symbols) => {
                 let symbol = self.int()?;
                 within(begin, "the symbol of an enum", i64::from(symbol), *symbols)
@@ -496,6 +571,15 @@ impl<'v> Walker<'_, 'v> {
             format!("a decimal of more than {} digits", decimal.precision),
         ))
     }
+}
+
+/// The text form of RFC 4122, and no other.
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
 }
 
 fn within(at: usize, what: &'static str, index: i64, count: usize) -> Walk {

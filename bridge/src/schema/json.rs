@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use jsonschema::error::ValidationErrorKind;
-use jsonschema::{PatternOptions, Retrieve, Uri, ValidationError, ValidationOptions, Validator};
+use jsonschema::{PatternOptions, Retrieve, Uri, ValidationError};
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
@@ -19,18 +19,20 @@ use url::Url;
 use super::{described, not_json, problem_of, Reference, Rejection};
 use crate::errors::{Fault, Result};
 use crate::ffi::{FormatChecks, SchemaDocument, SchemaProblem, Status, Verdict};
-use steps::Siblings;
+use work::CountedJson;
 
-mod steps;
 #[cfg(test)]
 mod suite;
 #[cfg(test)]
 mod tests;
+mod work;
 
 /// Where the folder is, as far as references can tell.
 const FOLDER_URI: &str = "file:///schemas/";
 /// What registries, too, take a schema for that does not say.
 const REGISTERED_DRAFT: &str = "http://json-schema.org/draft-07/schema#";
+/// Some editors put it before a text.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// The depth that every check of a value allows.
 const DEPTH_MAX: usize = 1024;
 /// What serde_json reads on any stack.
@@ -49,13 +51,21 @@ const VALUE_BYTES_WITH_ALL_ERRORS: usize = 64 << 10;
 /// of memory that no budget knows.
 const VALUE_BYTES_WITHOUT_COUNT: usize = 64 << 10;
 const PARTS_MAX: usize = 50_000;
-/// Steps back that one match of a regular expression may take; only lookaround and references to
-/// groups need any.
-const BACKTRACKING_STEPS_MAX: usize = 100_000;
+/// Steps back that one match of a regular expression with lookaround or references to groups may
+/// take, by how many bytes the longest string of a value has. A step may pass over all of them, and
+/// no match can be interrupted: together they take a second or two at most.
+const STEPS_BACK_MAX: [(usize, usize); 3] =
+    [(16 << 10, 100_000), (256 << 10, 5_000), (usize::MAX, 100)];
+
+type Validator = jsonschema::Validator<CountedJson>;
+type ValidationOptions<'a> = jsonschema::ValidationOptions<'a, Arc<dyn Retrieve>, CountedJson>;
 
 /// A compiled schema.
 pub(super) struct JsonSchema {
-    validator: Validator,
+    /// Of its document.
+    name: String,
+    /// For values whose longest string has at most so many bytes, the smallest first.
+    validators: Vec<(usize, Validator)>,
 }
 
 impl super::Schema for JsonSchema {
@@ -71,9 +81,9 @@ impl super::Schema for JsonSchema {
             )));
         }
         match serde_json::from_slice::<Value>(text) {
-            Ok(instance) => judge(&self.validator, &instance, text.len()),
+            Ok(instance) => self.judge(&instance, text),
             Err(error) => match std::str::from_utf8(text) {
-                Ok(_) => judge_unusual(&self.validator, value, begin, &error),
+                Ok(_) => self.judge_unusual(value, begin, &error),
                 Err(error) => Err(Rejection {
                     verdict: Verdict::NotText,
                     message: format!(
@@ -150,50 +160,136 @@ fn compile_in(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let siblings = Siblings::of(schema, Siblings::Heeded);
-    let compiled = options(formats)
+    let options = options(formats)
         .with_base_uri(root.uri.clone())
-        .with_retriever(Referenced {
-            folder: folder.clone(),
-            siblings,
-        })
-        .build(&steps::counted(schema, siblings));
+        .with_retriever(folder.clone());
+    let compiled = validators(schema, &options);
     problems.extend(folder.faults_of_referenced());
     match compiled {
         _ if !problems.is_empty() => Err(problems),
-        Ok(validator) => Ok(JsonSchema { validator }),
+        Ok(validators) => Ok(JsonSchema {
+            name: name.to_owned(),
+            validators,
+        }),
         Err(error) => Err(vec![problem(name, &error)]),
     }
 }
 
 fn options<'a>(formats: FormatChecks) -> ValidationOptions<'a> {
-    jsonschema::options()
+    jsonschema::options_for()
         .should_validate_formats(formats == FormatChecks::Check)
-        .with_keyword(steps::KEYWORD, |_, _, _| Ok(Box::new(steps::Step)))
         .should_ignore_unknown_formats(true)
-        .with_pattern_options(PatternOptions::fancy_regex().backtrack_limit(BACKTRACKING_STEPS_MAX))
 }
 
-/// What serde_json does not read with its own limits.
-fn judge_unusual(
-    validator: &Validator,
-    value: &[u8],
-    begin: usize,
-    error: &serde_json::Error,
-) -> Result<(), Rejection> {
-    if let Some(at) = too_deep_at(&value[begin..], DEPTH_MAX) {
-        return Err(Rejection {
-            verdict: Verdict::NotJson,
-            message: format!(
-                "the value is nested deeper than {DEPTH_MAX} levels at byte {}",
-                begin + at
-            ),
-        });
+/// As `JsonSchema` has them.
+fn validators(
+    schema: &Value,
+    options: &ValidationOptions<'_>,
+) -> Result<Vec<(usize, Validator)>, ValidationError<'static>> {
+    let linear = options
+        .clone()
+        .with_pattern_options(PatternOptions::regex());
+    if let Ok(validator) = linear.build(schema) {
+        return Ok(vec![(usize::MAX, validator)]);
     }
-    if too_deep_at(&value[begin..], DEPTH_ON_ANY_STACK).is_some() {
-        return judge_deep(validator, value, begin);
+    let limited = STEPS_BACK_MAX.iter().map(|&(bytes, steps)| {
+        let patterns = PatternOptions::fancy_regex().backtrack_limit(steps);
+        let validator = options
+            .clone()
+            .with_pattern_options(patterns)
+            .build(schema)?;
+        Ok((bytes, validator))
+    });
+    limited.collect()
+}
+
+impl JsonSchema {
+    fn judge(&self, instance: &Value, text: &[u8]) -> Result<(), Rejection> {
+        let validator = self.validator_for(text);
+        let check = || validator.is_valid(instance);
+        let Some(valid) = work::limited(work::OF_A_CHECK, check) else {
+            return Err(Rejection::refused(
+                "checking the value takes too long: the schema refers to itself in a way that \
+                 multiplies with the depth of a value, or has regular expressions that step back \
+                 very often",
+            ));
+        };
+        if valid {
+            return Ok(());
+        }
+        let all = || validator.iter_errors(instance).collect();
+        let first = || validator.validate(instance).err().into_iter().collect();
+        let errors: Option<Vec<_>> = (text.len() <= VALUE_BYTES_WITH_ALL_ERRORS)
+            .then(|| work::limited(work::OF_ITS_ERRORS, all))
+            .flatten()
+            .or_else(|| work::limited(work::OF_ITS_ERRORS, first));
+        let Some(errors) = errors else {
+            return Err(Rejection::refused(
+                "the value does not fit the schema, and to find out where takes too long",
+            ));
+        };
+        let shown = errors.iter().take(ERRORS_OF_VALUE_MAX);
+        let mut told: Vec<_> = shown.map(|error| text_of(error, &self.name)).collect();
+        if errors.len() > told.len() {
+            told.push(format!("and {} more", errors.len() - told.len()));
+        }
+        Err(Rejection::refused(told.join("; ")))
     }
-    Err(unreadable(value, begin, error))
+
+    fn validator_for(&self, text: &[u8]) -> &Validator {
+        let mut validators = self.validators.iter();
+        let fits = |&&(bytes, _): &&(usize, Validator)| {
+            text.len() <= bytes || bytes == usize::MAX || longest_string(text) <= bytes
+        };
+        let (_, validator) = validators.find(fits).expect("the last one is for any");
+        validator
+    }
+
+    /// What serde_json does not read with its own limits.
+    fn judge_unusual(
+        &self,
+        value: &[u8],
+        begin: usize,
+        error: &serde_json::Error,
+    ) -> Result<(), Rejection> {
+        if let Some(at) = too_deep_at(&value[begin..], DEPTH_MAX) {
+            return Err(Rejection {
+                verdict: Verdict::NotJson,
+                message: format!(
+                    "the value is nested deeper than {DEPTH_MAX} levels at byte {}",
+                    begin + at
+                ),
+            });
+        }
+        if too_deep_at(&value[begin..], DEPTH_ON_ANY_STACK).is_some() {
+            return self.judge_deep(value, begin);
+        }
+        Err(unreadable(value, begin, error))
+    }
+
+    /// `judge` on a stack that is large enough whichever thread asks.
+    fn judge_deep(&self, value: &[u8], begin: usize) -> Result<(), Rejection> {
+        let text = &value[begin..];
+        let judge_all = || {
+            let mut deserializer = serde_json::Deserializer::from_slice(text);
+            deserializer.disable_recursion_limit();
+            match Value::deserialize(&mut deserializer).and_then(|v| deserializer.end().map(|()| v))
+            {
+                Ok(instance) => self.judge(&instance, text),
+                Err(error) => Err(unreadable(value, begin, &error)),
+            }
+        };
+        thread::scope(|scope| {
+            let deep = thread::Builder::new().stack_size(DEEP_STACK_BYTES);
+            let failed = |why: String| Err(Rejection::refused(format!("the check failed: {why}")));
+            match deep.spawn_scoped(scope, judge_all) {
+                Ok(judging) => judging
+                    .join()
+                    .unwrap_or_else(|_| failed("panic at a deep value".to_owned())),
+                Err(error) => failed(format!("no thread for a deep value: {error}")),
+            }
+        })
+    }
 }
 
 /// No JSON, or well-formed JSON that has no meaning here: a number beyond a double.
@@ -224,64 +320,6 @@ fn end_of_reading(value: &[u8], begin: usize, error: &serde_json::Error) -> usiz
     value.len().min(begin + before + error.column())
 }
 
-fn judge(validator: &Validator, instance: &Value, bytes: usize) -> Result<(), Rejection> {
-    let Some(valid) = steps::limited(steps::OF_A_CHECK, || validator.is_valid(instance)) else {
-        return Err(Rejection::refused(format!(
-            "checking the value takes more than {} steps: the schema refers to itself in a way \
-             that multiplies with the depth of a value",
-            steps::OF_A_CHECK
-        )));
-    };
-    if valid {
-        return Ok(());
-    }
-    let errors: Option<Vec<_>> = steps::limited(steps::OF_ITS_ERRORS, || {
-        if bytes > VALUE_BYTES_WITH_ALL_ERRORS {
-            validator.validate(instance).err().into_iter().collect()
-        } else {
-            validator.iter_errors(instance).collect()
-        }
-    });
-    let Some(errors) = errors else {
-        return Err(Rejection::refused(format!(
-            "the value does not fit the schema, and to find out where takes more than {} steps",
-            steps::OF_ITS_ERRORS
-        )));
-    };
-    let mut told: Vec<_> = errors
-        .iter()
-        .take(ERRORS_OF_VALUE_MAX)
-        .map(text_of)
-        .collect();
-    if errors.len() > told.len() {
-        told.push(format!("and {} more", errors.len() - told.len()));
-    }
-    Err(Rejection::refused(told.join("; ")))
-}
-
-/// `judge` on a stack that is large enough whichever thread asks.
-fn judge_deep(validator: &Validator, value: &[u8], begin: usize) -> Result<(), Rejection> {
-    let text = &value[begin..];
-    let judge_all = || {
-        let mut deserializer = serde_json::Deserializer::from_slice(text);
-        deserializer.disable_recursion_limit();
-        match Value::deserialize(&mut deserializer).and_then(|v| deserializer.end().map(|()| v)) {
-            Ok(instance) => judge(validator, &instance, text.len()),
-            Err(error) => Err(unreadable(value, begin, &error)),
-        }
-    };
-    thread::scope(|scope| {
-        let deep = thread::Builder::new().stack_size(DEEP_STACK_BYTES);
-        let failed = |why: String| Err(Rejection::refused(format!("the check failed: {why}")));
-        match deep.spawn_scoped(scope, judge_all) {
-            Ok(judging) => judging
-                .join()
-                .unwrap_or_else(|_| failed("panic at a deep value".to_owned())),
-            Err(error) => failed(format!("no thread for a deep value: {error}")),
-        }
-    })
-}
-
 /// How many members of objects and elements of arrays, at most. Of any bytes.
 fn parts(value: &[u8]) -> usize {
     let mut parts = 1;
@@ -294,6 +332,20 @@ fn parts(value: &[u8]) -> usize {
         }
     }
     parts
+}
+
+/// The longest string or name, escapes as they are written. Of any bytes.
+fn longest_string(value: &[u8]) -> usize {
+    let mut longest = 0;
+    let mut bytes = value.iter();
+    while let Some(byte) = bytes.next() {
+        if *byte == b'"' {
+            let left = bytes.len();
+            skip_string(&mut bytes);
+            longest = longest.max(left - bytes.len());
+        }
+    }
+    longest
 }
 
 /// Where an array or object opens in more than `limit` others. Of any bytes.
@@ -324,8 +376,9 @@ fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
     }
 }
 
-/// Where in the value, what is wrong, and by which keyword of which document.
-fn text_of(error: &ValidationError<'_>) -> String {
+/// Where in the value, what is wrong, and by which keyword of which document. `root` is the name of
+/// the schema's own.
+fn text_of(error: &ValidationError<'_>, root: &str) -> String {
     let pointer = error.instance_path().as_str();
     let place = if pointer.is_empty() {
         "the value".to_owned()
@@ -333,7 +386,7 @@ fn text_of(error: &ValidationError<'_>) -> String {
         excerpt(pointer)
     };
     let keyword = error.absolute_keyword_location().map_or_else(
-        || format!("#{}", error.schema_path()),
+        || format!("{root}#{}", error.evaluation_path()),
         |uri| shown(uri.as_str()).to_owned(),
     );
     let what = error.masked_with(excerpt_of(error.instance())).to_string();
@@ -442,6 +495,7 @@ struct Document {
 
 impl Document {
     fn new(name: &str, uri: String, text: &[u8]) -> Self {
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let content = serde_json::from_slice(text).map_err(|error| not_json(name, &error));
         Self {
             name: name.to_owned(),
@@ -511,26 +565,7 @@ impl fmt::Display for Unresolved {
 
 impl std::error::Error for Unresolved {}
 
-/// What such a schema refers to, counted like it.
-struct Referenced {
-    folder: Folder,
-    siblings: Siblings,
-}
-
-impl Retrieve for Referenced {
-    fn retrieve(
-        &self,
-        uri: &Uri<String>,
-    ) -> std::result::Result<Value, Box<dyn std::error::Error + Send + Sync>> {
-        let document = self.folder.retrieve(uri)?;
-        Ok(steps::counted(
-            &document,
-            Siblings::of(&document, self.siblings),
-        ))
-    }
-}
-
-impl Folder {
+impl Retrieve for Folder {
     fn retrieve(
         &self,
         uri: &Uri<String>,

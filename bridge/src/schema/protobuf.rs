@@ -6,7 +6,8 @@
 //! field of the schema in the wire type of another kind.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use prost_reflect::prost_types::FileDescriptorProto;
@@ -19,7 +20,7 @@ use protox::prost::Message as _;
 use protox::Compiler;
 
 use super::input::{Failure, Input, Walk};
-use super::{described, file_name, problem_of, read, Reference, Rejection};
+use super::{described, file_name, problem_of, read, without_mark, Reference, Rejection};
 use crate::errors::{Fault, Result};
 use crate::ffi::{SchemaProblem, Status};
 
@@ -218,7 +219,9 @@ fn compile_file(path: &Path) -> Result<FileDescriptor, SchemaProblem> {
     read(path)?;
     let directory = path.parent().unwrap_or(Path::new(""));
     let mut resolver = ChainFileResolver::new();
-    resolver.add(protox::file::IncludeFileResolver::new(directory.to_owned()));
+    resolver.add(Beside {
+        directory: directory.to_owned(),
+    });
     compile_with(resolver, &file_name(path))
 }
 
@@ -246,27 +249,36 @@ pub(super) fn compile_framed(text: &str, references: &[Reference]) -> Result<Fra
     let file = compile_with(resolver, ROOT_NAME)
         .map_err(|problem| Fault::new(Status::Corrupt, described(&problem)))?;
     let mut builder = Builder::default();
-    let mut places: HashMap<Vec<usize>, Vec<MessageId>> = HashMap::new();
-    for (place, message) in all_places(&file) {
-        let id = builder.add(&message)?;
-        let candidates = places.entry(place).or_default();
-        if !candidates.contains(&id) {
-            candidates.push(id);
+    let mut candidates: HashMap<Vec<usize>, Vec<MessageId>> = HashMap::new();
+    for entries in [MapEntries::LeftOut, MapEntries::Counted] {
+        for (place, message) in places(&file, entries) {
+            let id = builder.add(&message)?;
+            let of_place = candidates.entry(place).or_default();
+            if !of_place.contains(&id) {
+                of_place.push(id);
+            }
         }
     }
-    if places.is_empty() {
+    if candidates.is_empty() {
         return Err(Fault::new(Status::Corrupt, "the schema has no message"));
     }
     Ok(FramedProtobuf {
         messages: builder.finish(),
-        place_length_max: places.keys().map(Vec::len).max().unwrap_or(0),
-        places,
+        place_length_max: candidates.keys().map(Vec::len).max().unwrap_or(0),
+        places: candidates,
     })
 }
 
-/// Every message with its indexes. Among the messages within another one, some producers count the
-/// entries of its maps too, which are messages in a descriptor, and others do not.
-fn all_places(file: &FileDescriptor) -> Vec<(Vec<usize>, MessageDescriptor)> {
+/// Among the messages within another one, some producers count the entries of its maps too, which
+/// are messages in a descriptor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum MapEntries {
+    Counted,
+    LeftOut,
+}
+
+/// Every message with its indexes.
+fn places(file: &FileDescriptor, entries: MapEntries) -> Vec<(Vec<usize>, MessageDescriptor)> {
     let mut places = Vec::new();
     let mut left: Vec<(Vec<usize>, MessageDescriptor)> = file
         .messages()
@@ -274,18 +286,14 @@ fn all_places(file: &FileDescriptor) -> Vec<(Vec<usize>, MessageDescriptor)> {
         .map(|(index, message)| (vec![index], message))
         .collect();
     while let Some((place, message)) = left.pop() {
-        let mut without_entries = 0;
-        for (index, child) in message.child_messages().enumerate() {
-            if child.is_map_entry() {
-                continue;
-            }
-            let inner = |index: usize| [place.as_slice(), &[index]].concat();
-            if index != without_entries {
-                left.push((inner(index), child.clone()));
-            }
-            left.push((inner(without_entries), child));
-            without_entries += 1;
-        }
+        let counted =
+            |child: &MessageDescriptor| entries == MapEntries::Counted || !child.is_map_entry();
+        let children = message.child_messages().filter(counted).enumerate();
+        left.extend(
+            children
+                .filter(|(_, child)| !child.is_map_entry())
+                .map(|(index, child)| ([place.as_slice(), &[index]].concat(), child)),
+        );
         places.push((place, message));
     }
     places
@@ -327,6 +335,22 @@ fn problem_in(error: &protox::Error) -> SchemaProblem {
     }
 }
 
+/// Files by their paths in a folder.
+struct Beside {
+    directory: PathBuf,
+}
+
+impl FileResolver for Beside {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        let path = self.directory.join(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => File::from_source(name, without_mark(&text)),
+            // It says why the file cannot be read.
+            Err(_) => File::open(name, &path),
+        }
+    }
+}
+
 /// Files by the names under which they are imported.
 struct Texts {
     texts: HashMap<String, String>,
@@ -345,7 +369,7 @@ impl FileResolver for Texts {
                 file.name = Some(name.to_owned());
                 Ok(File::from_file_descriptor_proto(file))
             }
-            None => File::from_source(name, text),
+            None => File::from_source(name, without_mark(text)),
         }
     }
 }

@@ -22,13 +22,22 @@ const FRAME_BYTES: usize = 5;
 /// How long an id that the registry does not know, or whose schema cannot be used, stays refused.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
 const SCHEMAS_MAX: usize = 10_000;
+/// Of the texts of all that are kept; compiled ones take several times as much.
+const SCHEMA_BYTES_MAX: usize = 16 << 20;
 const REFUSED_MAX: usize = 10_000;
 
 /// What became of an id.
 enum Entry {
-    Usable(Arc<dyn Schema>),
+    Usable(Usable),
     /// Why.
     Refused(String),
+}
+
+#[derive(Clone)]
+struct Usable {
+    schema: Arc<dyn Schema>,
+    /// Of the schema and all that it refers to.
+    text_bytes: usize,
 }
 
 struct Refusal {
@@ -40,7 +49,8 @@ struct Refusal {
 /// any number, never push out a schema.
 #[derive(Default)]
 struct Kept {
-    usable: HashMap<i32, Arc<dyn Schema>>,
+    usable: HashMap<i32, Usable>,
+    usable_bytes: usize,
     refused: HashMap<i32, Refusal>,
     /// What was refused until when, the oldest first.
     in_order: VecDeque<(i32, Instant)>,
@@ -58,11 +68,16 @@ impl Kept {
 
     fn put(&mut self, id: i32, entry: Entry) {
         match entry {
-            Entry::Usable(schema) => {
-                if self.usable.len() >= SCHEMAS_MAX {
+            Entry::Usable(usable) => {
+                let bytes = self.usable_bytes + usable.text_bytes;
+                if self.usable.len() >= SCHEMAS_MAX || bytes > SCHEMA_BYTES_MAX {
                     self.usable.clear();
+                    self.usable_bytes = 0;
                 }
-                self.usable.insert(id, schema);
+                self.usable_bytes += usable.text_bytes;
+                if let Some(before) = self.usable.insert(id, usable) {
+                    self.usable_bytes -= before.text_bytes;
+                }
             }
             Entry::Refused(message) => self.refuse(id, message),
         }
@@ -134,7 +149,7 @@ impl Registry {
             .unwrap_or_else(PoisonError::into_inner)
             .get(id);
         match kept {
-            Some(Entry::Usable(schema)) => answer(schema.check(value, FRAME_BYTES).map_err(
+            Some(Entry::Usable(usable)) => answer(usable.schema.check(value, FRAME_BYTES).map_err(
                 |rejection| Rejection {
                     message: format!("{} (schema {id})", rejection.message),
                     ..rejection
@@ -180,7 +195,10 @@ impl Registry {
         });
         let unusable = || format!("schema {id} of the schema registry cannot be used");
         match compiled {
-            Ok(schema) => Entry::Usable(schema.into()),
+            Ok(schema) => Entry::Usable(Usable {
+                schema: schema.into(),
+                text_bytes: fetched.text_bytes(),
+            }),
             Err(fault) => Entry::Refused(fault.while_doing(unusable()).message),
         }
     }

@@ -158,7 +158,24 @@ fn logical_types_have_their_ranges() {
         "a time of day of 86400000, which no day has, at byte 0"
     );
     const UUID: &str = r#"{"type": "string", "logicalType": "uuid"}"#;
-    assert!(told(UUID, b"\x06abc").starts_with("not a uuid ("));
+    let uuid = |text: &str| {
+        told(
+            UUID,
+            &[&zigzag(text.len() as i64), text.as_bytes()].concat(),
+        )
+    };
+    assert_eq!(uuid("123e4567-e89b-12d3-A456-426614174000"), "");
+    for other in [
+        "abc",
+        "123e4567e89b12d3a456426614174000",
+        "{123e4567-e89b-12d3-a456-426614174000}",
+        "urn:uuid:123e4567-e89b-12d3-a456-426614174000",
+        "123e4567-e89b-12d3-a456-42661417400g",
+        "123e4567e89b-12d3-a456-4266-14174000",
+    ] {
+        let expected = "not a uuid (expected 8-4-4-4-12 hexadecimal digits) at byte 0";
+        assert_eq!(uuid(other), expected, "{other}");
+    }
     const PRICE: &str =
         r#"{"type": "bytes", "logicalType": "decimal", "precision": 3, "scale": 1}"#;
     assert_eq!(told(PRICE, &[4, 0x03, 0xe7]), "");
@@ -173,6 +190,55 @@ fn logical_types_have_their_ranges() {
     );
     assert_eq!(told(PRICE, &[12, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]), "");
     assert_eq!(told(PRICE, &[0]), "a decimal without bytes at byte 0");
+}
+
+#[test]
+fn names_and_defaults_that_other_libraries_accept_are_accepted() {
+    for (text, value) in [
+        (
+            r#"{"type": "record", "name": "R", "fields": [{"name": "a", "default": "",
+            "type": {"type": "string", "logicalType": "uuid"}}]}"#,
+            &b"\x48123e4567-e89b-12d3-a456-426614174000"[..],
+        ),
+        (
+            r#"{"type": "record", "name": "R", "fields": [{"name": "a", "default": 1,
+            "type": ["null", {"type": "enum", "name": "E", "symbols": ["é-1"], "default": ""}]}]}"#,
+            &[0],
+        ),
+        (
+            r#"{"type": "error", "name": "E", "fields": [{"name": "a", "type": "string"}]}"#,
+            &[0],
+        ),
+        (
+            r#"{"type": "record", "name": "Übung", "fields": [{"name": "größe", "type": "int"},
+            {"name": "more", "type": ["null", "Übung"]}]}"#,
+            &[0, 0],
+        ),
+        (
+            r#"{"type": "record", "name": "R", "namespace": "com.foo.Outer$", "fields": [
+            {"name": "a", "type": {"type": "fixed", "name": "F", "size": 1}},
+            {"name": "b", "type": ["null", "com.foo.Outer$.F"]}]}"#,
+            &[7, 0],
+        ),
+        (
+            r#"{"type": "record", "name": "com.my-app.R", "fields": [{"name": "a", "type": "int"},
+            {"name": "b", "type": {"type": "map", "values": "R"}}]}"#,
+            &[0, 0],
+        ),
+    ] {
+        assert_eq!(told(text, value), "", "{text}");
+    }
+    // What is no schema is left as it is.
+    let named = r#"{"type": "record", "name": "error", "fields": [{"name": "default",
+        "type": "int"}, {"name": "next", "type": ["null", {"type": "error"}]}]}"#;
+    assert_eq!(told(named, &[0, 2, 0, 0]), "");
+    for broken in [
+        r#"{"type": "record", "name": "", "fields": []}"#,
+        r#"{"type": "record", "name": "a.", "fields": []}"#,
+        r#"{"type": "record", "name": "R", "fields": [{"name": "a", "type": "S"}]}"#,
+    ] {
+        assert!(compile(broken, &[]).is_err(), "{broken}");
+    }
 }
 
 #[test]
@@ -217,6 +283,12 @@ fn a_broken_schema_names_the_file_and_the_place() {
         "t.avsc: the type n.Absent is not defined, neither there nor in n.Absent.avsc"
     );
     assert!(fault(r#"{"type": "record", "name": "A"}"#).starts_with("t.avsc: "));
+    assert_eq!(
+        fault(r#"{"type": "array", "items": "../../n"}"#),
+        "t.avsc: the type ../../n is not defined, neither there nor in ../../n.avsc"
+    );
+    std::fs::write(&path, "\u{feff}\"int\"").unwrap();
+    assert!(load(&path).is_ok());
     std::fs::write(folder.join("n.Absent.avsc"), "{").unwrap();
     let told = fault(r#"{"type": "array", "items": "n.Absent"}"#);
     assert!(told.starts_with("n.Absent.avsc:1:1: not JSON: "), "{told}");

@@ -166,6 +166,24 @@ fn nesting_has_a_limit() {
 }
 
 #[test]
+fn messages_behind_maps_have_two_places_however_deep_they_are() {
+    let levels = 25;
+    let mut text = "syntax = \"proto3\"; ".to_owned();
+    for level in 0..levels {
+        text += &format!("message M{level} {{ map<int32, int32> m = 1; int32 at{level} = 2; ");
+    }
+    text += &"}".repeat(levels);
+    let schema = compile_framed(&text, &[]).unwrap();
+    assert!(schema.places.len() <= 2 * levels);
+    let place = |index: u8| [vec![2 * levels as u8], vec![0], vec![index; levels - 1]].concat();
+    let wrong = [0x10];
+    for index in [0, 2] {
+        let value = [&place(index)[..], &wrong].concat();
+        assert!(message(&schema, &value).starts_with("/at24: "), "{index}");
+    }
+}
+
+#[test]
 fn indexes_name_the_message() {
     let framed = compile_framed(ROOT, &[]).unwrap();
     let told = |hex: &str| message(&framed, &from_hex(&hex.replace(' ', "")));
@@ -277,6 +295,28 @@ fn a_descriptor_set_is_as_good_as_its_files() {
         described(&load(&path, "Other").err().unwrap()),
         "rides.desc: it has no message Other (expected the full name, e.g. package.Message)"
     );
+}
+
+#[test]
+fn a_byte_order_mark_before_a_file_is_passed_over() {
+    let folder = TempDir::new();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("\u{feff}syntax = \"proto3\"; {text}")).unwrap();
+        path
+    };
+    write("n.proto", "message N { string a = 1; }");
+    let path = write("m.proto", "import \"n.proto\"; message M { N n = 1; }");
+    let schema = load(&path, "").unwrap();
+    assert!(
+        message(&schema, &from_hex("0a03 0a01ff".replace(' ', "").as_str())).starts_with("/n/a: ")
+    );
+    let reference = Reference {
+        name: "n.proto".to_owned(),
+        text: std::fs::read_to_string(folder.path().join("n.proto")).unwrap(),
+    };
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(compile_framed(&text, &[reference]).is_ok());
 }
 
 #[test]

@@ -33,6 +33,13 @@ pub(super) struct Fetched {
     pub(super) references: Vec<Reference>,
 }
 
+impl Fetched {
+    pub(super) fn text_bytes(&self) -> usize {
+        let references = self.references.iter();
+        self.text.len() + references.map(|other| other.text.len()).sum::<usize>()
+    }
+}
+
 pub(super) struct Client {
     http: reqwest::Client,
     urls: Vec<Url>,
@@ -136,6 +143,7 @@ impl Client {
             Add(Reference),
         }
         let mut seen = HashSet::new();
+        let mut bytes = 0;
         let mut steps: Vec<Step> = wanted.iter().rev().cloned().map(Step::Fetch).collect();
         while let Some(step) = steps.pop() {
             let named = match step {
@@ -158,6 +166,13 @@ impl Client {
             let path = ["subjects", &named.subject, "versions", &version];
             let answer = self.get(&path).await?;
             let schema = stored(&answer)?;
+            bytes += schema.text.len();
+            if bytes > BODY_BYTES_MAX {
+                return Err(Fault::new(
+                    Status::Unsupported,
+                    format!("more than {BODY_BYTES_MAX} bytes of them"),
+                ));
+            }
             steps.push(Step::Add(Reference {
                 name: named.name,
                 text: schema.text,

@@ -198,6 +198,28 @@ fn what_is_kept_has_a_limit_and_ids_without_a_schema_push_none_out() {
 }
 
 #[test]
+fn what_is_kept_has_a_limit_in_bytes() {
+    let schema: Arc<dyn Schema> = compile("AVRO", r#""int""#, &[], FormatChecks::Ignore)
+        .unwrap()
+        .into();
+    let mut kept = Kept::default();
+    let mut put = |id: i32, text_bytes: usize| {
+        let schema = schema.clone();
+        kept.put(id, Entry::Usable(Usable { schema, text_bytes }));
+        let ids = (0..5).filter(|id| kept.get(*id).is_some());
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(put(0, SCHEMA_BYTES_MAX / 2), [0]);
+    assert_eq!(put(1, SCHEMA_BYTES_MAX / 2), [0, 1]);
+    assert_eq!(put(2, 1), [2]);
+    assert_eq!(put(2, SCHEMA_BYTES_MAX - 1), [2], "the same again");
+    assert_eq!(put(3, 1), [2, 3]);
+    assert_eq!(put(4, 1), [4]);
+    assert_eq!(put(0, 2 * SCHEMA_BYTES_MAX), [0]);
+    assert_eq!(put(1, 1), [1]);
+}
+
+#[test]
 fn many_ids_are_asked_for_together() {
     let server = Server::new();
     server.answer("/schemas/ids/40", 200, format!(r#"{{"schema":"{POINT}"}}"#));
