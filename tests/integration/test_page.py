@@ -86,7 +86,7 @@ def busy() -> dict:
     topics[5]["last_error"] = error(400, "could not write the log entry: HTTP 503 Slow Down")
     return status(
         topics,
-        errors=[{"topic": "payments", **topics[5]["last_error"]}],
+        errors=[logged("payments", topics[5]["last_error"], 3)],
     )
 
 
@@ -141,8 +141,8 @@ def stopped() -> dict:
     )
     document["reasons"] = [f"partition 2 of topic trips is stopped: offset 1259040: {reason}"]
     document["errors"] = [
-        {"topic": "trips", **error(12 + 60 * n, f"partition 2 is stopped: {reason}")}
-        for n in range(12)
+        logged("trips", error(12, f"partition 2 is stopped: {reason}"), 1_204),
+        *(logged("payments", error(400 + n, f"HTTP 503, request {n}")) for n in range(11)),
     ]
     return document
 
@@ -236,12 +236,16 @@ def hostile() -> dict:
         verdict=verdict("bad", HOSTILE[0], HOSTILE[1], HOSTILE[5]),
         reasons=[HOSTILE[0], "line\nbreak\ttab"],
         refused=[{"topic": name, "reason": name} for name in HOSTILE],
-        errors=[{"topic": name, **error(9, f"{name} {'long ' * 400}")} for name in HOSTILE],
+        errors=[logged(name, error(9, f"{name} {'long ' * 400}")) for name in HOSTILE],
     )
 
 
 def error(ago_s: float, message: str) -> dict:
     return {"at": time_text(ago_s), "message": message}
+
+
+def logged(topic_name: str, trouble: dict, times: int = 1) -> dict:
+    return {"topic": topic_name, **trouble, "times": times}
 
 
 DOCUMENTS = {
