@@ -448,6 +448,8 @@ def test_a_service_behind_a_prefix():
         (["--url", "http://a\r\nb"], "--url: expected"),
         (["--watch", "0"], "--watch"),
         (["--watch", "soon"], "--watch"),
+        (["--watch", "nan"], "--watch: nan is not in the range 0.1 to 3600"),
+        (["--watch", "inf"], "--watch"),
         (["--json", "--topic", "a"], "--json"),
         (["more"], "more"),
     ],
