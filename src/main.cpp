@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -209,6 +210,26 @@ int status(const bronze::commands::StatusOptions& options) {
   watch.run();
 }
 
+using SetSeconds = std::function<void(std::chrono::milliseconds)>;
+
+/// An option of seconds, fractions allowed, within these limits.
+CLI::Option* add_seconds(CLI::App& command, const std::string& name, double min, double max,
+                         const std::string& what, const SetSeconds& set) {
+  const auto check = [min, max](const std::string& text) -> std::string {
+    double seconds = 0;
+    // What is no number at all is in no range, either.
+    const bool is_number = CLI::detail::lexical_cast(text, seconds);
+    if (is_number && seconds >= min && seconds <= max) return {};
+    return fmt::format("{} is not in the range {} to {}", text, min, max);
+  };
+  const auto set_from = [set](double seconds) {
+    set(std::chrono::milliseconds(std::llround(seconds * 1000)));
+  };
+  return command.add_option_function<double>(name, set_from, what)
+      ->type_name("SECONDS")
+      ->check(CLI::Validator(check, ""));
+}
+
 void add_status_options(CLI::App& command, bronze::commands::StatusOptions& options) {
   auto* topic = command
                     .add_option("--topic", options.topics,
@@ -220,17 +241,11 @@ void add_status_options(CLI::App& command, bronze::commands::StatusOptions& opti
           "--json", [&options] { options.format = bronze::commands::StatusFormat::kJson; },
           "Write the document as /status gives it; see docs/status.md")
       ->excludes(topic);
-  command
-      .add_option_function<double>(
-          "--watch",
-          [&options](double seconds) {
-            options.watch = std::chrono::milliseconds(std::llround(seconds * 1000));
-          },
-          "Look again every so many seconds, 0.1 to 3600, until Ctrl-C")
-      ->type_name("SECONDS")
+  add_seconds(command, "--watch", 0.1, 3600,
+              "Look again every so many seconds, 0.1 to 3600, until Ctrl-C",
+              [&options](std::chrono::milliseconds every) { options.watch = every; })
       ->expected(0, 1)
-      ->default_str("2")
-      ->check(CLI::Range(0.1, 3600.0).description(""));
+      ->default_str("2");
   command
       .add_option("--url", options.url,
                   "Where the service is, http://host[:port][/prefix]; no variable is read then "
@@ -272,15 +287,9 @@ void add_check_options(CLI::App& command, bronze::CheckOptions& options) {
   command.add_flag_callback(
       "--json", [&options] { options.format = bronze::CheckFormat::kJson; },
       "Write one JSON object instead of text");
-  command
-      .add_option_function<double>(
-          "--timeout",
-          [&options](double seconds) {
-            options.timeout = std::chrono::milliseconds(std::llround(seconds * 1000));
-          },
-          "Seconds that Kafka and the store may take to answer, 0.1 to 600 [10]")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(0.1, 600.0).description(""));
+  add_seconds(command, "--timeout", 0.1, 600,
+              "Seconds that Kafka and the store may take to answer, 0.1 to 600 [10]",
+              [&options](std::chrono::milliseconds timeout) { options.timeout = timeout; });
   command.footer(
       "Exit codes: 0 all well (there may be warnings), 1 something is wrong, 2 bad configuration "
       "or usage,\n3 nothing is known to be wrong, but something could not be told: Kafka or the "
@@ -315,15 +324,8 @@ int verify(const bronze::VerifyOptions& options) {
 void add_verify_options(CLI::App& command, bronze::VerifyOptions& options) {
   const auto seconds = [&command](const std::string& name, std::chrono::milliseconds& value,
                                   const std::string& what) {
-    command
-        .add_option_function<double>(
-            name,
-            [&value](double given) {
-              value = std::chrono::milliseconds(std::llround(given * 1000));
-            },
-            what)
-        ->type_name("SECONDS")
-        ->check(CLI::Range(0.1, 1e6).description(""));
+    add_seconds(command, name, 0.1, 1e6, what,
+                [&value](std::chrono::milliseconds given) { value = given; });
   };
   command
       .add_option("TOPIC", options.topics,

@@ -76,6 +76,7 @@ Page verdict_page(const char* name, const observe::Judgement& judgement) {
 ServicePages::ServicePages(const config::Config& config, const ingest::ReportBoard& board,
                            const Clock& clock)
     : facts_{.version = k_version,
+             .started_at = clock.wall(),
              .consumer_group = config.kafka.consumer_group,
              .kafka = config.kafka.bootstrap_servers,
              .store = config.store.base_uri,

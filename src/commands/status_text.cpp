@@ -229,18 +229,39 @@ class StatusText {
     say(text(verdict, "headline"), style_of_tone(text(verdict, "tone")));
     say(text(verdict, "doing"), Style::kPlain);
     say(text(verdict, "advice"), Style::kBold);
-    const Json& reasons = list(now_, "reasons");
-    const std::size_t shown = shown_of(reasons, k_reasons_short);
-    for (std::size_t i = 0; i < shown; ++i) {
-      if (reasons[i].is_string()) say("- " + one_line(reasons[i].get<std::string>()), Style::kWarn);
+    std::vector<std::string> reasons;
+    for (const Json& reason : list(now_, "reasons")) {
+      if (!reason.is_string()) continue;
+      if (is_wanted(topic_of(reason.get<std::string>()))) reasons.push_back(reason);
     }
+    const std::size_t shown = shown_of(reasons.size(), k_reasons_short);
+    for (std::size_t i = 0; i < shown; ++i) say("- " + one_line(reasons[i]), Style::kWarn);
     say_how_many_more(reasons.size() - shown);
     add({});
   }
 
-  [[nodiscard]] std::size_t shown_of(const Json& items, std::size_t at_most) const {
+  /// `topic NAME ...`, `partition 2 of topic NAME ...`; empty = it is about no topic.
+  static std::string_view topic_of(std::string_view reason) {
+    constexpr std::string_view k_of = " of topic ";
+    constexpr std::string_view k_topic = "topic ";
+    if (reason.starts_with("partition ") && reason.find(k_of) != std::string_view::npos) {
+      reason.remove_prefix(reason.find(k_of) + k_of.size());
+    } else if (reason.starts_with(k_topic)) {
+      reason.remove_prefix(k_topic.size());
+    } else {
+      return {};
+    }
+    return reason.substr(0, reason.find_first_of(" :"));
+  }
+
+  /// What is about no topic is about all.
+  [[nodiscard]] bool is_wanted(std::string_view topic) const {
+    return topic.empty() || view_.topics.empty() || std::ranges::count(view_.topics, topic) > 0;
+  }
+
+  [[nodiscard]] std::size_t shown_of(std::size_t items, std::size_t at_most) const {
     const bool all = view_.lists == StatusView::Lists::kWhole;
-    return all ? items.size() : std::min(items.size(), at_most);
+    return all ? items : std::min(items, at_most);
   }
 
   void say_how_many_more(std::size_t more) {
@@ -312,26 +333,34 @@ class StatusText {
   }
 
   void add_refused() {
-    const Json& refused = list(now_, "refused");
+    std::vector<std::string> refused;
+    for (const Json& topic : list(now_, "refused")) {
+      if (!is_wanted(name_of(topic))) continue;
+      refused.push_back(text(topic, "topic") + ": " + text(topic, "reason"));
+    }
     if (refused.empty()) return;
     add({});
     add({{"not copied", Style::kBold}});
-    for (const Json& topic : refused) {
-      say(text(topic, "topic") + ": " + text(topic, "reason"), Style::kBad, 2);
-    }
+    for (const std::string& topic : refused) say(topic, Style::kBad, 2);
   }
 
   void add_errors() {
-    const Json& errors = list(now_, "errors");
+    std::vector<const Json*> errors;
+    for (const Json& error : list(now_, "errors")) {
+      if (is_wanted(name_of(error))) errors.push_back(&error);
+    }
     if (errors.empty()) return;
     add({});
     add({{"last errors", Style::kBold}});
-    const std::size_t shown = shown_of(errors, k_errors_short);
+    const std::size_t shown = shown_of(errors.size(), k_errors_short);
     for (std::size_t i = 0; i < shown; ++i) {
-      const std::string topic = text(errors[i], "topic");
-      const std::string message = text(errors[i], "message");
+      const Json& error = *errors[i];
+      const std::string topic = text(error, "topic");
+      const std::string message = text(error, "message");
       const bool named = topic.empty() || message.starts_with(topic);
-      say(fmt::format("{}: {}{}", age(errors[i], "at", now_), named ? "" : topic + ": ", message),
+      const auto times = whole(error, "times").value_or(1);
+      say(fmt::format("{}: {}{}{}", age(error, "at", now_), named ? "" : topic + ": ", message,
+                      times > 1 ? fmt::format(" ({} times)", with_commas(times)) : ""),
           Style::kPlain, 2);
     }
     say_how_many_more(errors.size() - shown);
@@ -356,9 +385,7 @@ class StatusText {
   std::vector<const Json*> chosen() {
     std::vector<const Json*> topics;
     for (const Json& topic : list(now_, "topics")) {
-      const bool wanted = view_.topics.empty() ||
-                          std::count(view_.topics.begin(), view_.topics.end(), name_of(topic)) > 0;
-      if (wanted) topics.push_back(&topic);
+      if (is_wanted(name_of(topic))) topics.push_back(&topic);
     }
     for (const std::string& name : view_.topics) {
       const bool found = std::any_of(topics.begin(), topics.end(),
@@ -369,8 +396,8 @@ class StatusText {
   }
 
   /// As it is, not as it is shown.
-  static std::string name_of(const Json& topic) {
-    const Json& name = member(topic, "topic");
+  static std::string name_of(const Json& object) {
+    const Json& name = member(object, "topic");
     return name.is_string() ? name.get<std::string>() : "";
   }
 

@@ -73,7 +73,7 @@ Lane::Lane(LaneSettings settings, LaneParts parts)
       resolve_again_at_(parts_.clock.now()),
       checkpoints_(LaneTable::kRows, settings_.writer.topic, parts_.log),
       dead_letter_checkpoints_(LaneTable::kDeadLetters, settings_.writer.topic, parts_.log),
-      retention_(parts_.clock) {}
+      retention_(parts_.clock, settings_.writer.flush.interval) {}
 
 void Lane::open_table() {
   table_state_ = TableState::kOpening;
@@ -415,11 +415,11 @@ void Lane::watch_retention() {
       parts_.source.list_offsets(topic(), partitions, kafka::OffsetSpec::kEarliest, 0));
 }
 
-OffsetMap Lane::behind() const {
-  OffsetMap behind;
+RetentionWatch::Reaches Lane::behind() const {
+  RetentionWatch::Reaches behind;
   for (const auto& [partition, state] : partitions_) {
-    const auto lag = report_of(partition, state).lag();
-    if (lag.value_or(0) > 0) behind.emplace(partition, state.committed);
+    const PartitionReport report = report_of(partition, state);
+    if (report.lag().value_or(0) > 0) behind[partition] = {*report.committed, *report.end};
   }
   return behind;
 }

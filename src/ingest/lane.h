@@ -222,7 +222,7 @@ class Lane {
   [[nodiscard]] PartitionActivity activity_of(Phase phase) const;
   [[nodiscard]] PartitionReport report_of(Partition partition, const PartitionState& state) const;
   /// Where those are that hold more than is in the table.
-  [[nodiscard]] OffsetMap behind() const;
+  [[nodiscard]] RetentionWatch::Reaches behind() const;
   [[nodiscard]] std::set<Partition> in_phase(Phase phase) const;
   [[nodiscard]] kafka::TopicPartition named(Partition partition) const;
   [[nodiscard]] std::vector<kafka::TopicPartition> named(const std::set<Partition>& some) const;

@@ -18,6 +18,14 @@ constexpr std::size_t k_drain_bytes_max = std::size_t{256} * 1024;
 /// Nothing tells that the last byte is acknowledged.
 constexpr std::chrono::milliseconds k_settle_again{20};
 
+bool is_letter(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+
+/// Empty lines before a request are ignored (RFC 9112 2.2).
+std::string_view after_empty_lines(std::string_view head) {
+  head.remove_prefix(std::min(head.find_first_not_of("\r\n"), head.size()));
+  return head;
+}
+
 /// Where the blank line that ends a head begins; lone line feeds pass, as most servers allow.
 std::size_t end_of_head(std::string_view head) {
   return std::min(head.find("\r\n\r\n"), head.find("\n\n"));
@@ -78,19 +86,20 @@ void HttpConnection::read(SteadyTime now) {
     if (count < 0 && is_for_later()) return;
     if (count <= 0) return close();
     head_.append(chunk.data(), static_cast<std::size_t>(count));
+    const std::string_view head = after_empty_lines(head_);
     // Not HTTP at all, such as a TLS hello: there is nothing to answer.
-    if (head_.front() < 'A' || head_.front() > 'Z') return close();
-    if (end_of_head(head_) != std::string::npos) {
+    if (!head.empty() && !is_letter(head.front())) return close();
+    if (end_of_head(head) != std::string_view::npos) {
       answer(Head::kComplete, now);
     } else if (head_.size() >= k_head_bytes_max) {
-      const bool within_line = head_.find('\n') == std::string::npos;
+      const bool within_line = head.find('\n') == std::string_view::npos;
       answer(within_line ? Head::kUriTooLarge : Head::kHeadersTooLarge, now);
     }
   }
 }
 
 void HttpConnection::answer(Head head, SteadyTime now) {
-  answer_ = respond_(head, first_line(head_));
+  answer_ = respond_(head, first_line(after_empty_lines(head_)));
   head_ = {};
   phase_ = Phase::kAnswering;
   deadline_ = now + limits_.answer;

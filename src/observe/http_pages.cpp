@@ -48,6 +48,18 @@ bool is_known_method(std::string_view method) {
   return std::find(k_methods.begin(), k_methods.end(), method) != k_methods.end();
 }
 
+/// Of `/path?query` and of `http://host/path?query`, which servers must take, too (RFC 9112 3.2.2).
+std::string_view path_of(std::string_view target) {
+  constexpr std::string_view k_scheme = "http://";
+  const auto same_letter = [](char a, char b) { return a == b || a - 'A' == b - 'a'; };
+  if (std::ranges::equal(target.substr(0, k_scheme.size()), k_scheme, same_letter)) {
+    target.remove_prefix(k_scheme.size());
+    target.remove_prefix(std::min(target.find_first_of("/?#"), target.size()));
+    if (!target.starts_with('/')) return "/";
+  }
+  return target.substr(0, target.find_first_of("?#"));
+}
+
 /// nullopt = malformed.
 std::optional<Request> parse(std::string_view line) {
   const bool printable = std::all_of(line.begin(), line.end(), [](char c) {
@@ -59,8 +71,7 @@ std::optional<Request> parse(std::string_view line) {
   if (!printable || first == std::string_view::npos || first == last) return std::nullopt;
   const std::string_view target = line.substr(first + 1, last - first - 1);
   const std::string_view version = line.substr(last + 1);
-  const Request request{.method = line.substr(0, first),
-                        .path = target.substr(0, target.find_first_of("?#"))};
+  const Request request{.method = line.substr(0, first), .path = path_of(target)};
   const bool known = version == "HTTP/1.1" || version == "HTTP/1.0";
   if (!known || !is_known_method(request.method) || target.empty() ||
       target.find(' ') != std::string_view::npos) {

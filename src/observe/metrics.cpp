@@ -103,7 +103,7 @@ void add_lag(Families& out, const Observation& seen) {
   }
   out.add("bronze_retention_risk_seconds",
           "In what time retention deletes records that are in no table, at the present rates. "
-          "Absent = not within weeks.",
+          "Absent = not within a week.",
           MetricType::Gauge);
   for (const auto& lane : seen.report.lanes) {
     const auto left = loses_data_in(lane);
@@ -168,6 +168,8 @@ void add_process(Families& out, const Observation& seen) {
         static_cast<double>(seen.resident_bytes));
   gauge("bronze_healthy", "1 = /health answers 200.", seen.health.healthy ? 1 : 0);
   gauge("bronze_ready", "1 = /readyz answers 200.", judge_ready(seen).holds ? 1 : 0);
+  gauge("process_start_time_seconds", "When the process started, in Unix time.",
+        static_cast<double>(seen.facts.started_at) / 1e6);
   out.add("bronze_build_info", "Always 1.", MetricType::Gauge);
   out.gauge(1, {{"version", seen.facts.version}});
 }

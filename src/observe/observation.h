@@ -20,6 +20,7 @@ namespace bronze::observe {
 /// What does not change while the process runs.
 struct ServiceFacts {
   std::string version;
+  UnixMicros started_at = 0;
   std::string consumer_group;
   std::string kafka;
   std::string store;
@@ -41,6 +42,7 @@ struct Observation {
   CacheCounts cache;
   Health health;
   History::Steps history;
+  /// As RecentTroubles has them.
   std::vector<Trouble> troubles;
   std::uint64_t resident_bytes = 0;
   SteadyTime now;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <ranges>
 #include <string_view>
 
 #include "config/topic_tables.h"
@@ -181,13 +182,14 @@ Json topic_json(const ingest::LaneReport& lane, const Observation& seen, StatusD
 
 Json errors_json(const Observation& seen) {
   Json errors = Json::array();
-  for (const Trouble& trouble : seen.troubles) {
-    const auto& lanes = seen.report.lanes;
+  const auto& lanes = seen.report.lanes;
+  for (const Trouble& trouble : seen.troubles | std::views::take(RecentTroubles::k_max)) {
     const auto lane = std::find_if(lanes.begin(), lanes.end(),
                                    [&](const auto& each) { return is_about(trouble, each.topic); });
     errors.push_back({{"at", utc_text(trouble.at)},
                       {"topic", lane == lanes.end() ? "" : lane->topic},
-                      {"message", trouble.message}});
+                      {"message", trouble.message},
+                      {"times", trouble.times}});
   }
   return errors;
 }
@@ -284,12 +286,10 @@ std::string status_json(const Observation& seen, StatusDetail detail) {
   const Judgement ready = judge_ready(seen);
   std::vector<std::string> reasons = live.reasons;
   reasons.insert(reasons.end(), ready.reasons.begin(), ready.reasons.end());
-  const auto uptime =
-      std::chrono::duration_cast<std::chrono::microseconds>(seen.now - report.started_at);
   const Json status = {
       {"version", seen.facts.version},
       {"now", utc_text(seen.wall)},
-      {"started_at", utc_text(seen.wall - uptime.count())},
+      {"started_at", utc_text(seen.facts.started_at)},
       {"healthy", seen.health.healthy},
       {"ready", ready.holds},
       {"live", live.holds},

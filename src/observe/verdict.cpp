@@ -21,6 +21,8 @@ using std::chrono::seconds;
 
 /// Beyond the batch interval.
 constexpr seconds k_late{60};
+/// What is further away is told of its topic only. The alert has the same.
+constexpr std::chrono::hours k_risk_is_near{24};
 constexpr seconds k_trend_min{300};
 /// A smaller change is none.
 constexpr double k_change = 0.05;
@@ -44,11 +46,15 @@ std::string first_reason(const Judgement& live, const Judgement& ready) {
   return ready.reasons.empty() ? "" : ready.reasons.front();
 }
 
+/// nullptr = none does within a day.
 const LaneReport* soonest_to_lose(const std::vector<LaneReport>& lanes) {
   const LaneReport* soonest = nullptr;
+  Duration least = k_risk_is_near;
   for (const LaneReport& lane : lanes) {
     const auto left = loses_data_in(lane);
-    if (left && (!soonest || *left < *loses_data_in(*soonest))) soonest = &lane;
+    if (!left || *left >= least) continue;
+    soonest = &lane;
+    least = *left;
   }
   return soonest;
 }
@@ -168,13 +174,18 @@ std::optional<Verdict> judge_topics(const Observation& seen, const std::string& 
     if (lane.failures > 0) failing.push_back(&lane);
   }
   if (!failing.empty()) return judge_failing(failing, seen);
-  if (!reason.empty()) {
-    return Verdict{.tone = Tone::kBusy,
-                   .headline = "Starting",
-                   .doing = reason,
-                   .advice = "Wait; if it lasts, run bronze check."};
+  if (reason.empty()) return std::nullopt;
+  Verdict waiting{.tone = Tone::kBusy,
+                  .headline = "Starting",
+                  .doing = reason,
+                  .advice = "Wait; if it lasts, run bronze check."};
+  const auto held_up = static_cast<std::size_t>(std::count_if(
+      lanes.begin(), lanes.end(), [](const LaneReport& lane) { return !lane.trouble.empty(); }));
+  if (held_up > 0) {
+    waiting.tone = Tone::kWarn;
+    waiting.headline = fmt::format("{} held up", is_or_are(held_up, "topic"));
   }
-  return std::nullopt;
+  return waiting;
 }
 
 enum class Way { kNotKnown, kGrows, kStays, kFalls };
@@ -207,6 +218,48 @@ Trend trend_of(const Observation& seen) {
   return {.way = Way::kFalls, .seconds_left = lags.back() * half_seconds / (before - after)};
 }
 
+/// Nothing of it was written or taken in for so long.
+bool stands_still(const LaneReport& lane, const Observation& seen, Duration duration) {
+  const SteadyTime never{};
+  const SteadyTime moved = std::max({seen.report.started_at, lane.last_write.value_or(never),
+                                     lane.oldest_unwritten.value_or(never)});
+  return seen.now - moved > duration;
+}
+
+struct Lateness {
+  /// The greatest age of a topic's records that are in no table, by the time that they bear.
+  double oldest_seconds = 0;
+  /// That topic, or another late one, does not move at all.
+  bool stands_still = false;
+};
+
+Lateness lateness_of(const Observation& seen, Duration due) {
+  Lateness late;
+  for (const LaneReport& lane : seen.report.lanes) {
+    const double age = lag_seconds_of(lane, seen.wall).value_or(0);
+    late.oldest_seconds = std::max(late.oldest_seconds, age);
+    if (age > in_seconds(due) && stands_still(lane, seen, due)) late.stands_still = true;
+  }
+  return late;
+}
+
+enum class Pace { kNotKnown, kKeepsUp, kIsBehind };
+
+/// Records may bear any time, so their age alone says nothing: who is behind has had more to go,
+/// for as long as a batch takes to be due, than is copied in that time.
+Pace pace_of(const Observation& seen, double rows_per_second, Duration due) {
+  const auto& history = seen.history.steps;
+  const std::size_t wanted = History::steps_in(due);
+  std::optional<std::int64_t> least;
+  for (std::size_t i = history.size() - std::min(wanted, history.size()); i < history.size(); ++i) {
+    if (history[i].lag) least = std::min(least.value_or(*history[i].lag), *history[i].lag);
+  }
+  const bool nothing_due = rows_per_second == 0 && history.size() < wanted;
+  if (!least || nothing_due) return Pace::kNotKnown;
+  const bool is_behind = static_cast<double>(*least) > rows_per_second * in_seconds(due);
+  return is_behind ? Pace::kIsBehind : Pace::kKeepsUp;
+}
+
 Verdict judge_behind(const Observation& seen, const std::string& behind) {
   const Trend trend = trend_of(seen);
   if (trend.way == Way::kFalls) {
@@ -226,6 +279,31 @@ Verdict judge_behind(const Observation& seen, const std::string& behind) {
           .headline = "Behind",
           .doing = behind,
           .advice = std::string("If it lasts, g") + k_help};
+}
+
+/// nullopt = nothing is late.
+std::optional<Verdict> judge_late(const Observation& seen, std::int64_t lag, double rows_per_second,
+                                  const std::string& dead) {
+  const Duration due = seen.facts.batch_interval + k_late;
+  const Lateness late = lateness_of(seen, due);
+  if (late.oldest_seconds <= in_seconds(due)) return std::nullopt;
+  const std::string behind = fmt::format(
+      "{} to go, up to {} old, at {} rows a second.{}",
+      counted(static_cast<std::uint64_t>(lag), "record"), about_text(late.oldest_seconds),
+      rate_text(rows_per_second), dead);
+  if (late.stands_still) return judge_behind(seen, behind);
+  switch (pace_of(seen, rows_per_second, due)) {
+    case Pace::kKeepsUp:
+      return std::nullopt;
+    case Pace::kNotKnown:
+      return Verdict{.tone = Tone::kBusy,
+                     .headline = "Starting",
+                     .doing = behind,
+                     .advice = "Wait: the first batches will show how fast it is."};
+    case Pace::kIsBehind:
+      break;
+  }
+  return judge_behind(seen, behind);
 }
 
 Verdict judge_pace(const Observation& seen) {
@@ -250,14 +328,8 @@ Verdict judge_pace(const Observation& seen) {
   const auto lag = lag_of(lanes);
   const double rate = rates_of(seen).value_or(Rates{}).rows_per_second;
   const std::string pace = rate_text(rate) + " rows a second";
-  double oldest = 0;
-  for (const LaneReport& lane : lanes) {
-    oldest = std::max(oldest, lag_seconds_of(lane, seen.wall).value_or(0));
-  }
-  if (lag && oldest > in_seconds(seen.facts.batch_interval + k_late)) {
-    return judge_behind(seen, fmt::format("{} to go, up to {} old, at {}.{}",
-                                          counted(static_cast<std::uint64_t>(*lag), "record"),
-                                          about_text(oldest), pace, dead));
+  if (lag) {
+    if (auto late = judge_late(seen, *lag, rate, dead)) return *std::move(late);
   }
   const bool idle = rate == 0 && lag == 0;
   return {.tone = Tone::kWell,

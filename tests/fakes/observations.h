@@ -21,6 +21,7 @@ inline Observation well() {
                 .memory_budget_bytes = 1'000};
   seen.now = SteadyTime(std::chrono::seconds(100));
   seen.wall = 1'700'000'000'123'000;
+  seen.facts.started_at = seen.wall - 60'000'000;
   seen.report = {.started_at = SteadyTime(std::chrono::seconds(40)),
                  .last_turn = seen.now,
                  .last_broker_answer = seen.now - std::chrono::seconds(2),

@@ -145,6 +145,33 @@ def test_the_queries_of_the_dashboard_are_well_formed(tmp_path):
     assert f"{len(made)} rules found" in promtool("check", "rules", path)
 
 
+def test_the_dashboard_marks_starts_and_nothing_else(tmp_path):
+    annotations = json.loads(DASHBOARD.read_text())["annotations"]["list"]
+    (expr,) = [one["expr"].replace("$job", "bronze") for one in annotations]
+    here = '{job="bronze",instance="a"}'
+    built = '{job="bronze",instance="a",version="0.1.0"}'
+    started = {5: 0, 11: 1, 15: 0}
+    test = {
+        "interval": "30s",
+        "input_series": [
+            {"series": f"process_start_time_seconds{here}", "values": "1000x20 1600x40"},
+            {"series": f"bronze_build_info{built}", "values": "1x60"},
+            {"series": 'process_start_time_seconds{job="bronze",instance="other"}', "values": "5"},
+        ],
+        "promql_expr_test": [
+            {
+                "expr": f"count({expr}) or vector(0)",
+                "eval_time": f"{minutes}m",
+                "exp_samples": [{"labels": "{}", "value": count}],
+            }
+            for minutes, count in started.items()
+        ],
+    }
+    path = tmp_path / "starts.yml"
+    path.write_text(yaml.safe_dump({"evaluation_interval": "30s", "tests": [test]}))
+    assert "SUCCESS" in promtool("test", "rules", path)
+
+
 def test_the_panels_of_the_dashboard_do_not_overlap():
     taken: set[tuple[int, int]] = set()
     for panel in panels():

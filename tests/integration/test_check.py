@@ -457,7 +457,9 @@ def test_all_configuration_errors_are_named_at_once():
     assert {error["name"] for error in report["configuration"]["errors"]} == set(wrong)
 
 
-@pytest.mark.parametrize("arguments", [["--timeout", "soon"], ["--timeout", "0"], ["--jsno"]])
+@pytest.mark.parametrize(
+    "arguments", [["--timeout", "soon"], ["--timeout", "0"], ["--timeout", "nan"], ["--jsno"]]
+)
 def test_wrong_usage_ends_with_2(arguments):
     done = run_command("check", *arguments)
     assert done.exit_code == 2

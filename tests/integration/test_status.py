@@ -218,7 +218,8 @@ def assert_shown(text: str, document: dict) -> None:
     assert_totals_shown(text, document)
     assert_topics_shown(text, document)
     for error in document["errors"]:
-        assert error["message"] in text
+        times = f" ({error['times']:,} times)" if error["times"] > 1 else ""
+        assert f"{error['message']}{times}\n" in text
     for refused in document["refused"]:
         assert f"  {refused['topic']}: {refused['reason']}\n" in text
 
@@ -447,6 +448,8 @@ def test_a_service_behind_a_prefix():
         (["--url", "http://a\r\nb"], "--url: expected"),
         (["--watch", "0"], "--watch"),
         (["--watch", "soon"], "--watch"),
+        (["--watch", "nan"], "--watch: nan is not in the range 0.1 to 3600"),
+        (["--watch", "inf"], "--watch"),
         (["--json", "--topic", "a"], "--json"),
         (["more"], "more"),
     ],

@@ -46,6 +46,7 @@ TEST(Metrics, TellWhatTheReportTells) {
            "bronze_stopped_partitions 0",
            "bronze_memory_budget_bytes 1000",
            "bronze_ready 1",
+           "process_start_time_seconds 1699999940.123",
            "bronze_build_info{version=\"1.2.3\"} 1",
        }) {
     EXPECT_TRUE(says(text, line)) << line << "\n" << text;
@@ -69,7 +70,7 @@ TEST(Metrics, ThereAreNoMoreSeriesThanDocumented) {
   std::istringstream lines(metrics_text(seen));
   std::size_t series = 0;
   for (std::string line; std::getline(lines, line);) series += line.starts_with('#') ? 0 : 1;
-  EXPECT_EQ(series, 12U * 8 + 8 * 25 + 29) << "docs/status.md";
+  EXPECT_EQ(series, 12U * 8 + 8 * 25 + 30) << "docs/status.md";
 }
 
 TEST(Metrics, WhatEndedLanesDidStaysInTheSums) {
@@ -242,6 +243,56 @@ TEST(RecentTroubles, KeepsTheLastWarningsNewestFirst) {
   EXPECT_EQ(latest.front().message, "trouble 29");
   EXPECT_EQ(latest.back().message, "trouble 10");
   EXPECT_GT(latest.front().at, 1'700'000'000'000'000);
+}
+
+TEST(RecentTroubles, TheLastOfATopicIsKeptWhateverComesAfterIt) {
+  const auto kept = std::make_shared<RecentTroubles>();
+  spdlog::logger logger("test", kept);
+  logger.warn("trips: first");
+  logger.warn("trips: second");
+  for (int i = 0; i < 30; ++i) logger.warn("waiting for Kafka: {}", i);
+  for (int i = 0; i < 30; ++i) logger.warn("ratings: partition {} is stopped", i);
+
+  const auto latest = kept->latest();
+
+  EXPECT_EQ(first_about(latest, "trips")->message, "trips: second");
+  EXPECT_EQ(first_about(latest, "ratings")->message, "ratings: partition 29 is stopped");
+  EXPECT_EQ(latest.size(), RecentTroubles::k_max + 2);
+  EXPECT_EQ(latest.front().message, "ratings: partition 29 is stopped");
+}
+
+TEST(RecentTroubles, OfTopicsThatComeAndGoThoseOfLateAreKept) {
+  const auto kept = std::make_shared<RecentTroubles>();
+  spdlog::logger logger("test", kept);
+  for (std::size_t i = 0; i < 2 * RecentTroubles::k_topics_max; ++i) logger.warn("t{}: late", i);
+  const auto latest = kept->latest();
+  EXPECT_EQ(latest.size(), RecentTroubles::k_max + RecentTroubles::k_topics_max);
+  EXPECT_EQ(latest.front().message, "t1999: late");
+}
+
+TEST(RecentTroubles, WhatSaysTheSameIsCounted) {
+  const auto kept = std::make_shared<RecentTroubles>();
+  spdlog::logger logger("test", kept);
+  logger.warn("trips: partition 0 is stopped");
+  logger.warn("Kafka: gone");
+  logger.warn("trips: partition 0 is stopped");
+  const auto latest = kept->latest();
+  ASSERT_EQ(latest.size(), 2U);
+  EXPECT_EQ(latest[0].message, "trips: partition 0 is stopped");
+  EXPECT_EQ(latest[0].times, 2U);
+  EXPECT_EQ(latest[1].times, 1U);
+}
+
+TEST(StatusDocument, ErrorsAreTheLastOnesOnly) {
+  Observation seen = well();
+  for (int i = 0; i < 21; ++i) {
+    seen.troubles.push_back({.at = 100 - i, .message = "Kafka: " + std::to_string(i), .times = 3});
+  }
+  seen.troubles.push_back({.at = 1, .message = "trips: late"});
+  const auto status = nlohmann::json::parse(status_json(seen));
+  EXPECT_EQ(status["errors"].size(), RecentTroubles::k_max);
+  EXPECT_EQ(status["errors"][0]["times"], 3);
+  EXPECT_EQ(status["topics"][0]["last_error"]["message"], "trips: late");
 }
 
 }  // namespace

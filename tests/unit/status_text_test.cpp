@@ -191,6 +191,37 @@ TEST(StatusText, ATopicIsOpenedToItsPartitions) {
       << text;
 }
 
+TEST(StatusText, OfOtherTopicsNothingIsSaidWhenOneIsAskedFor) {
+  Observation seen = busy();
+  seen.report.lanes.push_back(seen.report.lanes[0]);
+  seen.report.lanes[1].topic = "payments";
+  seen.report.lanes[1].failures = 2;
+  seen.report.refused = {{"a.b", {1, "it would share a table"}}};
+  seen.health = {.healthy = false,
+                 .reasons = {"partition 0 of topic trips is stopped: data loss",
+                             "partition 2 of topic payments is stopped: data loss",
+                             "topic payments holds records", "topic a.b is not copied: a table",
+                             "no broker has been reachable for 31 s"},
+                 .body = ""};
+  seen.troubles = {{.at = seen.wall, .message = "payments: late"},
+                   {.at = seen.wall, .message = "trips: early", .times = 1'200},
+                   {.at = seen.wall, .message = "Kafka: gone"}};
+  const Json document = document_of(seen);
+  const std::string text = text_of(document, {.topics = {"trips"}});
+  EXPECT_NE(text.find("\n- partition 0 of topic trips is stopped: data loss\n"
+                      "- no broker has been reachable for 31 s\n\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("\nlast errors\n"
+                      "  0 s ago: trips: early (1,200 times)\n"
+                      "  0 s ago: Kafka: gone\n\n"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("payments"), std::string::npos) << text;
+  EXPECT_EQ(text.find("a.b"), std::string::npos) << text;
+  EXPECT_NE(text_of(document).find("- topic payments holds records"), std::string::npos);
+}
+
 TEST(StatusText, TwoHundredTopicsComeWithTheTroubledOnesFirst) {
   Observation seen = observe::with_topics(200, 10);
   seen.report.lanes[150].failures = 1;
@@ -230,7 +261,7 @@ TEST(StatusText, BetweenTwoLooksItTellsWhatWasTakenIn) {
 
   // A service that was started anew began at 0, whatever it says now.
   Observation anew = seen;
-  anew.report.started_at += seconds(50);
+  anew.facts.started_at += 50'000'000;
   EXPECT_EQ(text_of(status_lines(document_of(anew), &before, {})).find("since the last look"),
             std::string::npos);
   EXPECT_EQ(text_of(status_lines(before, &before, {})).find("since the last look"),

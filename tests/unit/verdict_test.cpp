@@ -104,15 +104,74 @@ const VerdictCase k_cases[] = {
       .headline = "Behind, and falling further behind",
       .doing = "30 records to go, up to 9 min old, at 50 rows a second.",
       .advice = "Give it more CPU, or start another instance of the group."}},
-    {"behind, and no history",
+    {"behind",
+     [](Observation& seen) {
+       seen.report.lanes[0].dead_letters = {};
+       set_age(seen, seconds(540));
+       set_lag(seen, [](auto) { return 3'001; });
+     },
+     {.tone = Tone::kWarn,
+      .headline = "Behind",
+      .doing = "30 records to go, up to 9 min old, at 50 rows a second.",
+      .advice = "If it lasts, give it more CPU, or start another instance of the group."}},
+    {"records that are old when they come, copied at once",
+     [](Observation& seen) {
+       seen.report.lanes[0].dead_letters = {};
+       set_age(seen, seconds(3'600));
+       set_lag(seen, [](auto) { return 30; });
+     },
+     {.tone = Tone::kWell,
+      .headline = "All is well",
+      .doing = "Copying 1 topic at 50 rows a second, nothing is late.",
+      .advice = "Nothing to do."}},
+    {"one record that was old when it came",
+     [](Observation& seen) {
+       seen.report.lanes[0].dead_letters = {};
+       set_age(seen, seconds(3'600));
+       seen.history.steps.assign(360, {.rows = 0, .bytes = 0, .lag = 0});
+     },
+     {.tone = Tone::kWell,
+      .headline = "All is well",
+      .doing = "Copying 1 topic at 0 rows a second, nothing is late.",
+      .advice = "Nothing to do."}},
+    {"one topic stands still beside others",
+     [](Observation& seen) {
+       seen.report.lanes[0].dead_letters = {};
+       seen.report.started_at = seen.now - minutes(10);
+       set_age(seen, seconds(540));
+       set_lag(seen, [](auto) { return 30; });
+       seen.report.lanes[0].oldest_unwritten.reset();
+       seen.report.lanes[0].last_write = seen.now - seconds(61);
+     },
+     {.tone = Tone::kWarn,
+      .headline = "Behind",
+      .doing = "30 records to go, up to 9 min old, at 50 rows a second.",
+      .advice = "If it lasts, give it more CPU, or start another instance of the group."}},
+    {"old records, and no batch was due yet",
      [](Observation& seen) {
        seen.report.lanes[0].dead_letters = {};
        set_age(seen, seconds(540));
      },
-     {.tone = Tone::kWarn,
-      .headline = "Behind",
+     {.tone = Tone::kBusy,
+      .headline = "Starting",
       .doing = "30 records to go, up to 9 min old, at 0 rows a second.",
-      .advice = "If it lasts, give it more CPU, or start another instance of the group."}},
+      .advice = "Wait: the first batches will show how fast it is."}},
+    {"a topic is held up",
+     [](Observation& seen) { seen.report.lanes[0].trouble = "not authorised"; },
+     {.tone = Tone::kWarn,
+      .headline = "1 topic is held up",
+      .doing = "topic trips: not authorised",
+      .advice = "Wait; if it lasts, run bronze check."}},
+    {"a retention risk of more than a day",
+     [](Observation& seen) {
+       only_partition(seen).loses_data_in = std::chrono::hours(24);
+       set_lag(seen, [](auto) { return 30; });
+     },
+     {.tone = Tone::kWell,
+      .headline = "All is well",
+      .doing = "Copying 1 topic at 50 rows a second, nothing is late. 10 records went to the dead "
+               "letters since the start.",
+      .advice = "Nothing to do."}},
     {"retention risk",
      [](Observation& seen) { only_partition(seen).loses_data_in = seconds(754); },
      {.tone = Tone::kBad,
@@ -256,19 +315,24 @@ TEST(Verdict, WithALongIntervalNothingIsLateBeforeItsBatchIsDue) {
   Observation seen = well();
   seen.facts.batch_interval = minutes(10);
   // Written every ten minutes: until then the lag grows.
-  set_lag(seen, [](std::int64_t i) { return 1'000 * (1 + i % 60); });
-  set_age(seen, seconds(600));
+  const auto grows = [](std::int64_t i) { return 500 * (1 + i % 60); };
+  set_lag(seen, grows);
+  set_age(seen, seconds(661));
+  EXPECT_EQ(verdict_of(seen).headline, "All is well");
+  // At 50 rows a second 33,000 are copied in 660 s.
+  set_lag(seen, [&](std::int64_t i) { return grows(i) + 33'000; });
+  EXPECT_EQ(verdict_of(seen).headline, "Behind");
+  set_age(seen, seconds(660));
   EXPECT_EQ(verdict_of(seen).headline, "All is well");
   set_age(seen, seconds(661));
-  EXPECT_EQ(verdict_of(seen).headline, "Behind");
 
-  set_lag(seen, [](std::int64_t i) { return 1'000 * (1 + i % 60) + 500 * i; });
+  set_lag(seen, [&](std::int64_t i) { return grows(i) + 500 * i; });
   EXPECT_EQ(verdict_of(seen).headline, "Behind, and falling further behind");
-  set_lag(seen, [](std::int64_t i) { return 1'000 * (1 + i % 60) + 500 * (360 - i); });
+  set_lag(seen, [&](std::int64_t i) { return grows(i) + 500 * (460 - i); });
   EXPECT_EQ(verdict_of(seen).headline, "Catching up");
 
+  set_lag(seen, grows);
   seen.facts.batch_interval = seconds(10);
-  set_age(seen, seconds(71));
   EXPECT_NE(verdict_of(seen).headline, "All is well");
 }
 

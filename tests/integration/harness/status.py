@@ -301,6 +301,8 @@ def reads_as(value: Value, expected: object, document: dict) -> bool:
         return value.title == expected and near(amount(value.text, SECONDS), ago, 0.06, 0.5)
     if value.kind == "time":
         return value.text == expected[11:19] and value.title == expected
+    if value.kind == "times":
+        return value.hidden if expected == 1 else value.text == f"({expected:,} times)"
     if value.kind == "state":
         return value.text == expected.replace("_", " ")
     if value.kind == "flag":
