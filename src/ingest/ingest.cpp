@@ -170,7 +170,7 @@ void Ingest::on_assigned(const kafka::Assigned& assigned) {
   last_assignment_ = parts_.clock.now();
   ++rebalances_;
   group_trouble_.clear();
-  group_denies_ = false;
+  group_denied_ = false;
   partitions_owned_ += assigned.partitions.size();
   parts_.log.tell(LogEvent::kAssigned, {.partitions = assigned.partitions.size()},
                   "{} partitions assigned", assigned.partitions.size());
@@ -256,6 +256,7 @@ void Ingest::on_revoked(const kafka::Revoked& revoked) {
     }
   }
   partitions_owned_ -= std::min(partitions_owned_, revoked.partitions.size());
+  if (revoked.lost && partitions_owned_ == 0) last_assignment_.reset();
   to_release_.insert(to_release_.end(), revoked.partitions.begin(), revoked.partitions.end());
   release_by_ = parts_.clock.now() + (revoked.lost ? Duration{} : settings_.revoke_budget);
   answer_revoke();
@@ -299,7 +300,7 @@ void Ingest::on_warning(const kafka::SourceWarning& warning) {
 void Ingest::on_join_refused(const kafka::JoinRefused& refused) {
   const bool is_new = group_trouble_.empty();
   group_trouble_ = refused.reason;
-  group_denies_ = refused.denied;
+  group_denied_ = refused.denied;
   if (is_new) say_group_trouble();
 }
 
@@ -560,7 +561,8 @@ void Ingest::publish() {
                       .assigned = last_assignment_.has_value(),
                       .rebalances = rebalances_,
                       .kafka_trouble = kafka_trouble(),
-                      .group_denied = group_denies_ ? group_trouble_ : "",
+                      .group_trouble = group_trouble_,
+                      .group_denied = group_denied_,
                       .store_trouble = phase_ == Phase::kProbing ? store_waited_for() : "",
                       .held_bytes = 0,
                       .intake = budget_.intake(),

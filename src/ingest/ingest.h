@@ -163,8 +163,9 @@ class Ingest {
   std::optional<SteadyTime> kafka_trouble_at_;
   /// Why the group does not take us in; empty = it does, or has not said no.
   std::string group_trouble_;
-  bool group_denies_ = false;
+  bool group_denied_ = false;
   std::optional<SteadyTime> offsets_again_at_;
+  /// nullopt = none has been made, or all that it gave us was taken away.
   std::optional<SteadyTime> last_assignment_;
   std::uint64_t rebalances_ = 0;
   std::size_t partitions_owned_ = 0;
