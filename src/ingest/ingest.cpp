@@ -103,6 +103,7 @@ bool Ingest::turn() {
     if (phase_ == Phase::kEnded) return false;
     event = parts_.source.poll(wait_time());
   }
+  publish_due_ = true;
   const bool is_record = std::holds_alternative<Record>(event);
   handle(event);
   if (!is_record || ++records_ >= k_records_between_housekeeping ||
@@ -554,6 +555,7 @@ void Ingest::say_not_copied(const std::string& topic, const std::string& reason)
 void Ingest::publish() {
   const SteadyTime now = parts_.clock.now();
   publish_at_ = now + k_publish_every;
+  publish_due_ = false;
   IngestReport report{.started_at = started_at_,
                       .last_turn = now,
                       .last_broker_answer = parts_.watch.last_answer(),
@@ -587,6 +589,7 @@ std::chrono::milliseconds Ingest::wait_time() const {
   SteadyTime next = std::min({now + settings_.poll_wait_max, say_again_at_, remind_at_,
                               parts_.watch.next_deadline(), parts_.log.next_deadline()});
   for (const auto& lane : lanes_) next = std::min(next, lane->next_deadline());
+  if (publish_due_) next = std::min(next, publish_at_);
   if (release_by_) next = std::min(next, *release_by_);
   if (offsets_again_at_) next = std::min(next, *offsets_again_at_);
   if (phase_ == Phase::kProbing && !probe_runs_) next = std::min(next, probe_again_at_);

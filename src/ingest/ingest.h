@@ -178,6 +178,8 @@ class Ingest {
   SteadyTime say_again_at_;
   SteadyTime remind_at_;
   SteadyTime publish_at_;
+  /// Something may have happened since the last report.
+  bool publish_due_ = true;
   std::optional<SteadyTime> last_traffic_;
   std::optional<UnixMicros> last_write_wall_;
   std::uint64_t commits_seen_ = 0;

@@ -133,7 +133,7 @@ class FakeSource final : public kafka::MessageSource {
   /// In order, all that it was told to read.
   std::vector<kafka::StartPosition> started;
 
-  [[nodiscard]] kafka::Event poll(std::chrono::milliseconds /*max_wait*/) override {
+  [[nodiscard]] kafka::Event poll(std::chrono::milliseconds max_wait) override {
     hooks_.step();
     if (closing_ && events_.empty()) return kafka::Closed{};
     if (!events_.empty()) {
@@ -144,8 +144,12 @@ class FakeSource final : public kafka::MessageSource {
       }
       return event;
     }
-    return next_record();
+    kafka::Event event = next_record();
+    if (std::holds_alternative<kafka::Idle>(event)) waited(max_wait);
+    return event;
   }
+  /// Called when nothing came in so long.
+  std::function<void(std::chrono::milliseconds)> waited = [](std::chrono::milliseconds) {};
 
   void wake() override {}
 
