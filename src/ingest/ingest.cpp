@@ -24,6 +24,7 @@ constexpr std::chrono::minutes k_remind_every{1};
 constexpr std::chrono::milliseconds k_publish_every{200};
 constexpr std::chrono::seconds k_probe_again{1};
 constexpr std::chrono::seconds k_offsets_again{1};
+constexpr std::chrono::seconds k_ends_again{10};
 constexpr std::chrono::seconds k_close_timeout{5};
 constexpr std::chrono::milliseconds k_close_moment{500};
 /// Names the probe of the store, which belongs to no lane.
@@ -61,6 +62,7 @@ Ingest::Ingest(IngestSettings settings, IngestParts parts, std::vector<std::uniq
       next_lane_(lanes_.size()),
       started_at_(parts.clock.now()),
       probe_again_at_(started_at_),
+      ends_again_at_(started_at_),
       say_again_at_(started_at_ + k_say_every),
       remind_at_(started_at_ + k_remind_every),
       publish_at_(started_at_) {
@@ -139,6 +141,7 @@ void Ingest::handle(const kafka::Event& event) {
                  [&](const kafka::OffsetsListed& answer) {
                    for (const auto& lane : lanes_) lane->on_offsets(answer);
                  },
+                 [&](const kafka::EndsListed& answer) { on_ends(answer); },
                  [&](const kafka::GroupOffsetsListed& answer) {
                    for (const auto& lane : lanes_) lane->on_group_offsets(answer);
                  },
@@ -289,6 +292,22 @@ void Ingest::commit_offsets_again() {
   for (const auto& lane : lanes_) lane->commit_offsets_again();
 }
 
+void Ingest::ask_ends() {
+  const SteadyTime now = parts_.clock.now();
+  if (ends_asked_ || now < ends_again_at_ || parts_.watch.brokers_down()) return;
+  std::vector<kafka::TopicPartition> partitions;
+  for (const auto& lane : lanes_) lane->add_not_fetched(partitions);
+  if (partitions.empty()) return;
+  ends_asked_ = true;
+  ends_again_at_ = now + k_ends_again;
+  static_cast<void>(parts_.source.list_ends(partitions));
+}
+
+void Ingest::on_ends(const kafka::EndsListed& answer) {
+  ends_asked_ = false;
+  for (const auto& lane : lanes_) lane->on_ends(answer);
+}
+
 void Ingest::on_warning(const kafka::SourceWarning& warning) {
   if (warning.all_brokers_down) parts_.watch.on_brokers_down();
   if (warning.message.empty()) return;
@@ -317,6 +336,7 @@ void Ingest::housekeeping() {
   answer_revoke();
   commit_offsets_again();
   balance_memory();
+  ask_ends();
   advance_phase();
   parts_.log.tick();
   const SteadyTime now = parts_.clock.now();

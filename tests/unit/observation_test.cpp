@@ -52,6 +52,16 @@ TEST(Metrics, TellWhatTheReportTells) {
   }
 }
 
+TEST(Metrics, ALagThatIsNotKnownHasNoSample) {
+  Observation seen = well();
+  seen.report.lanes[0].partitions[Partition{1}] = only_partition(seen);
+  only_partition(seen).end.reset();
+  const std::string text = metrics_text(seen);
+  EXPECT_TRUE(says(text, "bronze_consumer_lag{topic=\"trips\",partition=\"1\"} 30"));
+  EXPECT_EQ(text.find("bronze_consumer_lag{topic=\"trips\",partition=\"0\"}"), std::string::npos);
+  EXPECT_EQ(text.find("bronze_consumer_lag_seconds{"), std::string::npos);
+}
+
 TEST(Metrics, NamesAreEscaped) {
   Observation seen = well();
   seen.report.lanes[0].topic = "a\"b\\c\nd";
@@ -69,7 +79,7 @@ TEST(Metrics, ThereAreNoMoreSeriesThanDocumented) {
   std::istringstream lines(metrics_text(seen));
   std::size_t series = 0;
   for (std::string line; std::getline(lines, line);) series += line.starts_with('#') ? 0 : 1;
-  EXPECT_EQ(series, 12U * 8 + 8 * 25 + 26) << "docs/status.md";
+  EXPECT_EQ(series, 12U * 8 + 8 * 25 + 29) << "docs/status.md";
 }
 
 TEST(Metrics, WhatEndedLanesDidStaysInTheSums) {
