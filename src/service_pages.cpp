@@ -30,7 +30,7 @@ observe::HealthInputs health_inputs(const ingest::IngestReport& report, SteadyTi
       .last_loop_turn = report.last_turn,
       .brokers_unreachable_since = report.last_broker_answer.value_or(report.started_at),
       .brokers_trouble = report.kafka_trouble,
-      .group_denied = report.group_denied,
+      .group_denied = report.group_denied ? report.group_trouble : "",
       .topics = {},
       .stopped = {},
       .last_write = totals.last_write,

@@ -24,6 +24,7 @@ constexpr std::chrono::minutes k_remind_every{1};
 constexpr std::chrono::milliseconds k_publish_every{200};
 constexpr std::chrono::seconds k_probe_again{1};
 constexpr std::chrono::seconds k_offsets_again{1};
+constexpr std::chrono::seconds k_ends_again{10};
 constexpr std::chrono::seconds k_close_timeout{5};
 constexpr std::chrono::milliseconds k_close_moment{500};
 /// Names the probe of the store, which belongs to no lane.
@@ -61,6 +62,7 @@ Ingest::Ingest(IngestSettings settings, IngestParts parts, std::vector<std::uniq
       next_lane_(lanes_.size()),
       started_at_(parts.clock.now()),
       probe_again_at_(started_at_),
+      ends_again_at_(started_at_),
       say_again_at_(started_at_ + k_say_every),
       remind_at_(started_at_ + k_remind_every),
       publish_at_(started_at_) {
@@ -103,6 +105,7 @@ bool Ingest::turn() {
     if (phase_ == Phase::kEnded) return false;
     event = parts_.source.poll(wait_time());
   }
+  publish_due_ = true;
   const bool is_record = std::holds_alternative<Record>(event);
   handle(event);
   if (!is_record || ++records_ >= k_records_between_housekeeping ||
@@ -138,6 +141,7 @@ void Ingest::handle(const kafka::Event& event) {
                  [&](const kafka::OffsetsListed& answer) {
                    for (const auto& lane : lanes_) lane->on_offsets(answer);
                  },
+                 [&](const kafka::EndsListed& answer) { on_ends(answer); },
                  [&](const kafka::GroupOffsetsListed& answer) {
                    for (const auto& lane : lanes_) lane->on_group_offsets(answer);
                  },
@@ -170,7 +174,7 @@ void Ingest::on_assigned(const kafka::Assigned& assigned) {
   last_assignment_ = parts_.clock.now();
   ++rebalances_;
   group_trouble_.clear();
-  group_denies_ = false;
+  group_denied_ = false;
   partitions_owned_ += assigned.partitions.size();
   parts_.log.tell(LogEvent::kAssigned, {.partitions = assigned.partitions.size()},
                   "{} partitions assigned", assigned.partitions.size());
@@ -256,6 +260,7 @@ void Ingest::on_revoked(const kafka::Revoked& revoked) {
     }
   }
   partitions_owned_ -= std::min(partitions_owned_, revoked.partitions.size());
+  if (revoked.lost && partitions_owned_ == 0) last_assignment_.reset();
   to_release_.insert(to_release_.end(), revoked.partitions.begin(), revoked.partitions.end());
   release_by_ = parts_.clock.now() + (revoked.lost ? Duration{} : settings_.revoke_budget);
   answer_revoke();
@@ -287,6 +292,22 @@ void Ingest::commit_offsets_again() {
   for (const auto& lane : lanes_) lane->commit_offsets_again();
 }
 
+void Ingest::ask_ends() {
+  const SteadyTime now = parts_.clock.now();
+  if (ends_asked_ || now < ends_again_at_ || parts_.watch.brokers_down()) return;
+  std::vector<kafka::TopicPartition> partitions;
+  for (const auto& lane : lanes_) lane->add_not_fetched(partitions);
+  if (partitions.empty()) return;
+  ends_asked_ = true;
+  ends_again_at_ = now + k_ends_again;
+  static_cast<void>(parts_.source.list_ends(partitions));
+}
+
+void Ingest::on_ends(const kafka::EndsListed& answer) {
+  ends_asked_ = false;
+  for (const auto& lane : lanes_) lane->on_ends(answer);
+}
+
 void Ingest::on_warning(const kafka::SourceWarning& warning) {
   if (warning.all_brokers_down) parts_.watch.on_brokers_down();
   if (warning.message.empty()) return;
@@ -299,7 +320,7 @@ void Ingest::on_warning(const kafka::SourceWarning& warning) {
 void Ingest::on_join_refused(const kafka::JoinRefused& refused) {
   const bool is_new = group_trouble_.empty();
   group_trouble_ = refused.reason;
-  group_denies_ = refused.denied;
+  group_denied_ = refused.denied;
   if (is_new) say_group_trouble();
 }
 
@@ -315,6 +336,7 @@ void Ingest::housekeeping() {
   answer_revoke();
   commit_offsets_again();
   balance_memory();
+  ask_ends();
   advance_phase();
   parts_.log.tick();
   const SteadyTime now = parts_.clock.now();
@@ -553,6 +575,7 @@ void Ingest::say_not_copied(const std::string& topic, const std::string& reason)
 void Ingest::publish() {
   const SteadyTime now = parts_.clock.now();
   publish_at_ = now + k_publish_every;
+  publish_due_ = false;
   IngestReport report{.started_at = started_at_,
                       .last_turn = now,
                       .last_broker_answer = parts_.watch.last_answer(),
@@ -560,7 +583,8 @@ void Ingest::publish() {
                       .assigned = last_assignment_.has_value(),
                       .rebalances = rebalances_,
                       .kafka_trouble = kafka_trouble(),
-                      .group_denied = group_denies_ ? group_trouble_ : "",
+                      .group_trouble = group_trouble_,
+                      .group_denied = group_denied_,
                       .store_trouble = phase_ == Phase::kProbing ? store_waited_for() : "",
                       .held_bytes = 0,
                       .intake = budget_.intake(),
@@ -585,6 +609,7 @@ std::chrono::milliseconds Ingest::wait_time() const {
   SteadyTime next = std::min({now + settings_.poll_wait_max, say_again_at_, remind_at_,
                               parts_.watch.next_deadline(), parts_.log.next_deadline()});
   for (const auto& lane : lanes_) next = std::min(next, lane->next_deadline());
+  if (publish_due_) next = std::min(next, publish_at_);
   if (release_by_) next = std::min(next, *release_by_);
   if (offsets_again_at_) next = std::min(next, *offsets_again_at_);
   if (phase_ == Phase::kProbing && !probe_runs_) next = std::min(next, probe_again_at_);

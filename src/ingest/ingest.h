@@ -98,6 +98,7 @@ class Ingest {
   void on_record(const Record& record);
   void on_assigned(const kafka::Assigned& assigned);
   void on_revoked(const kafka::Revoked& revoked);
+  void on_ends(const kafka::EndsListed& answer);
   void on_offsets_committed(const kafka::OffsetsCommitted& answer);
   void commit_offsets_again();
   void on_join_refused(const kafka::JoinRefused& refused);
@@ -112,6 +113,7 @@ class Ingest {
   void advance_phase();
   void answer_revoke();
   void balance_memory();
+  void ask_ends();
   void begin_draining();
   void finish_draining();
   void begin_closing();
@@ -163,8 +165,12 @@ class Ingest {
   std::optional<SteadyTime> kafka_trouble_at_;
   /// Why the group does not take us in; empty = it does, or has not said no.
   std::string group_trouble_;
-  bool group_denies_ = false;
+  bool group_denied_ = false;
   std::optional<SteadyTime> offsets_again_at_;
+  /// Whether Kafka's answer about ends is awaited.
+  bool ends_asked_ = false;
+  SteadyTime ends_again_at_;
+  /// nullopt = none has been made, or all that it gave us was taken away.
   std::optional<SteadyTime> last_assignment_;
   std::uint64_t rebalances_ = 0;
   std::size_t partitions_owned_ = 0;
@@ -177,6 +183,8 @@ class Ingest {
   SteadyTime say_again_at_;
   SteadyTime remind_at_;
   SteadyTime publish_at_;
+  /// Something may have happened since the last report.
+  bool publish_due_ = true;
   std::optional<SteadyTime> last_traffic_;
   std::optional<UnixMicros> last_write_wall_;
   std::uint64_t commits_seen_ = 0;

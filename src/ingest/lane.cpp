@@ -267,6 +267,7 @@ void Lane::end_replaced_topic(const std::string& now) {
   read_anew();
   for (auto& [partition, state] : partitions_) {
     state.end.reset();
+    state.asked_end.reset();
     state.suspect_since.reset();
     // What stopped it was about the old one.
     if (state.phase == Phase::kHalted) state.phase = Phase::kWaiting;
@@ -321,6 +322,21 @@ void Lane::on_offsets(const kafka::OffsetsListed& answer) {
     writer_.flush();
   } else {
     rewind("partition " + std::to_string(number(partition)) + " was not overtaken by retention");
+  }
+}
+
+void Lane::add_not_fetched(std::vector<kafka::TopicPartition>& partitions) const {
+  if (deleted_) return;
+  for (const auto& [partition, state] : partitions_) {
+    if (!is_fetched(state.phase)) partitions.push_back(named(partition));
+  }
+}
+
+void Lane::on_ends(const kafka::EndsListed& answer) {
+  for (auto& [partition, state] : partitions_) {
+    if (is_fetched(state.phase)) continue;
+    const auto end = answer.ends.find(named(partition));
+    if (end != answer.ends.end()) state.asked_end = end->second;
   }
 }
 
@@ -484,7 +500,7 @@ void Lane::take(const StartDecisions& decisions) {
   for (const auto& [partition, decision] : decisions.partitions) {
     PartitionState& state = partitions_.at(partition);
     if (const auto* stop = std::get_if<PartitionHalt>(&decision)) {
-      if (!wait_out(state, *stop)) halt(partition, stop->reason);
+      if (!wait_out(state, *stop)) halt_at_start(partition, *stop);
       continue;
     }
     positions.push_back(begin(partition, std::get<PartitionStart>(decision)));
@@ -500,9 +516,10 @@ void Lane::take(const StartDecisions& decisions) {
 kafka::StartPosition Lane::begin(Partition partition, const PartitionStart& start) {
   PartitionState& state = partitions_.at(partition);
   state.phase = Phase::kReading;
+  state.asked_end = resolver_.facts().latest.at(partition);
   state.committed = state.position = start.gap ? start.gap->first : start.offset;
   state.suspect_since.reset();
-  if (!state.end) state.end = resolver_.facts().latest.at(partition);
+  if (!state.end) state.end = state.asked_end;
   state.kafka_offset =
       told_offset(resolver_.facts(), partition, state.committed).value_or(Offset{});
   const auto& dead_letters = resolver_.facts().dead_letters;
@@ -522,6 +539,16 @@ kafka::StartPosition Lane::begin(Partition partition, const PartitionStart& star
         topic(), number(partition), state.decided.before().value);
   }
   return {named(partition), start.offset};
+}
+
+void Lane::halt_at_start(Partition partition, const PartitionHalt& stop) {
+  halt(partition, stop.reason);
+  PartitionState& state = partitions_.at(partition);
+  state.unplaced = !stop.committed;
+  state.committed = state.position = stop.committed.value_or(Offset{});
+  const auto& latest = resolver_.facts().latest;
+  const auto end = latest.find(partition);
+  if (end != latest.end()) state.asked_end = end->second;
 }
 
 bool Lane::wait_out(PartitionState& state, const PartitionHalt& halt) const {
@@ -686,7 +713,8 @@ void Lane::read_anew() {
 void Lane::halt(Partition partition, const std::string& reason) {
   PartitionState& state = partitions_.at(partition);
   if (is_read(state.phase)) parts_.source.stop({named(partition)});
-  if (state.phase == Phase::kWaiting) state.committed = state.position = Offset{};
+  state.unplaced = state.phase == Phase::kWaiting;
+  if (state.unplaced) state.committed = state.position = Offset{};
   halted_ = true;
   state.phase = Phase::kHalted;
   state.reason = reason;
@@ -791,14 +819,13 @@ PartitionReport Lane::report_of(Partition partition, const PartitionState& state
   PartitionReport report{.activity = activity_of(state.phase),
                          .position = {},
                          .committed = {},
-                         .end = parts_.source.end_of(topic(), partition),
+                         .end = std::max(parts_.source.end_of(topic(), partition), state.asked_end),
                          .last_timestamp = {},
                          .loses_data_in = retention_.loses_data_in(partition),
                          .reason = state.phase == Phase::kHalted ? state.reason : ""};
   if (state.last_timestamp_ms) report.last_timestamp = decode::to_micros(state.last_timestamp_ms);
-  // What was stopped before it began has no position.
-  const bool never_began = state.phase == Phase::kHalted && state.position == Offset{};
-  if (state.phase == Phase::kWaiting || never_began) return report;
+  const bool unplaced = state.phase == Phase::kHalted && state.unplaced;
+  if (state.phase == Phase::kWaiting || unplaced) return report;
   report.position = state.position;
   report.committed = state.committed;
   return report;

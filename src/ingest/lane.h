@@ -95,6 +95,9 @@ class Lane {
   void on_topic_error(const std::string& reason);
   void on_denied(const std::string& reason);
   void on_offsets(const kafka::OffsetsListed& answer);
+  /// Adds the partitions that are ours and not read at present: nothing else tells their ends.
+  void add_not_fetched(std::vector<kafka::TopicPartition>& partitions) const;
+  void on_ends(const kafka::EndsListed& answer);
   void on_group_offsets(const kafka::GroupOffsetsListed& answer) {
     resolver_.on_group_offsets(answer);
   }
@@ -154,7 +157,7 @@ class Lane {
 
   struct PartitionState {
     Phase phase = Phase::kWaiting;
-    /// Before which everything is in the table. Meaningless while kWaiting.
+    /// Before which everything is in the table. Meaningless while kWaiting and when `unplaced`.
     Offset committed;
     /// Before which everything is in the table or a batch.
     Offset position;
@@ -162,6 +165,10 @@ class Lane {
     Decided decided;
     /// Where kOnce ends.
     std::optional<Offset> end;
+    /// Stopped before it was known what the table holds of it.
+    bool unplaced = false;
+    /// Where it ended when that was asked last; while it is read, the source knows better.
+    std::optional<Offset> asked_end;
     /// Why kHalted.
     std::string reason;
     /// Since when a halt that may recover is waited out.
@@ -206,6 +213,7 @@ class Lane {
   void take(const DeadLettersCommitted& committed);
   void take(const BatchCommitted& committed);
   [[nodiscard]] bool wait_out(PartitionState& state, const PartitionHalt& halt) const;
+  void halt_at_start(Partition partition, const PartitionHalt& stop);
   void drop_batches();
   void rewind(const std::string& reason, RewindCause cause = RewindCause::kOurs);
   void read_anew();
@@ -219,6 +227,7 @@ class Lane {
   [[nodiscard]] static bool is_read(Phase phase) {
     return phase == Phase::kReading || phase == Phase::kLookingAhead;
   }
+  [[nodiscard]] bool is_fetched(Phase phase) const { return is_read(phase) && !paused_; }
   [[nodiscard]] PartitionActivity activity_of(Phase phase) const;
   [[nodiscard]] PartitionReport report_of(Partition partition, const PartitionState& state) const;
   /// Where those are that hold more than is in the table.

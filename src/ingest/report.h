@@ -49,13 +49,15 @@ struct IngestReport {
   /// When a broker answered last; nullopt = none has yet.
   std::optional<SteadyTime> last_broker_answer;
   std::optional<UnixMicros> last_write;
-  /// Kafka has given us partitions, or none on purpose.
+  /// Kafka has given us partitions, or none on purpose, and has not taken them all away since.
   bool assigned = false;
   std::uint64_t rebalances = 0;
   /// Why Kafka does not answer, when it does not; empty = not known.
   std::string kafka_trouble = {};
-  /// Why this user may not join the consumer group; empty = it may.
-  std::string group_denied = {};
+  /// Why the consumer group does not let us in; empty = it does, or has not said no.
+  std::string group_trouble = {};
+  /// For want of rights.
+  bool group_denied = false;
   /// Why the store is not used yet; empty = it is.
   std::string store_trouble = {};
   /// That batches hold.

@@ -136,18 +136,18 @@ PartitionHalt behind_the_end(const StartFacts& facts, Offset position, Offset en
                  : "the log was truncated, or the topic was deleted and created again, which "
                    "brokers without topic ids do not tell",
           position.value, end.value, end.value, position.value - 1),
-      true};
+      true, position};
 }
 
 std::variant<PartitionStart, PartitionHalt> start_of(const StartFacts& facts, Partition partition) {
   const std::string app_id = partition_app_id(facts.group, facts.identity, partition);
   const auto position = position_in(facts.table.txns, app_id);
+  const Offset start = position.value_or(Offset{0});
   const auto low = facts.earliest.find(partition);
   const auto high = facts.latest.find(partition);
   if (low == facts.earliest.end() || high == facts.latest.end()) {
-    return PartitionHalt{"Kafka does not tell its offsets", true};
+    return PartitionHalt{"Kafka does not tell its offsets", true, start};
   }
-  const Offset start = position.value_or(Offset{0});
   if (start > high->second) return behind_the_end(facts, start, high->second);
   PartitionStart begin{.offset = start, .reason = reason_for(facts, partition, start)};
   if (!position) {
@@ -157,9 +157,10 @@ std::variant<PartitionStart, PartitionHalt> start_of(const StartFacts& facts, Pa
   if (start >= low->second) return begin;
   if (facts.policies.data_loss == OnDataLoss::kStop) {
     return PartitionHalt{data_loss({start, low->second}) + ". To go on at offset " +
-                         text(low->second) +
-                         " without them, set ON_DATA_LOSS=skip and restart; a longer retention "
-                         "prevents it"};
+                             text(low->second) +
+                             " without them, set ON_DATA_LOSS=skip and restart; a longer retention "
+                             "prevents it",
+                         false, start};
   }
   begin.offset = low->second;
   begin.gap = OffsetRange{start, low->second};

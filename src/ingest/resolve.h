@@ -96,6 +96,8 @@ struct PartitionHalt {
   std::string reason;
   /// True when asking again may help: the high watermark can step back at a failover.
   bool may_recover = false;
+  /// Before which everything is in the table; nullopt = not known.
+  std::optional<Offset> committed = {};
 };
 
 struct StartDecisions {

@@ -70,6 +70,7 @@ class TopicWatch {
   /// No broker can be reached. Requests become short and rare: librdkafka turns in circles at full
   /// speed while an admin request waits for a broker.
   void on_brokers_down() { brokers_down_ = true; }
+  [[nodiscard]] bool brokers_down() const { return brokers_down_; }
   void tick();
   [[nodiscard]] SteadyTime next_deadline() const;
 

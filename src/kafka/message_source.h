@@ -98,6 +98,12 @@ struct OffsetsListed {
   OffsetMap offsets;
 };
 
+/// Answer to `list_ends`: only partitions without an error are in `ends`.
+struct EndsListed {
+  RequestId request = 0;
+  std::map<TopicPartition, Offset> ends;
+};
+
 struct GroupOffset {
   Offset offset;
   std::string metadata;
@@ -143,8 +149,8 @@ struct Closed {};
 
 using Event =
     std::variant<Idle, Record, PartitionEnd, Assigned, Revoked, PartitionReset, PartitionUnreadable,
-                 TopicError, TopicsDescribed, OffsetsListed, GroupOffsetsListed, OffsetsCommitted,
-                 SourceWarning, JoinRefused, SourceFailed, Closed>;
+                 TopicError, TopicsDescribed, OffsetsListed, EndsListed, GroupOffsetsListed,
+                 OffsetsCommitted, SourceWarning, JoinRefused, SourceFailed, Closed>;
 
 struct StartPosition {
   TopicPartition partition;
@@ -193,6 +199,8 @@ class MessageSource {
   [[nodiscard]] virtual RequestId list_offsets(const std::string& topic,
                                                const std::vector<Partition>& partitions,
                                                OffsetSpec spec, std::int64_t unix_ms) = 0;
+  /// Where partitions of any topics end. REQUIRES: the one before has been answered.
+  [[nodiscard]] virtual RequestId list_ends(const std::vector<TopicPartition>& partitions) = 0;
   [[nodiscard]] virtual RequestId list_group_offsets(const std::string& topic,
                                                      const std::vector<Partition>& partitions) = 0;
 

@@ -158,6 +158,20 @@ Event translate_offsets(rd_kafka_event_t* event) {
   return answer;
 }
 
+Event translate_ends(rd_kafka_event_t* event) {
+  EndsListed answer{.request = request_of(event), .ends = {}};
+  if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) return answer;
+  std::size_t count = 0;
+  const auto** infos =
+      rd_kafka_ListOffsets_result_infos(rd_kafka_event_ListOffsets_result(event), &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto* entry = rd_kafka_ListOffsetsResultInfo_topic_partition(infos[i]);
+    if (entry->err != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    answer.ends[{entry->topic, Partition{entry->partition}}] = Offset{entry->offset};
+  }
+  return answer;
+}
+
 Event translate_commit(rd_kafka_event_t* event) {
   OffsetsCommitted answer{error_text(event)};
   const auto* list = rd_kafka_event_topic_partition_list(event);
@@ -250,7 +264,7 @@ Event RdKafkaSource::translate(rd_kafka_event_t* event) {
     case RD_KAFKA_EVENT_DESCRIBETOPICS_RESULT:
       return translate_description(event);
     case RD_KAFKA_EVENT_LISTOFFSETS_RESULT:
-      return translate_offsets(event);
+      return request_of(event) == ends_request_ ? translate_ends(event) : translate_offsets(event);
     case RD_KAFKA_EVENT_LISTCONSUMERGROUPOFFSETS_RESULT:
       return translate_group_offsets(event);
     default:
@@ -495,11 +509,20 @@ RequestId RdKafkaSource::list_offsets(const std::string& topic,
   std::int64_t wanted = unix_ms;
   if (spec == OffsetSpec::kEarliest) wanted = RD_KAFKA_OFFSET_SPEC_EARLIEST;
   if (spec == OffsetSpec::kLatest) wanted = RD_KAFKA_OFFSET_SPEC_LATEST;
-  const PartitionListHandle list = make_list(topic, partitions, wanted);
+  return list_offsets(make_list(topic, partitions, wanted).get());
+}
+
+RequestId RdKafkaSource::list_ends(const std::vector<TopicPartition>& partitions) {
+  const PartitionListHandle list = make_list(partitions);
+  for (int i = 0; i < list->cnt; ++i) list->elems[i].offset = RD_KAFKA_OFFSET_SPEC_LATEST;
+  return ends_request_ = list_offsets(list.get());
+}
+
+RequestId RdKafkaSource::list_offsets(rd_kafka_topic_partition_list_t* wanted) {
   const auto options = admin_options(RD_KAFKA_ADMIN_OP_LISTOFFSETS, k_offsets_timeout);
   const ErrorHandle refused(rd_kafka_AdminOptions_set_isolation_level(
       options.get(), RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED));
-  rd_kafka_ListOffsets(consumer_.get(), list.get(), options.get(), consumer_.queue());
+  rd_kafka_ListOffsets(consumer_.get(), wanted, options.get(), consumer_.queue());
   return last_request_;
 }
 

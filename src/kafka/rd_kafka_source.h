@@ -45,6 +45,7 @@ class RdKafkaSource final : public MessageSource {
   [[nodiscard]] RequestId list_offsets(const std::string& topic,
                                        const std::vector<Partition>& partitions, OffsetSpec spec,
                                        std::int64_t unix_ms) override;
+  [[nodiscard]] RequestId list_ends(const std::vector<TopicPartition>& partitions) override;
   [[nodiscard]] RequestId list_group_offsets(const std::string& topic,
                                              const std::vector<Partition>& partitions) override;
   void commit(const std::vector<CommitPosition>& positions) override;
@@ -64,6 +65,8 @@ class RdKafkaSource final : public MessageSource {
   [[nodiscard]] std::string cluster_id() const;
   void assign_now(const std::vector<StartPosition>& positions);
   void unassign_now(const std::vector<TopicPartition>& partitions);
+  /// Each entry's offset is what is asked for.
+  [[nodiscard]] RequestId list_offsets(rd_kafka_topic_partition_list_t* wanted);
   [[nodiscard]] AdminOptionsHandle admin_options(rd_kafka_admin_op_t operation,
                                                  std::chrono::milliseconds timeout);
 
@@ -76,6 +79,8 @@ class RdKafkaSource final : public MessageSource {
   EventHandle current_;
   MessageHeaders headers_;
   RequestId last_request_ = 0;
+  /// Of `list_ends`.
+  RequestId ends_request_ = 0;
   bool closing_ = false;
   bool revoke_pending_ = false;
   bool warned_of_missing_ids_ = false;

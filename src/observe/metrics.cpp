@@ -85,7 +85,9 @@ void add_lag(Families& out, const Observation& seen) {
           MetricType::Gauge);
   for (const auto& lane : seen.report.lanes) {
     for (const auto& [partition, report] : lane.partitions) {
-      out.gauge(static_cast<double>(report.lag().value_or(0)),
+      const auto lag = report.lag();
+      if (!lag) continue;
+      out.gauge(static_cast<double>(*lag),
                 {topic_label(lane), {"partition", std::to_string(number(partition))}});
     }
   }
@@ -93,7 +95,8 @@ void add_lag(Families& out, const Observation& seen) {
           "Age of the record that was read last, where records are in no table yet.",
           MetricType::Gauge);
   for (const auto& lane : seen.report.lanes) {
-    out.gauge(lag_seconds_of(lane, seen.wall).value_or(0), {topic_label(lane)});
+    const auto lag = lag_seconds_of(lane, seen.wall);
+    if (lag) out.gauge(*lag, {topic_label(lane)});
   }
   out.add("bronze_oldest_unwritten_seconds",
           "How long the oldest record that is held has been in no table.", MetricType::Gauge);

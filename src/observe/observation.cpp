@@ -54,7 +54,14 @@ Judgement judge_ready(const Observation& seen) {
                                   seen.report.kafka_trouble.empty() ? "" : ": ",
                                   seen.report.kafka_trouble));
   }
-  if (!seen.report.assigned) reasons.emplace_back("no partitions have been assigned yet");
+  if (!seen.report.group_trouble.empty()) {
+    if (!seen.report.group_denied) reasons.push_back(seen.report.group_trouble);
+  } else if (!seen.report.assigned) {
+    reasons.emplace_back(seen.report.rebalances == 0
+                             ? "no partitions have been assigned yet"
+                             : "the consumer group took the partitions away and has assigned none "
+                               "since");
+  }
   for (const auto& lane : seen.report.lanes) {
     if (!lane.trouble.empty()) {
       reasons.push_back(fmt::format("topic {}: {}", lane.topic, lane.trouble));

@@ -131,6 +131,14 @@ std::optional<Verdict> judge_parts(const Observation& seen) {
   return std::nullopt;
 }
 
+std::optional<Verdict> judge_group(const Observation& seen) {
+  if (seen.report.group_trouble.empty()) return std::nullopt;
+  return Verdict{.tone = Tone::kBad,
+                 .headline = "The consumer group does not let this instance in",
+                 .doing = shortened(seen.report.group_trouble),
+                 .advice = "Remove the cause: reading begins by itself then."};
+}
+
 Verdict judge_failing(const std::vector<const LaneReport*>& failing, const Observation& seen) {
   const LaneReport& first = *failing.front();
   const Trouble* said = first_about(seen.troubles, first.topic);
@@ -354,6 +362,7 @@ Verdict verdict_of(const Observation& seen) {
   }
   if (const LaneReport* lane = soonest_to_lose(seen.report.lanes)) return judge_risk(*lane);
   if (auto verdict = judge_parts(seen)) return *std::move(verdict);
+  if (auto verdict = judge_group(seen)) return *std::move(verdict);
   if (auto verdict = judge_topics(seen, reason)) return *std::move(verdict);
   return judge_pace(seen);
 }

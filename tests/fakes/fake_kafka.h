@@ -133,7 +133,7 @@ class FakeSource final : public kafka::MessageSource {
   /// In order, all that it was told to read.
   std::vector<kafka::StartPosition> started;
 
-  [[nodiscard]] kafka::Event poll(std::chrono::milliseconds /*max_wait*/) override {
+  [[nodiscard]] kafka::Event poll(std::chrono::milliseconds max_wait) override {
     hooks_.step();
     if (closing_ && events_.empty()) return kafka::Closed{};
     if (!events_.empty()) {
@@ -144,8 +144,12 @@ class FakeSource final : public kafka::MessageSource {
       }
       return event;
     }
-    return next_record();
+    kafka::Event event = next_record();
+    if (std::holds_alternative<kafka::Idle>(event)) waited(max_wait);
+    return event;
   }
+  /// Called when nothing came in so long.
+  std::function<void(std::chrono::milliseconds)> waited = [](std::chrono::milliseconds) {};
 
   void wake() override {}
 
@@ -162,11 +166,8 @@ class FakeSource final : public kafka::MessageSource {
   }
   [[nodiscard]] std::optional<Offset> end_of(const std::string& topic,
                                              Partition partition) const override {
-    if (!kafka_.has_topic(topic)) return std::nullopt;
-    const auto& partitions = kafka_.topic(topic).partitions;
-    const auto found = partitions.find(partition);
-    if (found == partitions.end()) return std::nullopt;
-    return Offset{static_cast<std::int64_t>(found->second.size())};
+    const auto found = fetched_ends_.find({topic, partition});
+    return found == fetched_ends_.end() ? std::nullopt : std::optional(found->second);
   }
   void release(const std::vector<TopicPartition>& partitions) override {
     hooks_.step();
@@ -216,6 +217,21 @@ class FakeSource final : public kafka::MessageSource {
     return last_request_;
   }
 
+  [[nodiscard]] kafka::RequestId list_ends(const std::vector<TopicPartition>& wanted) override {
+    hooks_.step();
+    ++end_requests;
+    kafka::EndsListed answer{.request = ++last_request_, .ends = {}};
+    for (const auto& entry : wanted) {
+      if (lookups_fail || !kafka_.has_topic(entry.topic)) continue;
+      const auto& partitions = kafka_.topic(entry.topic).partitions;
+      const auto log = partitions.find(entry.partition);
+      if (log != partitions.end()) answer.ends[entry] = end_of(log->second);
+    }
+    events_.emplace_back(std::move(answer));
+    return last_request_;
+  }
+  int end_requests = 0;
+
   [[nodiscard]] kafka::RequestId list_group_offsets(
       const std::string& topic, const std::vector<Partition>& partitions) override {
     hooks_.step();
@@ -245,6 +261,9 @@ class FakeSource final : public kafka::MessageSource {
     bool end_said = false;
   };
 
+  [[nodiscard]] static Offset end_of(const std::vector<LogRecord>& log) {
+    return Offset{static_cast<std::int64_t>(log.size())};
+  }
   [[nodiscard]] std::string failure() const { return lookups_fail ? "broker not available" : ""; }
 
   [[nodiscard]] kafka::TopicsDescribed describe(kafka::TopicsDescribed answer) const {
@@ -280,6 +299,7 @@ class FakeSource final : public kafka::MessageSource {
     if (!partitions.contains(name.partition)) return std::nullopt;
     const auto& log = partitions.at(name.partition);
     const auto end = static_cast<std::int64_t>(log.size());
+    fetched_ends_[name] = end_of(log);
     if (reading.position > end ||
         reading.position < kafka_.topic(name.topic).start_of(name.partition)) {
       kafka::PartitionReset reset{name.topic, name.partition, "offset out of range"};
@@ -312,6 +332,7 @@ class FakeSource final : public kafka::MessageSource {
   std::deque<kafka::Event> events_;
   std::map<TopicPartition, Reading> reading_;
   std::set<TopicPartition> paused_;
+  std::map<TopicPartition, Offset> fetched_ends_;
   kafka::RequestId last_request_ = 0;
   bool closing_ = false;
   std::string current_;

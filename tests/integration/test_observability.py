@@ -46,7 +46,11 @@ def test_every_series_is_there_from_the_start(topic, environment, start):
     assert check.returncode == 0
     series = metrics(instance)
     named = {metric_of(one.split("{")[0]) for one in series}
-    later = {"bronze_consumer_lag", "bronze_retention_risk_seconds"}
+    later = {
+        "bronze_consumer_lag",
+        "bronze_consumer_lag_seconds",
+        "bronze_retention_risk_seconds",
+    }
     assert set(METRICS) - later <= named <= set(METRICS)
     assert series[f'bronze_rows_committed_total{{topic="{topic}"}}'] == 0
     for kind in ("ENCODING_ERROR", "JSON_PARSE_ERROR", "SCHEMA_VALIDATION_ERROR"):

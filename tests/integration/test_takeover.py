@@ -14,6 +14,7 @@ from harness.original import Original, empty_table
 from harness.payloads import json_values
 from harness.processes import wait_until
 from harness.tables import assert_exactly_once, statistics
+from test_observability import ask
 
 
 @pytest.fixture
@@ -150,6 +151,8 @@ def test_it_waits_while_the_original_runs_and_takes_over_when_it_left(
     instance.wait_log("eager assignor", 40)
     instance.wait_log("eager assignor", 30, times=2)
     assert instance.wait_answering().is_healthy
+    status, body = ask(instance, "/readyz")
+    assert status == 503 and "eager assignor" in body
     assert process.running
     produce(broker, topic, 20)
     broker.wait_caught_up(group, topic)

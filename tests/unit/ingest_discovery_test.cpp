@@ -443,14 +443,46 @@ TEST_F(IngestDiscovery, AGroupThatDeniesUsIsNamedUntilItTakesUsIn) {
   build(RunMode::kUntilStopped);
   source_.push(kafka::JoinRefused{"an eager member"});
   pass(1s);
-  EXPECT_EQ(board_.latest().group_denied, "");
+  EXPECT_EQ(board_.latest().group_trouble, "an eager member");
+  EXPECT_FALSE(board_.latest().group_denied);
   source_.push(kafka::JoinRefused{"no right", true});
   pass(1s);
-  EXPECT_EQ(board_.latest().group_denied, "no right");
+  EXPECT_EQ(board_.latest().group_trouble, "no right");
+  EXPECT_TRUE(board_.latest().group_denied);
   create("t", 1);
   assign({"t"});
   pass(1s);
-  EXPECT_EQ(board_.latest().group_denied, "");
+  EXPECT_EQ(board_.latest().group_trouble, "");
+  EXPECT_FALSE(board_.latest().group_denied);
+}
+
+TEST_F(IngestDiscovery, AnAssignmentHoldsUntilAllOfItIsLost) {
+  create("t", 2);
+  create("u", 2);
+  build(RunMode::kUntilStopped);
+  assign({"t", "u"});
+  pass(1s);
+  EXPECT_TRUE(board_.latest().assigned);
+  lose("u");
+  pass(1s);
+  EXPECT_TRUE(board_.latest().assigned) << "others are ours still";
+  lose("t");
+  pass(1s);
+  EXPECT_FALSE(board_.latest().assigned);
+  assign({});
+  pass(1s);
+  EXPECT_TRUE(board_.latest().assigned) << "others have them all";
+}
+
+TEST_F(IngestDiscovery, OnceIsNotOverWhileWhatWasLostHasNotComeBack) {
+  create("t", 3);
+  build(RunMode::kOnce, {"t"});
+  assign({"t"});
+  lose("t");
+  ASSERT_TRUE(pass(1min)) << "nothing was read";
+  assign({"t"});
+  EXPECT_FALSE(pass(1min));
+  EXPECT_EQ(rows("t"), 3U);
 }
 
 TEST_F(IngestDiscovery, CheckpointsOfAllTopicsAreOneStrandBesideTheCommits) {

@@ -37,17 +37,16 @@ class IngestOfOneTopic : public testing::Test {
     ingest_.reset();
     std::vector<std::unique_ptr<Lane>> lanes;
     lanes.push_back(std::make_unique<Lane>(
-        settings_,
-        LaneParts{
-            .source = source_,
-            .executor = executor_,
-            .clock = clock_,
-            .log = log_,
-            .watch = watch_,
-            .table = std::make_unique<fakes::FakeTable>(store_, "t", fakes::StoreHooks{}, 1),
-            .dead_letters = std::make_unique<fakes::FakeTable>(store_, "dead", dead_hooks_, 1),
-            .validator = std::move(validator)}));
-    ingest_ = std::make_unique<Ingest>(IngestSettings{.poll_wait_max = 1s,
+        settings_, LaneParts{.source = source_,
+                             .executor = executor_,
+                             .clock = clock_,
+                             .log = log_,
+                             .watch = watch_,
+                             .table = std::make_unique<fakes::FakeTable>(store_, "t", hooks_, 1),
+                             .dead_letters =
+                                 std::make_unique<fakes::FakeTable>(store_, "dead", dead_hooks_, 1),
+                             .validator = std::move(validator)}));
+    ingest_ = std::make_unique<Ingest>(IngestSettings{.poll_wait_max = 10s,
                                                       .shutdown_timeout = 25s,
                                                       .revoke_budget = 5s,
                                                       .batch_bytes_max = 1'000'000,
@@ -98,6 +97,7 @@ class IngestOfOneTopic : public testing::Test {
                          .dead_letter_spec = {.schema_json = batch::dead_letter_schema(),
                                               .partition_columns = {},
                                               .configuration = {}}};
+  fakes::StoreHooks hooks_;
   fakes::StoreHooks dead_hooks_;
   bool alive_ = true;
   fakes::FakeClock clock_;

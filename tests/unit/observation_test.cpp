@@ -53,6 +53,16 @@ TEST(Metrics, TellWhatTheReportTells) {
   }
 }
 
+TEST(Metrics, ALagThatIsNotKnownHasNoSample) {
+  Observation seen = well();
+  seen.report.lanes[0].partitions[Partition{1}] = only_partition(seen);
+  only_partition(seen).end.reset();
+  const std::string text = metrics_text(seen);
+  EXPECT_TRUE(says(text, "bronze_consumer_lag{topic=\"trips\",partition=\"1\"} 30"));
+  EXPECT_EQ(text.find("bronze_consumer_lag{topic=\"trips\",partition=\"0\"}"), std::string::npos);
+  EXPECT_EQ(text.find("bronze_consumer_lag_seconds{"), std::string::npos);
+}
+
 TEST(Metrics, NamesAreEscaped) {
   Observation seen = well();
   seen.report.lanes[0].topic = "a\"b\\c\nd";
@@ -120,6 +130,24 @@ INSTANTIATE_TEST_SUITE_P(
                      }},
         NotReadyCase{"no partitions have been assigned yet",
                      [](Observation& seen) { seen.report.assigned = false; }},
+        NotReadyCase{"the consumer group took the partitions away and has assigned none since",
+                     [](Observation& seen) {
+                       seen.report.assigned = false;
+                       seen.report.rebalances = 1;
+                     }},
+        NotReadyCase{"an eager member",
+                     [](Observation& seen) {
+                       seen.report.assigned = false;
+                       seen.report.group_trouble = "an eager member";
+                     }},
+        NotReadyCase{"an eager member",
+                     [](Observation& seen) { seen.report.group_trouble = "an eager member"; }},
+        NotReadyCase{"no right",
+                     [](Observation& seen) {
+                       seen.report.group_trouble = "no right";
+                       seen.report.group_denied = true;
+                       seen.health.reasons = {"no right"};
+                     }},
         NotReadyCase{"topic trips: the last 2 tries to write failed",
                      [](Observation& seen) { seen.report.lanes[0].failures = 2; }},
         NotReadyCase{"topic trips: not authorised",

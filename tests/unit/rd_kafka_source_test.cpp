@@ -79,6 +79,25 @@ TEST_F(RdKafkaSourceTest, TheGroupsOffsetsAreToldAfterItsCoordinatorLeftTheClust
   EXPECT_EQ(ask_group_offsets(), "");
 }
 
+TEST_F(RdKafkaSourceTest, TheEndsOfSeveralTopicsAreOneQuestion) {
+  rd_kafka_mock_topic_create(cluster_.get(), "rides", 2, 1);
+  const std::vector<TopicPartition> known = {
+      {"rides", Partition{0}}, {"rides", Partition{1}}, {"trips", Partition{0}}};
+  std::vector<TopicPartition> wanted = known;
+  wanted.push_back({"trips", Partition{7}});
+
+  const RequestId asked = source_->list_ends(wanted);
+  const auto answer =
+      poll_until([](const Event& event) { return std::holds_alternative<EndsListed>(event); },
+                 milliseconds{15'000});
+
+  ASSERT_TRUE(answer);
+  const auto& listed = std::get<EndsListed>(*answer);
+  EXPECT_EQ(listed.request, asked);
+  EXPECT_EQ(listed.ends.size(), known.size()) << "what is not there has no end";
+  for (const auto& partition : known) EXPECT_EQ(listed.ends.at(partition), Offset{0});
+}
+
 class RecordsInHand : public RdKafkaSourceTest {
  protected:
   static constexpr std::int64_t k_records = 40;

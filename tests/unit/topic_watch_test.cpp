@@ -50,6 +50,11 @@ class AskedSource final : public kafka::MessageSource {
     unexpected();
     return 0;
   }
+  [[nodiscard]] kafka::RequestId list_ends(
+      const std::vector<kafka::TopicPartition>& /*partitions*/) override {
+    unexpected();
+    return 0;
+  }
   [[nodiscard]] kafka::RequestId list_group_offsets(
       const std::string& /*topic*/, const std::vector<Partition>& /*partitions*/) override {
     unexpected();

@@ -254,6 +254,15 @@ const VerdictCase k_cases[] = {
       .headline = "Starting",
       .doing = "no partitions have been assigned yet",
       .advice = "Wait; if it lasts, run bronze check."}},
+    {"the group does not let us in",
+     [](Observation& seen) {
+       seen.report.lanes[0].partitions.clear();
+       seen.report.group_trouble = "group g has a member with an eager assignor";
+     },
+     {.tone = Tone::kBad,
+      .headline = "The consumer group does not let this instance in",
+      .doing = "group g has a member with an eager assignor",
+      .advice = "Remove the cause: reading begins by itself then."}},
     {"failing",
      [](Observation& seen) {
        seen.report.lanes[0].failures = 3;
