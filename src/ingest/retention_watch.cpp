@@ -73,8 +73,8 @@ std::optional<Duration> RetentionWatch::loses_data_in(Partition partition) const
   // How much the first one took is not known, nor since when.
   const double deleted = per_second(deletions.front().earliest, deletions.back().earliest,
                                     std::max(last.at - deletions.front().at, pace_over_));
-  const double written = std::max(
-      0.0, per_second(first.reach.committed, last.reach.committed, last.at - first.at));
+  const double written =
+      std::max(0.0, per_second(first.reach.committed, last.reach.committed, last.at - first.at));
   if (deleted <= written) return std::nullopt;
   const Seconds left{room / (deleted - written)};
   const auto lag = [](const Look& look) {

@@ -114,15 +114,19 @@ std::optional<std::int64_t> lag_of(const std::vector<ingest::LaneReport>& lanes)
 }
 
 std::optional<double> lag_seconds_of(const ingest::LaneReport& lane, UnixMicros wall) {
-  std::optional<double> oldest = 0;
+  std::optional<double> oldest;
+  bool all_known = true;
   for (const auto& [partition, report] : lane.partitions) {
     const auto lag = report.lag();
     if (lag == 0) continue;
-    if (!lag || !report.last_timestamp) return std::nullopt;
-    const double age = static_cast<double>(wall - *report.last_timestamp) / 1e6;
-    oldest = std::max(*oldest, age);
+    if (lag && report.last_timestamp) {
+      const double age = static_cast<double>(wall - *report.last_timestamp) / 1e6;
+      oldest = std::max(oldest.value_or(0), age);
+    } else {
+      all_known = false;
+    }
   }
-  return oldest;
+  return oldest || !all_known ? oldest : 0;
 }
 
 std::optional<Duration> loses_data_in(const ingest::LaneReport& lane) {

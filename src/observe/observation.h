@@ -67,7 +67,8 @@ struct Observation {
 [[nodiscard]] std::optional<std::int64_t> lag_of(const ingest::LaneReport& lane);
 [[nodiscard]] std::optional<std::int64_t> lag_of(const std::vector<ingest::LaneReport>& lanes);
 /// How old the record is that was read last, of the partition where that is most, if records are in
-/// no table yet; otherwise 0. nullopt = not known.
+/// no table yet; otherwise 0. Partitions of which it is not known do not count; nullopt = it is of
+/// none, though some are behind or may be.
 [[nodiscard]] std::optional<double> lag_seconds_of(const ingest::LaneReport& lane, UnixMicros wall);
 /// The soonest of its partitions.
 [[nodiscard]] std::optional<Duration> loses_data_in(const ingest::LaneReport& lane);

@@ -47,8 +47,8 @@ void RecentTroubles::keep_for_topic(Trouble trouble) {
   if (!is_about(trouble, topic) || topic.find(' ') != std::string::npos) return;
   former_.insert_or_assign(topic, std::move(trouble));
   if (former_.size() <= k_topics_max) return;
-  former_.erase(std::ranges::min_element(
-      former_, {}, [](const auto& entry) { return entry.second.at; }));
+  former_.erase(
+      std::ranges::min_element(former_, {}, [](const auto& entry) { return entry.second.at; }));
 }
 
 }  // namespace bronze::observe

@@ -295,10 +295,10 @@ std::optional<Verdict> judge_late(const Observation& seen, std::int64_t lag, dou
   const Duration due = seen.facts.batch_interval + k_late;
   const Lateness late = lateness_of(seen, due);
   if (late.oldest_seconds <= in_seconds(due)) return std::nullopt;
-  const std::string behind = fmt::format(
-      "{} to go, up to {} old, at {} rows a second.{}",
-      counted(static_cast<std::uint64_t>(lag), "record"), about_text(late.oldest_seconds),
-      rate_text(rows_per_second), dead);
+  const std::string behind =
+      fmt::format("{} to go, up to {} old, at {} rows a second.{}",
+                  counted(static_cast<std::uint64_t>(lag), "record"),
+                  about_text(late.oldest_seconds), rate_text(rows_per_second), dead);
   if (late.stands_still) return judge_behind(seen, behind);
   switch (pace_of(seen, rows_per_second, due)) {
     case Pace::kKeepsUp:

@@ -86,9 +86,9 @@ testing::AssertionResult contains(const std::string& text, const std::string& pa
 
 TEST(Epoch, StopNamesBothTopicsWhatIsWrittenAndWhatToDo) {
   const std::string reason = halt_of(created_again());
-  for (const char* part :
-       {"created again", "old-uuid", "new-uuid", "partition 0 before offset 50",
-        "partition 1 before offset 60", "ON_TOPIC_RECREATED=new_epoch", "move this one and its dead-letter table away"}) {
+  for (const char* part : {"created again", "old-uuid", "new-uuid", "partition 0 before offset 50",
+                           "partition 1 before offset 60", "ON_TOPIC_RECREATED=new_epoch",
+                           "move this one and its dead-letter table away"}) {
     EXPECT_TRUE(contains(reason, part));
   }
 }

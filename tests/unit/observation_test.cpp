@@ -60,7 +60,9 @@ TEST(Metrics, ALagThatIsNotKnownHasNoSample) {
   const std::string text = metrics_text(seen);
   EXPECT_TRUE(says(text, "bronze_consumer_lag{topic=\"trips\",partition=\"1\"} 30"));
   EXPECT_EQ(text.find("bronze_consumer_lag{topic=\"trips\",partition=\"0\"}"), std::string::npos);
-  EXPECT_EQ(text.find("bronze_consumer_lag_seconds{"), std::string::npos);
+  EXPECT_TRUE(says(text, "bronze_consumer_lag_seconds{topic=\"trips\"} 5"));
+  seen.report.lanes[0].partitions.erase(Partition{1});
+  EXPECT_EQ(metrics_text(seen).find("bronze_consumer_lag_seconds{"), std::string::npos);
 }
 
 TEST(Metrics, NamesAreEscaped) {

@@ -198,10 +198,9 @@ class RetentionOf : public testing::TestWithParam<Topic> {
         behind[k_partition] = {Offset{committed}, Offset{partition.end}};
       }
       if (watch.begin(behind).empty()) continue;
-      watch.on_offsets({.request = 0,
-                        .error = "",
-                        .offsets = {{k_partition, Offset{partition.earliest()}}}},
-                       behind);
+      watch.on_offsets(
+          {.request = 0, .error = "", .offsets = {{k_partition, Offset{partition.earliest()}}}},
+          behind);
       if (!told(minute, watch.loses_data_in(k_partition))) return;
     }
   }
