@@ -119,10 +119,10 @@ void check_roles(Reader& reader) {
     reader.fail_value("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "a path that begins with /");
   }
   const auto full = reader.given("AWS_CONTAINER_CREDENTIALS_FULL_URI");
-  if (full && !may_have_the_token(*full)) {
+  if (full && (!may_have_the_token(*full) || full->find('@') != std::string::npos)) {
     reader.fail("AWS_CONTAINER_CREDENTIALS_FULL_URI",
                 "expected https://..., or http:// to this machine, 169.254.170.2, 169.254.170.23 or"
-                " [fd00:ec2::23]; " +
+                " [fd00:ec2::23], without user or password; " +
                     told(*full));
   }
 }

@@ -25,7 +25,14 @@ bool is_endpoint(std::string_view url) {
   return port && *port >= 1 && *port <= 65535;
 }
 
-bool may_hold_password(std::string_view url) { return url.find('@') != std::string_view::npos; }
+bool may_hold_password(std::string_view url) {
+  return url.find_first_of("@?") != std::string_view::npos;
+}
+
+std::string without_query(std::string_view url) {
+  const std::size_t query = url.find('?');
+  return std::string(url.substr(0, query)) + (query == std::string_view::npos ? "" : "?***");
+}
 
 std::string told(const std::string& url) {
   return may_hold_password(url) ? "its value is not shown" : "it is " + shown(url);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "config/endpoint.h"
 #include "config/kafka_security.h"
 #include "config/properties.h"
 #include "config/rfc3339.h"
@@ -90,7 +91,8 @@ std::string read_bootstrap_servers(Reader& reader) {
   std::string servers;
   for (const std::string& broker : split_at_commas(reader.text(k_name))) {
     if (!is_broker(broker)) {
-      reader.fail_value(k_name, "host:port, several separated by commas");
+      reader.fail(k_name,
+                  "expected host:port, several separated by commas; " + told(reader.text(k_name)));
       return {};
     }
     servers += (servers.empty() ? "" : ",") + broker;

@@ -177,15 +177,26 @@ void refuse_what_is_said_twice(Reader& reader, const KafkaConfig& kafka) {
   }
 }
 
+/// As librdkafka reads it.
+bool is_false(std::string_view value) {
+  const std::string lower = Reader::lower_case(value);
+  return lower == "false" || lower == "f" || lower == "0";
+}
+
 void warn_of_unchecked_brokers(Reader& reader, const KafkaConfig& kafka) {
-  const bool unchecked = std::ranges::any_of(kafka.extra, [](const auto& property) {
-    return property.first == "enable.ssl.certificate.verification" &&
-           Reader::lower_case(property.second) == "false";
-  });
-  if (!unchecked || !uses_tls(kafka)) return;
-  reader.warn(
-      "enable.ssl.certificate.verification=false in KAFKA_PROPERTIES: the certificates of the"
-      " brokers are not checked, anybody may pretend to be one");
+  if (!uses_tls(kafka)) return;
+  for (const auto& [property, value] : kafka.extra) {
+    if (property == "enable.ssl.certificate.verification" && is_false(value)) {
+      reader.warn(property + "=" + value +
+                  " in KAFKA_PROPERTIES: the certificates of the brokers are not checked, anybody"
+                  " may pretend to be one");
+    } else if (property == "ssl.endpoint.identification.algorithm" &&
+               Reader::lower_case(value) == "none") {
+      reader.warn(property + "=" + value +
+                  " in KAFKA_PROPERTIES: whose the certificates of the brokers are is not checked,"
+                  " anybody with one of the same CA may pretend to be one");
+    }
+  }
 }
 
 void add_pem(Properties& properties, const std::string& name, const PemSource& source) {

@@ -5,6 +5,8 @@
 #include <optional>
 #include <vector>
 
+#include "config/endpoint.h"
+
 namespace bronze::config {
 namespace {
 
@@ -106,6 +108,10 @@ std::optional<std::string> objection(const std::string& key, const std::string& 
       return shown(key) + " may only be " + std::string(rule.value) + ": " + std::string(rule.why);
     }
   }
+  if (lower.ends_with(".url") && !is_endpoint(value)) {
+    return "the value of " + shown(key) +
+           " is expected to be http(s)://host[:port][/path], without user or query";
+  }
   const bool names_file = std::ranges::find(k_file_properties, lower) != k_file_properties.end();
   if (names_file && !Reader::is_readable_file(value)) {
     return shown(key) + " names a file that is unreadable";
@@ -170,6 +176,7 @@ bool is_secret_property(std::string_view key) {
       "private",
       "ssl_key",
       "oauthbearer.config",
+      "oauthbearer.extensions",
       "kinit.cmd",
   });
   return std::ranges::any_of(k_tell_tales, [&](std::string_view tell_tale) {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "config/compression_config.h"
+#include "config/endpoint.h"
 #include "config/properties.h"
 #include "config/reader.h"
 #include "config/redis_config.h"
@@ -86,6 +87,11 @@ struct OptionName {
 template <OptionName name>
 Effective store_option(const Config& config) {
   return option(config.store, name.text);
+}
+
+Effective full_uri_text(const Config& config) {
+  const auto uri = option(config.store, "aws_container_credentials_full_uri");
+  return uri ? Effective(without_query(*uri)) : uri;
 }
 
 constexpr auto k_variables = std::to_array<Variable>({
@@ -193,7 +199,7 @@ constexpr auto k_variables = std::to_array<Variable>({
     {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "", "credentials of an ECS task", k_public,
      store_option<"aws_container_credentials_relative_uri">},
     {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "", "credentials of an EKS pod", k_public,
-     store_option<"aws_container_credentials_full_uri">},
+     full_uri_text},
     {"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "", "token for the addresses above", k_public,
      store_option<"aws_container_authorization_token_file">},
     {"AWS_CONTAINER_AUTHORIZATION_TOKEN", "", "the same; the file wins", k_secret,

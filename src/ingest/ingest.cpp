@@ -69,6 +69,7 @@ Ingest::Ingest(IngestSettings settings, IngestParts parts, std::vector<std::uniq
   for (const auto& lane : lanes_) {
     by_topic_.emplace(lane->topic(), lane.get());
     by_number_.emplace(lane->index(), lane.get());
+    lane->set_lanes(lanes_.size());
   }
 }
 
@@ -210,6 +211,7 @@ Lane* Ingest::take_in(const std::string& topic) {
   lane->open_table();
   lane->set_intake(budget_.intake());
   if (phase_ != Phase::kRunning) lane->end_intake();
+  for (const auto& each : lanes_) each->set_lanes(lanes_.size());
   return lane;
 }
 
@@ -227,6 +229,7 @@ void Ingest::end_lanes_of_deleted_topics() {
     last_lane_ = nullptr;
     return true;
   });
+  for (const auto& lane : lanes_) lane->set_lanes(lanes_.size());
 }
 
 void Ingest::on_topic_error(const kafka::TopicError& error) {

@@ -109,6 +109,8 @@ class Lane {
 
   /// The memory budget's word; polling goes on.
   void set_intake(Intake intake) { intake_ = intake; }
+  /// How many lanes there are, with which this one shares the store.
+  void set_lanes(std::size_t lanes) { writer_.set_interval_min(batch::interval_min(lanes)); }
   void flush() { writer_.flush(); }
   /// Kafka did not take some offsets: tells it all of them once more.
   void commit_offsets_again();

@@ -26,7 +26,7 @@ LaneWriter::LaneWriter(WriterSettings settings, WriterParts parts)
     : settings_(std::move(settings)),
       parts_(parts),
       backoff_(static_cast<std::uint32_t>(std::hash<std::string>{}(settings_.topic))),
-      next_interval_(settings_.flush.first_interval(settings_.lane)) {
+      next_share_(batch::first_share(settings_.lane)) {
   progress_.group = settings_.group;
   progress_.topic = settings_.topic;
 }
@@ -61,11 +61,16 @@ void LaneWriter::set_gap(Partition partition, const std::optional<OffsetRange>& 
   if (gap) progress_.gaps.emplace(partition, *gap);
 }
 
+Duration LaneWriter::batch_interval() const {
+  return std::max<Duration>(settings_.flush.interval, interval_min_);
+}
+
 Batch& LaneWriter::open_batch() {
   if (!open_) {
     const SteadyTime now = parts_.clock.now();
     open_ = std::make_unique<Batch>(settings_.lane, parts_.tables, parts_.executor, now, columns_);
-    open_due_ = now + std::exchange(next_interval_, settings_.flush.interval);
+    open_due_ =
+        now + std::chrono::round<Duration>(std::exchange(next_share_, 1.0) * batch_interval());
     open_->note_arrival(parts_.watch.sent());
   }
   return *open_;
@@ -435,7 +440,7 @@ std::optional<SteadyTime> LaneWriter::oldest_unwritten() const {
 std::optional<SteadyTime> LaneWriter::oldest_due() const {
   const Batch* oldest = oldest_batch();
   if (oldest == nullptr) return std::nullopt;
-  return oldest->opened_at() + settings_.flush.interval;
+  return oldest->opened_at() + batch_interval();
 }
 
 }  // namespace bronze::ingest

@@ -128,6 +128,8 @@ class LaneWriter {
 
   /// Writes the open batch, if there is one, as soon as it may; new rows go into another.
   void flush() { flush_wanted_ = flush_wanted_ || open_ != nullptr; }
+  /// Batches that are opened from now on fill at least so long.
+  void set_interval_min(Duration interval) { interval_min_ = interval; }
   /// Forgets the open and the sealed batch. The attempt that runs, if any, ends by itself.
   void drop();
   /// Forgets only what is not `proven`, and says what that was.
@@ -175,6 +177,7 @@ class LaneWriter {
     std::uint64_t version = 0;
   };
 
+  [[nodiscard]] Duration batch_interval() const;
   [[nodiscard]] Batch& open_batch();
   [[nodiscard]] bool open_is_due() const;
   /// The oldest with records; nullptr = there is none.
@@ -199,8 +202,9 @@ class LaneWriter {
   std::unique_ptr<Batch> open_;
   /// When it is written, if it is not full before.
   SteadyTime open_due_;
-  /// How long the next one fills.
-  Duration next_interval_;
+  /// Which share of the interval the next one fills.
+  double next_share_;
+  Duration interval_min_{};
   std::optional<Sealed> sealed_;
   /// An answer for `sealed_` that `step` has not looked at.
   std::variant<std::monostate, FilesFinished, CommitResult> answer_;

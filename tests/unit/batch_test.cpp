@@ -424,17 +424,16 @@ TEST_F(BatchTest, RemembersWhenItWasOpenedAndTheRequestsBeforeItsLastRecord) {
 }
 
 TEST(FlushPolicyTest, FirstBatchesOfManyLanesAreWrittenEvenlySpread) {
-  const batch::FlushPolicy policy{.interval = std::chrono::seconds(10)};
-  EXPECT_EQ(policy.first_interval(0), policy.interval);
+  EXPECT_EQ(batch::first_share(0), 1.0);
   for (const std::size_t lanes : {8U, 500U}) {
-    std::map<std::int64_t, std::size_t> by_second;
+    std::map<int, std::size_t> by_tenth;
     for (std::size_t lane = 0; lane < lanes; ++lane) {
-      const auto first = policy.first_interval(lane);
-      EXPECT_GT(first.count(), 0);
-      EXPECT_LE(first, policy.interval);
-      ++by_second[(first.count() - 1) / 1'000];
+      const double share = batch::first_share(lane);
+      EXPECT_GT(share, 0);
+      EXPECT_LE(share, 1);
+      ++by_tenth[static_cast<int>(share * 9.999)];
     }
-    for (const auto& [second, count] : by_second) EXPECT_LE(count, lanes / 10 + 2) << second;
+    for (const auto& [tenth, count] : by_tenth) EXPECT_LE(count, lanes / 10 + 2) << tenth;
   }
 }
 

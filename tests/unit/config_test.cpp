@@ -784,6 +784,29 @@ TEST(ConfigSecrets, NeverAppearInErrors) {
   EXPECT_EQ(to_text(errors).find("hunter2"), std::string::npos) << to_text(errors);
 }
 
+TEST(ConfigSecrets, HideInAddresses) {
+  for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
+           {"KAFKA_BOOTSTRAP_SERVERS", "me:hunter2@host:9092"},
+           {"S3_ENDPOINT_URL", "https://host:9000/?key=hunter2"},
+           {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "https://me:hunter2@host/"},
+           {"KAFKA_PROPERTIES", "sasl.oauthbearer.token.endpoint.url=http://me:hunter2@host/token"},
+           {"KAFKA_PROPERTIES", "sasl.oauthbearer.token.endpoint.url=https://host/?key=hunter2"},
+       }) {
+    const auto errors = bad({{"KAFKA_TOPICS", "a"}, {name, value}});
+    ASSERT_EQ(errors.size(), 1U) << name;
+    EXPECT_EQ(errors[0].variable, name);
+    EXPECT_EQ(to_text(errors).find("hunter2"), std::string::npos) << to_text(errors);
+  }
+  const Config config =
+      good({{"KAFKA_TOPICS", "a"},
+            {"KAFKA_PROPERTIES", "sasl.oauthbearer.extensions=pw=hunter2"},
+            {"AWS_CONTAINER_CREDENTIALS_FULL_URI", "https://host/creds?token=hunter2"}});
+  std::string text;
+  for (const std::string& line : describe(config)) text += line + "\n";
+  EXPECT_EQ(text.find("hunter2"), std::string::npos) << text;
+  EXPECT_NE(text.find("https://host/creds?***"), std::string::npos) << text;
+}
+
 std::string source_of(const Config& config, std::string_view variable) {
   for (const Setting& setting : effective_settings(config)) {
     if (setting.variable == variable) return setting.source;

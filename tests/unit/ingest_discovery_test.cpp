@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
 
@@ -6,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "batch/flush_policy.h"
 #include "fakes/fake_clock.h"
 #include "fakes/fake_kafka.h"
 #include "fakes/fake_table.h"
@@ -153,6 +155,34 @@ TEST_F(IngestDiscovery, AnAssignedTopicWithoutALaneGetsOne) {
   pass(5s);
   EXPECT_EQ(rows("t2"), 7U);
   EXPECT_NE(report("t2"), nullptr);
+}
+
+TEST_F(IngestDiscovery, CommitsOfManyTopicsAreSpreadAndBounded) {
+  constexpr int k_topics = 300;
+  std::vector<std::string> topics;
+  for (int number = 0; number < k_topics; ++number) topics.push_back(fmt::format("t{}", number));
+  for (const auto& topic : topics) create(topic, 1);
+  build(RunMode::kUntilStopped);
+  pass(1s);
+  assign(topics);
+  const auto commits = [&] {
+    std::size_t sum = 0;
+    for (const auto& topic : topics) sum += store_.at(topic).commits.size();
+    return sum;
+  };
+  // Three seconds a batch, though one is asked for.
+  pass(3s);
+  std::size_t before = commits();
+  for (int second = 0; second < 6; ++second) {
+    for (int tenth = 0; tenth < 10; ++tenth) {
+      for (const auto& topic : topics) produce(topic, 1);
+      pass(100ms);
+    }
+    const std::size_t after = commits();
+    EXPECT_LE(after - before, batch::k_batches_a_second_max * 5 / 4) << second;
+    EXPECT_GE(after - before, batch::k_batches_a_second_max / 2) << second;
+    before = after;
+  }
 }
 
 TEST_F(IngestDiscovery, NoLaneAtAllIsNoTrouble) {

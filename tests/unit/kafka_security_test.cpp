@@ -201,10 +201,14 @@ TEST_F(KafkaTls, WarnsOfWhatHasExpiredOrIsNotUsed) {
   ASSERT_EQ(not_locked.warnings.size(), 1U);
   EXPECT_TRUE(has(not_locked.warnings[0], "KAFKA_SSL_KEY is not encrypted"));
 
-  const auto unchecked =
-      good(with(by_paths_, {{"KAFKA_PROPERTIES", "enable.ssl.certificate.verification=false"}}));
-  ASSERT_EQ(unchecked.warnings.size(), 1U);
-  EXPECT_TRUE(has(unchecked.warnings[0], "are not checked"));
+  for (const std::string property :
+       {"enable.ssl.certificate.verification=false", "enable.ssl.certificate.verification=0",
+        "ssl.endpoint.identification.algorithm=none"}) {
+    const auto unchecked = good(with(by_paths_, {{"KAFKA_PROPERTIES", property}}));
+    ASSERT_EQ(unchecked.warnings.size(), 1U) << property;
+    EXPECT_TRUE(has(unchecked.warnings[0], "may pretend to be one")) << unchecked.warnings[0];
+    EXPECT_TRUE(has(unchecked.warnings[0], property)) << unchecked.warnings[0];
+  }
 }
 
 TEST_F(KafkaTls, IsNotSaidTwice) {
