@@ -34,8 +34,8 @@ std::vector<std::string> read_urls(Reader& reader) {
     }
     std::string expected = "expected http(s)://host[:port][/path], several by commas";
     if (may_hold_password(url)) {
-      expected += ", without user or password, which go into " + std::string(k_username) + " and " +
-                  std::string(k_password);
+      expected += ", without a query, user or password; the latter go into " +
+                  std::string(k_username) + " and " + std::string(k_password);
     }
     reader.fail(k_url, expected + "; " + told(url));
   }

@@ -142,7 +142,7 @@ Endpoint read_endpoint(Reader& reader) {
   const std::string url = reader.text(name);
   if (!is_endpoint(url)) {
     const std::string expected = "expected http://host[:port] or https://host[:port]";
-    const char* rule = may_hold_password(url) ? " without user or password; " : "; ";
+    const char* rule = may_hold_password(url) ? " without user, password or query; " : "; ";
     reader.fail(name, expected + rule + told(url));
     return {};
   }

@@ -256,7 +256,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadValue{"S3_ENDPOINT_URL", "ftp://minio", "'ftp://minio'"},
                     BadValue{"S3_ENDPOINT_URL", "http://", "'http://'"},
                     BadValue{"S3_ENDPOINT_URL", "http://h:x", "'http://h:x'"},
-                    BadValue{"S3_ENDPOINT_URL", "http://h?q", "'http://h?q'"},
+                    BadValue{"S3_ENDPOINT_URL", "http://h#q", "'http://h#q'"},
                     BadValue{"S3_ENDPOINT", "http://h:99999", "'http://h:99999'"},
                     BadValue{"AWS_REGION", "US East", "'US East'"},
                     BadValue{"AWS_CA_BUNDLE", "/ca.pem",
