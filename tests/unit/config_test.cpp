@@ -12,22 +12,14 @@
 
 #include "config/rfc3339.h"
 #include "config/variables.h"
+#include "fakes/environment.h"
 
 namespace bronze::config {
 namespace {
 
-using Env = std::map<std::string, std::string, std::less<>>;
-
-EnvLookup lookup(const Env& env) {
-  return [env](std::string_view name) -> std::optional<std::string> {
-    const auto found = env.find(name);
-    return found == env.end() ? std::nullopt : std::optional(found->second);
-  };
-}
-
-LoadResult load(const Env& env, std::optional<std::uint64_t> cgroup_bytes = std::nullopt) {
-  return load_config(lookup(env), cgroup_bytes);
-}
+using fakes::Env;
+using fakes::load;
+using fakes::lookup;
 
 std::string to_text(const std::vector<ConfigError>& errors) {
   std::string text;

@@ -11,11 +11,12 @@
 #include <vector>
 
 #include "config/store_config.h"
+#include "fakes/environment.h"
 
 namespace bronze::config {
 namespace {
 
-using Env = std::map<std::string, std::string, std::less<>>;
+using fakes::Env;
 
 class CredentialsConfigTest : public testing::Test {
  protected:
@@ -31,12 +32,7 @@ class CredentialsConfigTest : public testing::Test {
 
   LoadResult load(Env env) const {
     env.emplace("HOME", home_.string());
-    return load_config(
-        [&](std::string_view name) -> std::optional<std::string> {
-          const auto found = env.find(name);
-          return found == env.end() ? std::nullopt : std::optional(found->second);
-        },
-        std::nullopt);
+    return fakes::load(env);
   }
 
   Config good(const Env& env) const { return std::get<Config>(load(env)); }

@@ -9,21 +9,14 @@
 #include <variant>
 #include <vector>
 
+#include "fakes/environment.h"
 #include "fakes/made_certificate.h"
 
 namespace bronze::config {
 namespace {
 
-using Env = std::map<std::string, std::string, std::less<>>;
-
-LoadResult load(const Env& env) {
-  return load_config(
-      [&env](std::string_view name) {
-        const auto found = env.find(name);
-        return found == env.end() ? std::nullopt : std::optional(found->second);
-      },
-      std::nullopt);
-}
+using fakes::Env;
+using fakes::load;
 
 Config good(const Env& env) {
   auto result = load(env);

@@ -9,20 +9,14 @@
 #include <variant>
 #include <vector>
 
+#include "fakes/environment.h"
+
 namespace bronze::config {
 namespace {
 
 using Encryption = RedisConfig::Encryption;
-using Env = std::map<std::string, std::string, std::less<>>;
-
-LoadResult load(const Env& env) {
-  return load_config(
-      [&](std::string_view name) -> std::optional<std::string> {
-        const auto found = env.find(name);
-        return found == env.end() ? std::nullopt : std::optional(found->second);
-      },
-      std::nullopt);
-}
+using fakes::Env;
+using fakes::load;
 
 RedisConfig redis(const std::string& url) {
   return std::get<Config>(load({{"REDIS_URL", url}})).redis;
