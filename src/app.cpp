@@ -16,6 +16,8 @@
 #include "batch/schema.h"
 #include "cache/state_cache.h"
 #include "config/kafka_security.h"
+#include "config/properties.h"
+#include "config/redis_config.h"
 #include "config/topic_tables.h"
 #include "ingest/worker_pool.h"
 #include "observe/http_server.h"
@@ -35,12 +37,25 @@ constexpr std::chrono::milliseconds k_revoke_budget_max{5'000};
 constexpr std::chrono::milliseconds k_topic_refresh_max{10'000};
 constexpr std::size_t k_workers_max = 8;
 
+std::vector<kafka::SecretSource> secret_sources(const config::KafkaConfig& kafka) {
+  std::vector<kafka::SecretSource> sources;
+  for (const auto& [property, path, holds] : kafka.secret_files) {
+    auto& source = sources.emplace_back(kafka::SecretSource{.property = property, .path = path});
+    if (holds == config::SecretProperty::Holds::kKafkaProperties) {
+      source.find = [property](const std::string& text) {
+        return config::property_in(text, property);
+      };
+    }
+  }
+  return sources;
+}
+
 }  // namespace
 
 kafka::SourceSettings source_settings(const config::Config& config) {
   const config::KafkaConfig& kafka = config.kafka;
   kafka::SourceSettings settings{.properties = config::security_properties(kafka),
-                                 .secret_files = kafka.secret_files,
+                                 .secrets = secret_sources(kafka),
                                  .group = kafka.consumer_group,
                                  .queue_bytes = config.memory_limit_bytes / 20};
   settings.properties.insert(
@@ -82,7 +97,9 @@ delta::StoreSettings store_settings(const config::Config& config) {
           .compression = config.compression};
 }
 
-cache::RedisSettings redis_settings(const config::RedisConfig& config) {
+namespace {
+
+cache::RedisSettings redis_settings_of(const config::RedisConfig& config) {
   using Encryption = cache::RedisSettings::Encryption;
   const bool encrypted = config.encryption == config::RedisConfig::Encryption::kTls;
   return {.socket = config.socket,
@@ -94,6 +111,12 @@ cache::RedisSettings redis_settings(const config::RedisConfig& config) {
           .password = config.password,
           .database = config.database,
           .timeout = k_redis_timeout};
+}
+
+}  // namespace
+
+cache::RedisServer::Settings redis_settings(const config::RedisConfig& config) {
+  return [config] { return redis_settings_of(config::redis_now(config)); };
 }
 
 namespace {

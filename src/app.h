@@ -19,7 +19,7 @@ namespace bronze {
 [[nodiscard]] kafka::SourceSettings source_settings(const config::Config& config);
 [[nodiscard]] delta::StoreSettings store_settings(const config::Config& config);
 /// REQUIRES: there is a Redis.
-[[nodiscard]] cache::RedisSettings redis_settings(const config::RedisConfig& config);
+[[nodiscard]] cache::RedisServer::Settings redis_settings(const config::RedisConfig& config);
 
 /// The service: builds the parts and owns them in the order of destruction.
 class App {

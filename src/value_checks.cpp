@@ -27,6 +27,8 @@ std::unique_ptr<schema::Registry> open_registry(const config::Config& config) {
       schema::RegistrySettings{.urls = config.registry.urls,
                                .username = config.registry.username,
                                .password = config.registry.password,
+                               .username_file = config.registry.username_file,
+                               .password_file = config.registry.password_file,
                                .ca_file = config.registry.ca_file,
                                .connect_timeout = k_registry_connect_timeout,
                                .request_timeout = k_registry_request_timeout,

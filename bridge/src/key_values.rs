@@ -1,85 +1,86 @@
 //! Redis, or what speaks its protocol, as a place for values by key.
 
+mod stream;
 #[cfg(test)]
 mod tests;
 
-use std::io;
-use std::path::PathBuf;
+use std::fmt;
+use std::future::Future;
 use std::time::Duration;
 
-use redis::{
-    Client, Cmd, Connection, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, Pipeline,
-    RedisConnectionInfo, RedisError, TlsCertificates, Value,
-};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, RedisError, Value};
+use tokio::runtime::Runtime;
+use tokio::time::{timeout_at, Instant};
 
 use crate::errors::{guarded, ok, outcome, Fault, Result};
 use crate::ffi::{Outcome, RedisOptions, RedisValue, RedisValues, Status};
+use stream::{Allowance, Limited, Stream, Tls};
 
 const WRONG_TYPE: &str = "WRONGTYPE";
+/// Of anything but values.
+const SMALL_ANSWER_BYTES_MAX: u64 = 64 * 1024;
+/// Of all values of one question.
+const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Owned by C++; one caller at a time.
 pub struct Redis {
-    client: Client,
-    /// To connect, and for each answer.
+    address: Address,
+    login: RedisConnectionInfo,
+    /// To connect and to get an answer, together.
     timeout: Duration,
     /// None after a failure: what was asked for might still be answered there.
     connection: Option<Connection>,
 }
 
+enum Address {
+    Socket(String),
+    Network {
+        host: String,
+        port: u16,
+        tls: Option<Tls>,
+    },
+}
+
+struct Connection {
+    commands: MultiplexedConnection,
+    allowance: Allowance,
+    /// Runs while a caller waits, and what reads the connection on it.
+    runtime: Runtime,
+}
+
 pub fn open_redis(options: &RedisOptions) -> Result<Box<Redis>> {
     guarded("open_redis", || {
+        let address = if options.socket.is_empty() {
+            Address::Network {
+                host: options.host.clone(),
+                port: options.port,
+                tls: match options.tls {
+                    true => Some(Tls::new(&options.ca_file)?),
+                    false => None,
+                },
+            }
+        } else {
+            Address::Socket(options.socket.clone())
+        };
         Ok(Box::new(Redis {
-            client: client(options).map_err(|error| Fault::contract(error.to_string()))?,
+            address,
+            login: login(options),
             timeout: Duration::from_millis(options.timeout_ms.into()),
             connection: None,
         }))
     })
 }
 
-fn client(options: &RedisOptions) -> Result<Client, RedisError> {
-    let address = if options.socket.is_empty() {
-        ConnectionAddr::Tcp(options.host.clone(), options.port)
-    } else {
-        ConnectionAddr::Unix(PathBuf::from(&options.socket))
-    };
-    let mut settings = RedisConnectionInfo::default().set_db(options.database.into());
+fn login(options: &RedisOptions) -> RedisConnectionInfo {
+    let mut login = RedisConnectionInfo::default().set_db(options.database.into());
     if !options.username.is_empty() {
-        settings = settings.set_username(&options.username);
+        login = login.set_username(&options.username);
     }
     if !options.password.is_empty() {
-        settings = settings.set_password(&options.password);
+        login = login.set_password(&options.password);
     }
-    let server = |address: ConnectionAddr| -> Result<ConnectionInfo, RedisError> {
-        Ok(address
-            .into_connection_info()?
-            .set_redis_settings(settings.clone()))
-    };
-    if !options.tls {
-        return Client::open(server(address)?);
-    }
-    let address = ConnectionAddr::TcpTls {
-        host: options.host.clone(),
-        port: options.port,
-        insecure: false,
-        tls_params: None,
-    };
-    let certificates = TlsCertificates {
-        client_tls: None,
-        root_cert: match options.ca_file.as_str() {
-            "" => None,
-            path => Some(certificates_in(path)?),
-        },
-    };
-    Client::build_with_tls(server(address)?, certificates)
-}
-
-/// The client would take a file without any for one that trusts nobody.
-fn certificates_in(path: &str) -> io::Result<Vec<u8>> {
-    let pem = std::fs::read(path)?;
-    if String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
-        return Ok(pem);
-    }
-    Err(io::Error::other("no certificate in it (expected PEM)"))
+    login
 }
 
 impl Redis {
@@ -92,7 +93,10 @@ impl Redis {
             }
             // Each answer for itself: one may be that the key holds something else than text.
             pipeline.ignore_errors();
-            let answers = self.ask(|connection| pipeline.query::<Vec<Value>>(connection));
+            let allowed = (bytes_max + SMALL_ANSWER_BYTES_MAX).saturating_mul(keys.len() as u64);
+            let answers = self.ask(allowed.min(ANSWER_BYTES_MAX), async move |commands| {
+                pipeline.query_async::<Vec<Value>>(commands).await
+            });
             let values = answers.and_then(|answers| answers.into_iter().map(value_of).collect());
             Ok(match values {
                 Ok(values) => RedisValues {
@@ -111,37 +115,130 @@ impl Redis {
         guarded("set", || {
             let mut command = Cmd::new();
             command.arg("SET").arg(key).arg(value).arg("EX").arg(keep_s);
-            Ok(outcome(self.ask(|connection| command.exec(connection))))
+            Ok(outcome(self.execute(command)))
         })
     }
 
     pub fn ping(&mut self) -> Result<Outcome> {
         guarded("ping", || {
             let command = redis::cmd("PING");
-            Ok(outcome(self.ask(|connection| command.exec(connection))))
+            Ok(outcome(self.execute(command)))
         })
     }
 
+    fn execute(&mut self, command: Cmd) -> Result<()> {
+        self.ask(SMALL_ANSWER_BYTES_MAX, async move |commands| {
+            command.exec_async(commands).await
+        })
+    }
+
+    /// Within the time-out, and with so many bytes for the answer.
     fn ask<T>(
         &mut self,
-        question: impl FnOnce(&mut Connection) -> Result<T, RedisError>,
+        bytes_max: u64,
+        question: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
     ) -> Result<T> {
+        let deadline = Instant::now() + self.timeout;
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.connect().map_err(|error| fault_of(&error))?,
+            None => self.connect(deadline)?,
         };
-        let answer = question(&mut connection);
+        connection.allowance.set(bytes_max);
+        let Connection {
+            commands,
+            allowance,
+            runtime,
+        } = &mut connection;
+        let answering = question(commands);
+        let answer = runtime.block_on(self.within(deadline, "no answer", answering))?;
+        if allowance.is_used_up() {
+            let text = format!("{}: it sends more than it was asked for", self.address);
+            return Err(Fault::new(Status::Failed, text));
+        }
         if answer.as_ref().map_or_else(is_of_the_server, |_| true) {
             self.connection = Some(connection);
         }
         answer.map_err(|error| fault_of(&error))
     }
 
-    fn connect(&self) -> Result<Connection, RedisError> {
-        let connection = self.client.get_connection_with_timeout(self.timeout)?;
-        connection.set_read_timeout(Some(self.timeout))?;
-        connection.set_write_timeout(Some(self.timeout))?;
-        Ok(connection)
+    fn connect(&self, deadline: Instant) -> Result<Connection> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Fault::contract(format!("cannot start the runtime: {error}")))?;
+        let allowance = Allowance::default();
+        allowance.set(SMALL_ANSWER_BYTES_MAX);
+        let commands = runtime.block_on(async {
+            let limited = Limited {
+                stream: self.stream(deadline).await?,
+                allowance: allowance.clone(),
+            };
+            let settings = AsyncConnectionConfig::new().set_response_timeout(None);
+            let greeting = MultiplexedConnection::new_with_config(&self.login, limited, settings);
+            let greeted = self.within(deadline, "no answer", greeting).await?;
+            let (commands, reader) = greeted.map_err(|error| fault_of(&error))?;
+            tokio::spawn(reader);
+            Ok(commands)
+        });
+        // A name server may take its time; nobody waits for it.
+        match commands {
+            Ok(commands) => Ok(Connection {
+                commands,
+                allowance,
+                runtime,
+            }),
+            Err(fault) => {
+                runtime.shutdown_background();
+                Err(fault)
+            }
+        }
+    }
+
+    async fn stream(&self, deadline: Instant) -> Result<Box<dyn Stream>> {
+        let refused = |error| Fault::new(Status::Transient, format!("{}: {error}", self.address));
+        match &self.address {
+            Address::Socket(path) => {
+                let connecting = stream::by_socket(path);
+                let connected = self.within(deadline, "no connection", connecting).await?;
+                connected.map_err(refused)
+            }
+            Address::Network { host, port, tls } => {
+                let connecting = stream::by_network(host, *port);
+                let connected = self.within(deadline, "no connection", connecting).await?;
+                let stream = connected.map_err(refused)?;
+                let Some(tls) = tls else {
+                    return Ok(Box::new(stream));
+                };
+                let none = "no TLS handshake; does it speak TLS? It gave no answer";
+                let encrypted = self
+                    .within(deadline, none, tls.encrypt(stream, host))
+                    .await?;
+                encrypted.map_err(refused)
+            }
+        }
+    }
+
+    async fn within<T>(
+        &self,
+        deadline: Instant,
+        otherwise: &str,
+        step: impl Future<Output = T>,
+    ) -> Result<T> {
+        timeout_at(deadline, step).await.map_err(|_| {
+            let (address, ms) = (&self.address, self.timeout.as_millis());
+            let text = format!("{address}: {otherwise} within {ms} ms");
+            Fault::new(Status::Transient, text)
+        })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => f.write_str(path),
+            Self::Network { host, port, .. } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Network { host, port, .. } => write!(f, "{host}:{port}"),
+        }
     }
 }
 

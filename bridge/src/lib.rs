@@ -428,9 +428,6 @@ pub mod ffi {
     struct RegistryOptions {
         /// Tried in order; http or https, without user names.
         urls: Vec<String>,
-        /// Empty = no authentication.
-        username: String,
-        password: String,
         /// PEM; trusted besides what the system trusts. Empty = none.
         ca_file: String,
         connect_timeout_ms: u32,
@@ -438,6 +435,13 @@ pub mod ffi {
         request_timeout_ms: u32,
         /// Of JSON Schemas.
         formats: FormatChecks,
+    }
+
+    /// Who asks a registry.
+    struct RegistryLogin {
+        /// Empty = no authentication.
+        username: String,
+        password: String,
     }
 
     /// What became of asking for a schema.
@@ -694,7 +698,7 @@ pub mod ffi {
 
         /// Asks the registry for schemas and all that they refer to, a few at a time; a result for
         /// each of `ids`, in their order. The first one is always asked for. Any thread.
-        fn fetch(self: &Registry, ids: &[i32]) -> Result<Vec<FetchResult>>;
+        fn fetch(self: &Registry, ids: &[i32], login: &RegistryLogin) -> Result<Vec<FetchResult>>;
 
         /// No I/O but reading `ca_file`. Err: an option that cannot be used.
         fn open_redis(options: &RedisOptions) -> Result<Box<Redis>>;

@@ -1,5 +1,7 @@
 #include "base/secret_file.h"
 
+#include <spdlog/spdlog.h>
+
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -28,6 +30,20 @@ SecretRead read_secret_file(const std::string& path) {
   text.erase(text.find_last_not_of("\r\n") + 1);
   if (text.empty()) return {.secret = {}, .fault = "is empty"};
   return {.secret = std::move(text), .fault = {}};
+}
+
+SecretFile::SecretFile(std::string path, std::string secret)
+    : path_(std::move(path)), secret_(std::move(secret)) {}
+
+bool SecretFile::renew() {
+  auto read = read_secret_file(path_);
+  if (!read.fault.empty() && read.fault != fault_) {
+    spdlog::warn("{} {}: the secret that it held before stays in use", path_, read.fault);
+  }
+  fault_ = std::move(read.fault);
+  if (!fault_.empty() || read.secret == secret_) return false;
+  secret_ = std::move(read.secret);
+  return true;
 }
 
 }  // namespace bronze

@@ -16,4 +16,23 @@ struct SecretRead {
 /// Reads up to 64 KiB of text.
 [[nodiscard]] SecretRead read_secret_file(const std::string& path);
 
+/// A secret that a file holds, and that may change there. Used by one thread at a time.
+class SecretFile {
+ public:
+  /// `secret` is what was read first.
+  SecretFile(std::string path, std::string secret);
+
+  /// Reads the file again; true = it holds another secret. A file without one changes nothing, and
+  /// is warned of once.
+  bool renew();
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] const std::string& secret() const { return secret_; }
+
+ private:
+  std::string path_;
+  std::string secret_;
+  std::string fault_;
+};
+
 }  // namespace bronze

@@ -1,6 +1,7 @@
 #include "cache/redis_server.h"
 
 #include <exception>
+#include <optional>
 #include <utility>
 
 #include "bronze-bridge/src/lib.rs.h"
@@ -18,24 +19,7 @@ std::string trouble_of(const bridge::Outcome& outcome) {
   return outcome.status == bridge::Status::Ok ? std::string() : std::string(outcome.message);
 }
 
-/// The same for a call whose outcome is all that counts. Whatever a server answers, the service
-/// goes on.
-template <typename Call>
-std::string trouble_in(Call call) {
-  try {
-    return trouble_of(call());
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-}
-
-}  // namespace
-
-struct RedisServer::Impl {
-  rust::Box<bridge::Redis> redis;
-};
-
-RedisServer::RedisServer(const RedisSettings& settings) {
+rust::Box<bridge::Redis> open(const RedisSettings& settings) {
   bridge::RedisOptions options;
   options.socket = settings.socket;
   options.host = settings.host;
@@ -46,7 +30,33 @@ RedisServer::RedisServer(const RedisSettings& settings) {
   options.password = settings.password;
   options.database = settings.database;
   options.timeout_ms = static_cast<std::uint32_t>(settings.timeout.count());
-  impl_ = std::make_unique<Impl>(Impl{bridge::open_redis(options)});
+  return bridge::open_redis(options);
+}
+
+}  // namespace
+
+struct RedisServer::Impl {
+  /// Returns why there is no answer. Whatever a server answers, the service goes on.
+  template <typename Call>
+  std::string ask(Call call) {
+    std::string trouble;
+    try {
+      if (!redis) redis.emplace(open(settings()));
+      trouble = trouble_of(call(**redis));
+    } catch (const std::exception& error) {
+      trouble = error.what();
+    }
+    if (!trouble.empty()) redis.reset();
+    return trouble;
+  }
+
+  Settings settings;
+  std::optional<rust::Box<bridge::Redis>> redis;
+};
+
+RedisServer::RedisServer(Settings settings) {
+  auto redis = open(settings());
+  impl_ = std::make_unique<Impl>(Impl{.settings = std::move(settings), .redis = std::move(redis)});
 }
 
 RedisServer::~RedisServer() = default;
@@ -54,8 +64,8 @@ RedisServer::~RedisServer() = default;
 Values RedisServer::get(const std::vector<std::string>& keys) {
   const std::vector<rust::String> bridged(keys.begin(), keys.end());
   Values values;
-  values.trouble = trouble_in([&] {
-    const auto found = impl_->redis->get({bridged.data(), bridged.size()}, k_value_bytes_max);
+  values.trouble = impl_->ask([&](bridge::Redis& redis) {
+    const auto found = redis.get({bridged.data(), bridged.size()}, k_value_bytes_max);
     for (const auto& value : found.values) {
       values.values.push_back(value.text.empty() ? std::nullopt
                                                  : std::optional(std::string(value.text)));
@@ -67,11 +77,11 @@ Values RedisServer::get(const std::vector<std::string>& keys) {
 
 std::string RedisServer::set(const std::string& key, const std::string& value) {
   constexpr auto k_keep_s = static_cast<std::uint64_t>(k_kept_for.count());
-  return trouble_in([&] { return impl_->redis->set(key, value, k_keep_s); });
+  return impl_->ask([&](bridge::Redis& redis) { return redis.set(key, value, k_keep_s); });
 }
 
 std::string RedisServer::ping() {
-  return trouble_in([&] { return impl_->redis->ping(); });
+  return impl_->ask([](bridge::Redis& redis) { return redis.ping(); });
 }
 
 }  // namespace bronze::cache

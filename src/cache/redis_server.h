@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -25,11 +26,14 @@ struct RedisSettings {
   std::chrono::milliseconds timeout{};
 };
 
-/// The KeyValueServer over a client of Redis. Connects when it is needed.
+/// The KeyValueServer over a client of Redis. Connects when it is needed, after a failure anew.
 class RedisServer final : public KeyValueServer {
  public:
-  /// No I/O but reading the CA file. Throws std::runtime_error when a setting cannot be used.
-  explicit RedisServer(const RedisSettings& settings);
+  /// Asked again after each failure; may throw.
+  using Settings = std::function<RedisSettings()>;
+
+  /// Reads files only. Throws std::runtime_error when a setting cannot be used.
+  explicit RedisServer(Settings settings);
   ~RedisServer() override;
   RedisServer(const RedisServer&) = delete;
   RedisServer& operator=(const RedisServer&) = delete;

@@ -61,6 +61,15 @@ struct OauthConfig {
   PemSource ca;
 };
 
+/// A file with the value of one of librdkafka's properties, which may change while we run.
+struct SecretProperty {
+  std::string property;
+  std::string path;
+  enum class Holds { kValue, kKafkaProperties } holds = Holds::kValue;
+
+  friend bool operator==(const SecretProperty&, const SecretProperty&) = default;
+};
+
 struct KafkaConfig {
   std::string bootstrap_servers;
   std::string consumer_group;
@@ -81,8 +90,7 @@ struct KafkaConfig {
   std::string sasl_password;
   OauthConfig oauth;
   TlsConfig tls;
-  /// Files that hold secrets, which may change while we run: (librdkafka's property, path).
-  Properties secret_files;
+  std::vector<SecretProperty> secret_files;
   /// KAFKA_PROPERTIES in order; forbidden ones are refused before they get here.
   Properties extra;
 };
@@ -125,6 +133,9 @@ struct RegistryConfig {
   /// Empty = no authentication.
   std::string username;
   std::string password;
+  /// That they came from, and may change in; empty = the environment.
+  std::string username_file;
+  std::string password_file;
   /// PEM; trusted besides what the system trusts. Empty = none.
   std::string ca_file;
 };
@@ -142,6 +153,8 @@ struct RedisConfig {
   /// Empty = no authentication.
   std::string password = {};
   std::uint32_t database = 0;
+  /// That the URL came from, and may change in; empty = the environment.
+  std::string url_file = {};
 
   [[nodiscard]] bool is_given() const { return !socket.empty() || !host.empty(); }
 };

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <utility>
 
 #include "config/endpoint.h"
 
@@ -64,9 +66,13 @@ void read_keys(Reader& reader, Properties& options) {
     }
   }
   if (id) {
-    options.emplace_back("aws_access_key_id", *id);
-    options.emplace_back("aws_secret_access_key", *secret);
-    if (token) options.emplace_back("aws_session_token", *token);
+    using Key = std::pair<std::string_view, std::optional<std::string>>;
+    for (const auto& [name, value] : {Key{k_id, id}, Key{k_secret, secret}, Key{k_token, token}}) {
+      if (!value) continue;
+      const std::string option = Reader::lower_case(name);
+      options.emplace_back(option, *value);
+      if (const auto file = reader.file_of(name)) options.emplace_back(option + "_file", *file);
+    }
     return;
   }
   if (token) {

@@ -199,6 +199,22 @@ void warn_of_unchecked_brokers(Reader& reader, const KafkaConfig& kafka) {
   }
 }
 
+void note_secret_files(const Reader& reader, KafkaConfig& kafka) {
+  using Holds = SecretProperty::Holds;
+  const auto note = [&](std::string_view property, std::string_view variable, Holds holds) {
+    auto path = reader.file_of(variable);
+    if (!path) return;
+    kafka.secret_files.push_back(
+        {.property = std::string(property), .path = *std::move(path), .holds = holds});
+  };
+  for (const auto& [property, variable] : k_renewable) note(property, variable, Holds::kValue);
+  for (const auto& [property, value] : kafka.extra) {
+    if (std::ranges::find(k_renewable, property, &Mapping::property) != k_renewable.end()) {
+      note(property, "KAFKA_PROPERTIES", Holds::kKafkaProperties);
+    }
+  }
+}
+
 void add_pem(Properties& properties, const std::string& name, const PemSource& source) {
   if (!source.path.empty()) properties.emplace_back(name + ".location", source.path);
   if (!source.text.empty()) properties.emplace_back(name + ".pem", source.text);
@@ -228,11 +244,7 @@ void read_kafka_security(Reader& reader, KafkaConfig& kafka) {
   if (!uses_tls(kafka)) warn_of_unused(reader, kafka, k_tls_variables);
   refuse_what_is_said_twice(reader, kafka);
   warn_of_unchecked_brokers(reader, kafka);
-  for (const auto& [property, variable] : k_renewable) {
-    if (auto file = reader.file_of(variable)) {
-      kafka.secret_files.emplace_back(property, *std::move(file));
-    }
-  }
+  note_secret_files(reader, kafka);
 }
 
 Properties security_properties(const KafkaConfig& kafka) {

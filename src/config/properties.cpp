@@ -160,6 +160,15 @@ Properties read_kafka_properties(Reader& reader) {
   return properties;
 }
 
+std::string property_in(std::string_view text, std::string_view key) {
+  for (const std::string_view entry : split_entries(text)) {
+    const std::size_t equals = entry.find('=');
+    if (equals == std::string_view::npos || trimmed(entry.substr(0, equals)) != key) continue;
+    return std::string(trimmed(entry.substr(equals + 1)));
+  }
+  return {};
+}
+
 bool is_secret_property(std::string_view key) {
   const std::string lower = Reader::lower_case(key);
   if (lower.ends_with(".url") || lower.ends_with(".location") || lower.ends_with(".file")) {

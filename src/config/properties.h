@@ -13,6 +13,9 @@ namespace bronze::config {
 /// appear in errors, since any of them may be a secret.
 [[nodiscard]] Properties read_kafka_properties(Reader& reader);
 
+/// The value of a property in text of that form; empty = there is none.
+[[nodiscard]] std::string property_in(std::string_view text, std::string_view key);
+
 /// The property holds a password, key or token, or is unknown but named like one.
 [[nodiscard]] bool is_secret_property(std::string_view key);
 

@@ -7,8 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <stdexcept>
 #include <string_view>
 #include <utility>
+
+#include "base/secret_file.h"
+#include "config/variables.h"
 
 namespace bronze::config {
 namespace {
@@ -148,10 +152,16 @@ void check_trust(Reader& reader, const RedisConfig& redis) {
   }
 }
 
+std::string refusal(const std::string& expected) {
+  return "expected " + expected +
+         ", as in redis://[[user]:password@]host[:port][/db], rediss://... or"
+         " unix:///path[?db=N]; its value is not shown";
+}
+
 }  // namespace
 
 RedisConfig read_redis(Reader& reader) {
-  RedisConfig redis{.ca_file = reader.text(k_ca)};
+  RedisConfig redis{.ca_file = reader.text(k_ca), .url_file = reader.file_of(k_url).value_or("")};
   const auto url = reader.given(k_url);
   if (!url) {
     if (!redis.ca_file.empty()) {
@@ -160,13 +170,24 @@ RedisConfig read_redis(Reader& reader) {
     return redis;
   }
   if (const auto expected = UrlParser(redis).parse(*url); !expected.empty()) {
-    reader.fail(k_url, "expected " + expected +
-                           ", as in redis://[[user]:password@]host[:port][/db], rediss://... or"
-                           " unix:///path[?db=N]; its value is not shown");
+    reader.fail(k_url, refusal(expected));
     return redis;
   }
   check_trust(reader, redis);
   return redis;
+}
+
+RedisConfig redis_now(const RedisConfig& redis) {
+  if (redis.url_file.empty()) return redis;
+  const auto read = read_secret_file(redis.url_file);
+  if (!read.fault.empty()) {
+    throw std::runtime_error(file_variable(k_url) + ": " + redis.url_file + " " + read.fault);
+  }
+  RedisConfig now{.ca_file = redis.ca_file, .url_file = redis.url_file};
+  if (const auto expected = UrlParser(now).parse(read.secret); !expected.empty()) {
+    throw std::runtime_error(redis.url_file + ": " + refusal(expected));
+  }
+  return now;
 }
 
 std::string redis_text(const RedisConfig& redis) {

@@ -80,6 +80,8 @@ RegistryConfig read_registry(Reader& reader) {
   RegistryConfig registry{.urls = read_urls(reader),
                           .username = reader.text(k_username),
                           .password = reader.text(k_password),
+                          .username_file = reader.file_of(k_username).value_or(""),
+                          .password_file = reader.file_of(k_password).value_or(""),
                           .ca_file = reader.text(k_ca)};
   require(reader, k_username, k_password);
   require(reader, k_password, k_username);

@@ -39,7 +39,7 @@ Properties refused_properties(const SourceSettings& settings) {
 Consumer::Consumer(const SourceSettings& settings, const ConsumerOptions& options)
     : properties_(settings.properties),
       log_(options.log ? options.log : log_quietly),
-      secrets_(settings.secret_files, settings.properties) {
+      secrets_(settings.secrets, settings.properties) {
   ConfHandle conf(rd_kafka_conf_new());
   set(conf.get(), options.defaults);
   set(conf.get(), settings.properties);

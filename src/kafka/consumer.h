@@ -4,6 +4,7 @@
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "kafka/cluster_look.h"
 #include "kafka/conf.h"
@@ -15,8 +16,7 @@ namespace bronze::kafka {
 
 struct SourceSettings {
   Properties properties;
-  /// Files whose content is the value of a property, and may change: (property, path).
-  Properties secret_files = {};
+  std::vector<SecretSource> secrets = {};
   std::string group;
   /// Memory for records fetched ahead.
   std::uint64_t queue_bytes = 0;

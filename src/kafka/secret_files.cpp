@@ -4,8 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
-
-#include "base/secret_file.h"
+#include <utility>
 
 namespace bronze::kafka {
 namespace {
@@ -14,35 +13,38 @@ constexpr std::chrono::seconds k_look_every{1};
 
 }  // namespace
 
-SecretFiles::SecretFiles(const Properties& files, const Properties& properties)
+SecretFiles::SecretFiles(const std::vector<SecretSource>& sources, const Properties& properties)
     : look_again_at_(std::chrono::steady_clock::now() + k_look_every) {
-  for (const auto& [property, path] : files) {
+  for (const SecretSource& source : sources) {
     const auto begun_with =
         std::find_if(properties.begin(), properties.end(),
-                     [&](const auto& entry) { return entry.first == property; });
+                     [&](const auto& entry) { return entry.first == source.property; });
     if (begun_with == properties.end()) continue;
-    files_.push_back({.property = property, .path = path, .secret = begun_with->second});
+    secrets_.push_back(
+        {.source = source, .file = SecretFile(source.path, ""), .value = begun_with->second});
   }
 }
 
 void SecretFiles::renew(rd_kafka_t* client) {
-  if (files_.empty()) return;
+  if (secrets_.empty()) return;
   const SteadyTime now = std::chrono::steady_clock::now();
   if (now < look_again_at_) return;
   look_again_at_ = now + k_look_every;
-  for (File& file : files_) renew(client, file);
+  for (Secret& secret : secrets_) renew(client, secret);
 }
 
-void SecretFiles::renew(rd_kafka_t* client, File& file) {
-  auto read = read_secret_file(file.path);
-  if (!read.fault.empty() && read.fault != file.fault) {
-    spdlog::warn("{} {}: the secret that it held before stays in use", file.path, read.fault);
+void SecretFiles::renew(rd_kafka_t* client, Secret& secret) {
+  const auto& [property, path, find] = secret.source;
+  if (!secret.file.renew()) return;
+  const std::string& text = secret.file.secret();
+  std::string value = find ? find(text) : text;
+  if (value.empty()) {
+    spdlog::warn("{} no longer holds {}: its former value stays in use", path, property);
+  } else if (value != secret.value) {
+    rd_kafka_set_secret(client, property.c_str(), value.c_str());
+    secret.value = std::move(value);
+    spdlog::info("{} has changed: new connections to Kafka use what it holds now", path);
   }
-  file.fault = std::move(read.fault);
-  if (!file.fault.empty() || read.secret == file.secret) return;
-  rd_kafka_set_secret(client, file.property.c_str(), read.secret.c_str());
-  file.secret = std::move(read.secret);
-  spdlog::info("{} has changed: new connections to Kafka use what it holds now", file.path);
 }
 
 }  // namespace bronze::kafka

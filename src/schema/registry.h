@@ -16,6 +16,9 @@ struct RegistrySettings {
   /// Empty = no authentication.
   std::string username;
   std::string password;
+  /// That they came from, and may change in; empty = none.
+  std::string username_file = {};
+  std::string password_file = {};
   /// PEM; trusted besides what the system trusts. Empty = none.
   std::string ca_file;
   std::chrono::milliseconds connect_timeout{};

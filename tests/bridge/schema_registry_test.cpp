@@ -107,6 +107,30 @@ TEST(RegistryTest, JsonIsCheckedAgainstItsSchemaAndWhatThatRefersTo) {
   }
 }
 
+TEST(RegistryTest, APasswordThatChangesInItsFileIsUsedForTheNextQuestion) {
+  const SchemaServer server(Answers{});
+  const auto file =
+      std::filesystem::temp_directory_path() / ("bronze-password-" + std::to_string(::getpid()));
+  const auto write = [&](const std::string& text) { std::ofstream(file) << text; };
+  auto with_login = settings(server);
+  with_login.username = "me";
+  with_login.password = "one";
+  with_login.password_file = file.string();
+  const Registry registry(with_login);
+  const auto validator = registry.validator();
+  const auto sent = [&](const std::string& basic) {
+    (void)fetch(*validator, 7);
+    return server.last().find("Basic " + basic + "\r\n") != std::string::npos;
+  };
+  write("one\n");
+  EXPECT_TRUE(sent("bWU6b25l")) << server.last();
+  write("two\n");
+  EXPECT_TRUE(sent("bWU6dHdv")) << server.last();
+  write("");
+  EXPECT_TRUE(sent("bWU6dHdv")) << server.last();
+  std::filesystem::remove(file);
+}
+
 TEST(RegistryTest, ASettingThatCannotBeUsedIsToldAtOnce) {
   const auto file = std::filesystem::temp_directory_path() /
                     ("bronze-no-ca-" + std::to_string(::getpid()) + ".pem");

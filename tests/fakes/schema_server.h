@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <map>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -32,6 +33,11 @@ class SchemaServer {
     return "http://127.0.0.1:" + std::to_string(listener_.port);
   }
   [[nodiscard]] int requests() const { return requests_; }
+  /// Of the last request, with its head.
+  [[nodiscard]] std::string last() const {
+    const std::lock_guard lock(mutex_);
+    return last_;
+  }
 
  private:
   void serve() {
@@ -45,6 +51,10 @@ class SchemaServer {
     std::string request;
     char byte = 0;
     while (!request.ends_with("\r\n\r\n") && recv(connection, &byte, 1, 0) == 1) request += byte;
+    {
+      const std::lock_guard lock(mutex_);
+      last_ = request;
+    }
     const std::size_t begin = request.find(' ') + 1;
     const auto found = answers_.find(request.substr(begin, request.find(' ', begin) - begin));
     const bool known = found != answers_.end();
@@ -62,6 +72,9 @@ class SchemaServer {
   const std::map<std::string, std::string> answers_;
   const LoopbackListener listener_;
   std::atomic<int> requests_ = 0;
+  mutable std::mutex mutex_;
+  // Guarded by mutex_.
+  std::string last_;
   std::atomic<bool> stop_ = false;
   std::thread thread_;
 };

@@ -82,6 +82,10 @@ class Link:
         for stream in ("upstream", "downstream"):
             self._add("bandwidth", stream, rate=kilobytes_a_second)
 
+    def drip(self) -> None:
+        """Answers come byte by byte, two a second."""
+        self._add("slicer", "downstream", average_size=1, size_variation=0, delay=500_000)
+
     def reset(self, after_ms: int) -> None:
         """Every connection is reset after that time."""
         self._add("reset_peer", "downstream", timeout=after_ms)

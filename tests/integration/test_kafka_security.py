@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,6 +98,20 @@ class Site:
             "KAFKA_SASL_OAUTH_CA": self.ca,
         }
 
+    def with_token_properties(self, secret: str = CLIENT_SECRET) -> Environment:
+        properties = {
+            "method": "oidc",
+            "token.endpoint.url": self.tokens.url,
+            "client.id": self.tokens.CLIENT_ID,
+            "client.secret": secret,
+        }
+        lines = [f"sasl.oauthbearer.{name}={value}" for name, value in properties.items()]
+        return {
+            **self.at("TOKENS"),
+            "KAFKA_SASL_MECHANISM": "OAUTHBEARER",
+            "KAFKA_PROPERTIES": "\n".join([*lines, f"https.ca.location={self.ca}"]),
+        }
+
     def secrets(self) -> Iterator[str]:
         """As they are, and as they go over the wire."""
         words = [*PASSWORDS.values(), WRONG, RENEWED, KEY_PASSWORD, CLIENT_SECRET]
@@ -176,18 +188,6 @@ def check(told) -> Callable[..., Finished]:
     return run
 
 
-def pages(instance: Bronze) -> str:
-    texts = []
-    for path in ("/", "/health", "/status", "/metrics", "/livez", "/readyz"):
-        try:
-            url = f"http://127.0.0.1:{instance.http_port}{path}"
-            with urllib.request.urlopen(url, timeout=5) as answer:
-                texts.append(answer.read().decode())
-        except urllib.error.HTTPError as answer:
-            texts.append(answer.read().decode())
-    return "\n".join(texts)
-
-
 def reasons(instance: Bronze) -> str:
     health = instance.health()
     return "\n".join(health.body["reasons"]) if health else ""
@@ -220,11 +220,31 @@ def test_records_land_once(site, topic, folder, group, variables, start, check, 
     instance = start(environment)
 
     instance.wait_written(100)
-    told(pages(instance))
+    told(instance.pages())
     done = check(environment)
 
     assert done.exit_code == 0, done.text
     instance.stop()
+    assert_exactly_once(Table(folder, topic), site.broker, group)
+
+
+def test_a_token_is_renewed_before_it_ends(site, topic, folder, group, variables, start):
+    """Through three lifetimes; the broker cuts off whoever has none that holds."""
+    before = len(site.tokens.issued)
+    site.tokens.lifetime_s = 6
+    try:
+        instance = start(variables(site.with_token(), topic))
+        for count in (10, 20, 30):
+            site.broker.produce(topic, json_values(10))
+            instance.wait_written(count)
+            had = len(site.tokens.issued)
+            wait_until(lambda had=had: len(site.tokens.issued) > had, 30, "a new token is fetched")
+        assert not reasons(instance)
+        instance.stop()
+    finally:
+        site.tokens.lifetime_s = 300
+    assert len(site.tokens.issued) >= before + 4
+    assert " warn " not in instance.log().lower()
     assert_exactly_once(Table(folder, topic), site.broker, group)
 
 
@@ -337,7 +357,7 @@ def test_a_refusal_says_which(site, variables, start, check, told, refusal):
     assert refusal.says in done.output and refusal.advises in done.output, done.text
     wait_reason(instance, refusal.says)
     wait_reason(instance, refusal.advises)
-    told(pages(instance))
+    told(instance.pages())
     warning = next(line for line in instance.log().splitlines() if refusal.says in line)
     assert refusal.advises in warning
     assert instance.running
@@ -361,8 +381,9 @@ def in_files(way: Environment, directory: Path, *names: str) -> tuple[Environmen
     files = {name: directory / name for name in names}
     for name, path in files.items():
         path.write_text(way[name] + "\n")
-    others = {name: value for name, value in way.items() if name not in files}
-    return {**others, **{f"{name}_FILE": str(path) for name, path in files.items()}}, files
+    # An instance begins with some of them.
+    empty = dict.fromkeys(files, "")
+    return {**way, **empty, **{f"{name}_FILE": str(path) for name, path in files.items()}}, files
 
 
 def test_a_password_that_was_changed_is_used_for_new_connections(
@@ -410,6 +431,12 @@ MENDINGS = {
         ("KAFKA_SASL_OAUTH_CLIENT_SECRET",),
         "unknown client",
         lambda site: site.with_token(),
+    ),
+    "client secret among the properties": Mending(
+        lambda site: site.with_token_properties(WRONG),
+        ("KAFKA_PROPERTIES",),
+        "unknown client",
+        lambda site: site.with_token_properties(),
     ),
     "certificate": Mending(
         lambda site: site.with_certificate(days=-1, password=WRONG),
@@ -517,7 +544,7 @@ def test_no_secret_is_told_by_the_most_talkative_log(
     instance = start(environment)
 
     instance.wait_written(10)
-    told(pages(instance))
+    told(instance.pages())
     told(check(environment, "--json").text)
     instance.stop()
 

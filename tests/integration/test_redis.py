@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from harness.service import run_command
 from harness.tables import Table, assert_exactly_once
 from s3_proxy import S3Proxy
 from test_observability import metrics
+from toxics import Toxiproxy
 
 TABLES = 2
 LOOKS = 2
@@ -29,6 +31,11 @@ ENTRY = re.compile(r"/_delta_log/(\d{20})\.json$")
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[Redis]:
     yield from running(Redis(tmp_path / "redis"))
+
+
+@pytest.fixture
+def toxiproxy(tmp_path: Path) -> Iterator[Toxiproxy]:
+    yield from running(Toxiproxy(tmp_path))
 
 
 @pytest.fixture
@@ -342,6 +349,60 @@ def test_addresses_and_passwords(broker, topic, table, group, environment, tmp_p
                 assert "hunter" not in instance.log()
                 assert cache_counts(instance)[0] == 0
                 instance.stop()
+    assert_exactly_once(table, broker, group)
+
+
+def test_a_password_that_changes_in_its_file_needs_no_restart(
+    broker, topic, table, group, environment, tmp_path, start
+):
+    address = tmp_path / "url"
+    for redis in running(Redis(tmp_path / "redis", password="hunter2")):
+        address.write_text(redis.url + "\n")
+        variables = environment(topic, BATCH_INTERVAL_SECONDS="0.2", REDIS_URL_FILE=str(address))
+        instance = start(variables)
+        with Stream(broker, topic):
+            wait_until(redis.kept, 30, "states are kept")
+            redis.change_password("hunter3")
+            instance.wait_log(CANNOT)
+            address.write_text("redis://nonsense:nonsense:hunter4")
+            errors = cache_counts(instance)[2]
+            wait_until(lambda: cache_counts(instance)[2] > errors, 60, "the file is read")
+            address.write_text(redis.url)
+            instance.wait_log(AGAIN, 60)
+            wait_for_state(redis, table)
+        broker.wait_caught_up(group, topic)
+        assert "hunter" not in instance.log() + instance.pages()
+        instance.stop()
+    assert_exactly_once(table, broker, group)
+
+
+@pytest.mark.parametrize("spoil", ["slow", "drip", "narrow"])
+def test_a_slow_redis_holds_nobody_up(
+    broker, topic, table, group, environment, redis, toxiproxy, start, spoil
+):
+    """Answers come late, byte by byte, or at a kilobyte a second."""
+    link = toxiproxy.link(f"127.0.0.1:{redis.port}")
+    variables = environment(
+        topic, BATCH_INTERVAL_SECONDS="0.2", REDIS_URL=f"redis://{link.address}"
+    )
+    first = start(variables)
+    with Stream(broker, topic):
+        wait_until(redis.kept, 30, "states are kept")
+        first.stop()
+        {"slow": lambda: link.slow(400), "drip": link.drip, "narrow": lambda: link.narrow(1)}[
+            spoil
+        ]()
+        begin = time.monotonic()
+        second = start(variables)
+        second.wait_written(1)
+        assert time.monotonic() - begin < 10
+        goes_on(second)
+        begin = time.monotonic()
+        second.stop()
+        assert time.monotonic() - begin < 5
+    third = start({**variables, "REDIS_URL": redis.url})
+    broker.wait_caught_up(group, topic)
+    third.stop()
     assert_exactly_once(table, broker, group)
 
 

@@ -240,6 +240,33 @@ def test_a_profile_that_is_rotated_is_read_again(
     assert_exactly_once(Table(bucket, topic), broker, group)
 
 
+def test_keys_in_files_are_read_again(
+    issuer, proxy, broker, bucket, topic, group, environment, start, tmp_path
+):
+    first, second = issuer.issue(3600), issuer.issue(3600)
+    files = {name: tmp_path / name for name in first.environment()}
+
+    def write(credentials: Credentials) -> None:
+        for name, value in credentials.environment().items():
+            files[name].write_text(value + "\n")
+
+    write(first)
+    variables = {f"{name}_FILE": str(path) for name, path in files.items()}
+    instance = start(environment(topic, store=Reached(bucket, proxy.endpoint, variables)))
+    with Stream(broker, topic, 50):
+        before = instance.wait_written(1).body["messages_written"]
+        write(second)
+        instance.wait_log("the store gets credentials of AWS_ACCESS_KEY_ID_FILE", times=2)
+        issuer.end(first)
+        instance.wait_written(before + 50)
+    broker.wait_caught_up(group, topic)
+    assert_no_secrets(instance.pages(), first, second)
+    instance.stop()
+    assert failed_writes(instance) == []
+    assert_no_secrets(instance.log(), first, second)
+    assert_exactly_once(Table(bucket, topic), broker, group)
+
+
 def test_a_profile_without_new_keys_stops_the_service(
     issuer, proxy, broker, bucket, topic, environment, start, credentials_file
 ):

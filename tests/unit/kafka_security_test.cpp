@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "config/store_config.h"
 #include "fakes/environment.h"
 #include "fakes/made_certificate.h"
 
@@ -266,19 +268,26 @@ TEST(KafkaTokens, AreNotAskedForAnywhere) {
 TEST(SecretsFromFiles, AreThoseOfTheVariable) {
   const std::string path = file_with("password", "from a file\n");
   const std::string secret = file_with("secret", "also");
+  const std::string properties = file_with("properties", "client.id=x\n ssl.key.password = p=q;\n");
   const Env env{{"KAFKA_SECURITY_PROTOCOL", "SASL_SSL"},
                 {"KAFKA_SASL_USERNAME", "me"},
                 {"KAFKA_SASL_PASSWORD", ""},
                 {"KAFKA_SASL_PASSWORD_FILE", path},
                 {"AWS_ACCESS_KEY_ID", "key"},
                 {"AWS_SECRET_ACCESS_KEY_FILE", secret},
-                {"KAFKA_PROPERTIES_FILE", file_with("properties", "client.id=x\n")}};
+                {"KAFKA_PROPERTIES_FILE", properties}};
   const Config config = good(env);
   EXPECT_EQ(config.kafka.sasl_password, "from a file");
-  EXPECT_EQ(config.kafka.secret_files, (Properties{{"sasl.password", path}}));
-  EXPECT_EQ(config.kafka.extra, (Properties{{"client.id", "x"}}));
-  EXPECT_TRUE(std::ranges::count(config.store.options, std::pair<std::string, std::string>{
-                                                           "aws_secret_access_key", "also"}) == 1);
+  EXPECT_EQ(config.kafka.secret_files, (std::vector<SecretProperty>{
+                                           {.property = "sasl.password", .path = path},
+                                           {.property = "ssl.key.password",
+                                            .path = properties,
+                                            .holds = SecretProperty::Holds::kKafkaProperties},
+                                       }));
+  EXPECT_EQ(config.kafka.extra, (Properties{{"client.id", "x"}, {"ssl.key.password", "p=q"}}));
+  EXPECT_EQ(option(config.store, "aws_secret_access_key"), "also");
+  EXPECT_EQ(option(config.store, "aws_secret_access_key_file"), secret);
+  EXPECT_EQ(option(config.store, "aws_access_key_id_file"), std::nullopt);
   EXPECT_EQ(config.sources.at("KAFKA_SASL_PASSWORD"), "KAFKA_SASL_PASSWORD_FILE");
   EXPECT_TRUE(has(described(config), "KAFKA_SASL_PASSWORD=***\n"));
 }

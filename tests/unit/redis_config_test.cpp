@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <variant>
 #include <vector>
@@ -46,6 +48,30 @@ TEST(RedisConfigTest, IsOffByDefault) {
   for (const auto& setting : effective_settings(config)) {
     EXPECT_FALSE(setting.variable.starts_with("REDIS"));
   }
+}
+
+TEST(RedisConfigTest, ReadsTheFileAgain) {
+  const std::string path = testing::TempDir() + "redis_url";
+  const auto write = [&](const std::string& text) { std::ofstream(path) << text; };
+  write("redis://:first@host\n");
+  const auto config = std::get<Config>(load({{"REDIS_URL_FILE", path}, {"REDIS_CA", ""}})).redis;
+  EXPECT_EQ(config.password, "first");
+  write("redis://:second@host:7000\n");
+  EXPECT_EQ(redis_now(config).password, "second");
+  EXPECT_EQ(redis_now(config).port, 7000);
+  EXPECT_EQ(redis_now(redis("redis://:first@host")).password, "first");
+  const auto why = [&] {
+    try {
+      return redis_now(config).password;
+    } catch (const std::runtime_error& error) {
+      return std::string(error.what());
+    }
+  };
+  write("");
+  EXPECT_EQ(why(), "REDIS_URL_FILE: " + path + " is empty");
+  write("redis://:hunter2@host:port");
+  EXPECT_TRUE(why().starts_with(path + ": expected a port from 1 to 65535")) << why();
+  EXPECT_EQ(why().find("hunter2"), std::string::npos);
 }
 
 TEST(RedisConfigTest, ReadsAnAddress) {

@@ -44,6 +44,17 @@ TEST(SchemaConfigTest, RawValueIsOneOfThree) {
             "RAW_VALUE: expected one of string, binary, base64; it is 'hex'\n");
 }
 
+TEST(SchemaConfigTest, TheLoginMayComeFromFiles) {
+  const std::string path = testing::TempDir() + "registry_password";
+  std::ofstream(path) << "verysecret\n";
+  const Config config = good({{"SCHEMA_REGISTRY_URL", "https://a"},
+                              {"SCHEMA_REGISTRY_USERNAME", "u"},
+                              {"SCHEMA_REGISTRY_PASSWORD_FILE", path}});
+  EXPECT_EQ(config.registry.password, "verysecret");
+  EXPECT_EQ(config.registry.password_file, path);
+  EXPECT_EQ(config.registry.username_file, "");
+}
+
 TEST(SchemaConfigTest, RegistriesAreTriedInOrder) {
   const Config config = good({{"SCHEMA_REGISTRY_URL", "https://a:8081/api , http://b"},
                               {"SCHEMA_REGISTRY_USERNAME", "u"},

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -31,6 +32,28 @@ TEST(SecretFile, SaysWhyThereIsNone) {
   EXPECT_EQ(read_secret_file("/nonexistent").fault, "cannot be read: No such file or directory");
   EXPECT_EQ(read_secret_file(testing::TempDir()).fault, "cannot be read: Is a directory");
   EXPECT_EQ(read("").secret, "");
+}
+
+TEST(SecretFile, IsReadAgain) {
+  const std::string path = testing::TempDir() + "secret_file_renewed";
+  const auto write = [&](const std::string& text) { std::ofstream(path) << text; };
+  write("first\n");
+  SecretFile file(path, "first");
+  EXPECT_FALSE(file.renew());
+  write("second\n");
+  EXPECT_TRUE(file.renew());
+  EXPECT_FALSE(file.renew());
+  EXPECT_EQ(file.secret(), "second");
+  for (const std::string unusable : {"", "\n"}) {
+    write(unusable);
+    EXPECT_FALSE(file.renew());
+    EXPECT_EQ(file.secret(), "second");
+  }
+  std::filesystem::remove(path);
+  EXPECT_FALSE(file.renew());
+  EXPECT_EQ(file.secret(), "second");
+  write("third");
+  EXPECT_TRUE(file.renew());
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 //! Over a server that says what the test wrote down.
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -129,6 +129,64 @@ fn what_is_answered_too_late_is_not_taken_for_the_next_answer() {
     assert_eq!(texts(&found), ["new"]);
     drop(redis);
     assert_eq!(server.asked.join().unwrap().len(), 4);
+}
+
+/// Answers the first question as `answer` does, after the greeting.
+fn hostile(answer: impl FnOnce(&mut TcpStream) + Send + 'static) -> Box<Redis> {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut buffer = [0; 4096];
+        assert!(stream.read(&mut buffer).unwrap() > 0);
+        stream.write_all(HELLO.as_bytes()).unwrap();
+        assert!(stream.read(&mut buffer).unwrap() > 0);
+        answer(&mut stream);
+    });
+    open_redis(&options(port)).unwrap()
+}
+
+/// The trouble, and how long it took.
+fn trouble(mut redis: Box<Redis>) -> (String, Duration) {
+    let begin = Instant::now();
+    let outcome = redis.get(&keys(&["a"]), 9).unwrap().outcome;
+    assert_ne!(outcome.status, Status::Ok);
+    (outcome.message, begin.elapsed())
+}
+
+#[test]
+fn an_answer_that_drips_is_given_up_in_time() {
+    let (why, took) = trouble(hostile(|stream| {
+        let drops = b"$9\r\n123456789\r\n".iter();
+        for drop in drops {
+            std::thread::sleep(Duration::from_millis(200));
+            if stream.write_all(&[*drop]).is_err() {
+                return;
+            }
+        }
+    }));
+    assert!(why.ends_with(": no answer within 300 ms"), "{why}");
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+#[test]
+fn an_endless_answer_is_not_kept() {
+    let (why, _) = trouble(hostile(|stream| {
+        stream.write_all(b"$2000000000\r\n").unwrap();
+        while stream.write_all(&[b'x'; 4096]).is_ok() {}
+    }));
+    assert!(why.contains("it sends more than it was asked for"), "{why}");
+}
+
+#[test]
+fn a_port_without_tls_is_named() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let options = RedisOptions {
+        tls: true,
+        ..options(silent.local_addr().unwrap().port())
+    };
+    let told = open_redis(&options).unwrap().ping().unwrap().message;
+    assert!(told.contains("no TLS handshake"), "{told}");
 }
 
 #[test]

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use super::{answer, compile, Reference, Rejection, Schema};
 use crate::errors::{guarded, Result};
 use crate::ffi::{
-    CheckResult, FetchResult, FetchStatus, FormatChecks, RegistryOptions, Status, Verdict,
+    CheckResult, FetchResult, FetchStatus, FormatChecks, RegistryLogin, RegistryOptions, Status,
+    Verdict,
 };
 use client::{Client, Fetched};
 
@@ -127,10 +128,10 @@ impl Registry {
     }
 
     /// In the order of `ids`.
-    pub fn fetch(&self, ids: &[i32]) -> Result<Vec<FetchResult>> {
+    pub fn fetch(&self, ids: &[i32], login: &RegistryLogin) -> Result<Vec<FetchResult>> {
         guarded("fetch", || {
             let mut results = HashMap::new();
-            self.client.schemas(ids, |id, fetched| {
+            self.client.schemas(ids, login, |id, fetched| {
                 results.insert(id, self.take(id, fetched));
             });
             let not_asked = || FetchResult {

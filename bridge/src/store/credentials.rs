@@ -1,11 +1,13 @@
 //! The keys of an S3 store: fetched from their source, kept, and renewed before they end.
 
 mod issued;
+mod keys;
 mod process;
 mod profile;
 mod service;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -21,6 +23,7 @@ use crate::errors::{Fault, Result};
 use crate::ffi::{self, Status, StoreNotice};
 use crate::store::tls::Trust;
 use issued::{Container, Instance, WebIdentity};
+use keys::Keys;
 use profile::Profile;
 
 /// AWS has new ones at least this long before the old ones end. Of short-lived ones, a third.
@@ -30,6 +33,8 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Between two notices of the same trouble.
 const NOTICE_PAUSE: Duration = Duration::from_secs(30);
+/// Requests that were signed with the former ones may still be under way.
+const NEW_FOR: Duration = Duration::from_secs(30);
 /// Nobody may be there to take them.
 const NOTICES_MAX: usize = 16;
 
@@ -86,6 +91,8 @@ struct Inner {
 #[derive(Default)]
 struct State {
     held: Option<Held>,
+    /// When they took the place of others with the same id.
+    replaced: Option<Instant>,
     /// Of the last request to the source, if it failed, and when.
     failed: Option<(Fault, Instant)>,
     warned: Option<Instant>,
@@ -141,16 +148,18 @@ impl Credentials {
 
     /// The store says that those of `key_id` do not hold (any more).
     pub(super) async fn renew_refused(&self, key_id: &str) -> Renewal {
-        let held = self
-            .state()
-            .held
-            .as_ref()
-            .map(|held| held.credential.clone());
-        if held.as_ref().is_some_and(|held| held.key_id != key_id) {
+        let (held, are_new) = {
+            let state = self.state();
+            let held = state.held.as_ref().map(|held| held.credential.clone());
+            let replaced = state.replaced.map(|at| at.elapsed());
+            (held, replaced.is_some_and(|age| age < NEW_FOR))
+        };
+        // Whoever changes a secret may keep its id.
+        if are_new || held.as_ref().is_some_and(|held| held.key_id != key_id) {
             return Renewal::Others;
         }
         match self.fetch(held.as_ref()).await {
-            Ok(credential) if credential.key_id == key_id => Renewal::Same,
+            Ok(credential) if held.is_some_and(|held| *held == *credential) => Renewal::Same,
             Ok(_) => Renewal::Others,
             Err(fault) => Renewal::Unknown(fault),
         }
@@ -233,6 +242,8 @@ impl Credentials {
                 format!(", which hold until {}", end.format("%Y-%m-%dT%H:%M:%SZ"))
             });
             state.note(ffi::Renewal::Renewed, format!("{self}{until}"));
+            let same_id = |held: &Held| held.credential.key_id == credential.key_id;
+            state.replaced = state.held.as_ref().is_some_and(same_id).then_some(now);
         }
         state.held = Some(Held {
             credential: credential.clone(),
@@ -353,51 +364,6 @@ fn source_in(options: &mut Options, trust: &Arc<Trust>) -> Result<Box<dyn Source
         .entry("aws_region".to_owned())
         .or_insert(own_region.unwrap_or(default_region));
     Ok(source)
-}
-
-/// Those of the environment.
-struct Keys {
-    id: String,
-    secret: String,
-    token: Option<String>,
-}
-
-impl Keys {
-    fn take_from(options: &mut Options) -> Option<Self> {
-        let id = options.remove("aws_access_key_id");
-        let secret = options.remove("aws_secret_access_key");
-        let token = options.remove("aws_session_token");
-        Some(Self {
-            id: id?,
-            secret: secret?,
-            token,
-        })
-    }
-}
-
-#[async_trait]
-impl Source for Keys {
-    async fn fetch(&self) -> Result<Fetched> {
-        Ok(Fetched {
-            credential: AwsCredential {
-                key_id: self.id.clone(),
-                secret_key: self.secret.clone(),
-                token: self.token.clone(),
-            },
-            ends: None,
-        })
-    }
-
-    fn repair(&self) -> &'static str {
-        "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and with temporary keys \
-         AWS_SESSION_TOKEN"
-    }
-}
-
-impl fmt::Display for Keys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AWS_ACCESS_KEY_ID")
-    }
 }
 
 /// Nothing names a source.

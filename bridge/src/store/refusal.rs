@@ -184,15 +184,13 @@ impl Access {
                 return Some(self.ended(asked, code).await);
             }
             "InvalidAccessKeyId" | "InvalidClientTokenId" | "InvalidToken" | "InvalidTokenId" => {
-                return Some(self.unknown(asked, code).await);
+                let what = format!("the store does not know the key of {credentials}");
+                return Some(self.refused(asked, code, &what).await);
             }
-            "SignatureDoesNotMatch" => (
-                Status::Denied,
-                format!(
-                    "the secret key of {credentials} does not fit: {}",
-                    credentials.source().repair()
-                ),
-            ),
+            "SignatureDoesNotMatch" => {
+                let what = format!("the secret key of {credentials} does not fit");
+                return Some(self.refused(asked, code, &what).await);
+            }
             "AccessDenied" => (
                 Status::Denied,
                 format!(
@@ -234,15 +232,14 @@ impl Access {
         Fault::new(status, text)
     }
 
-    /// The store does not know the key, maybe not any more.
-    async fn unknown(&self, asked: &Asked, code: &str) -> Fault {
+    /// The keys do not hold, maybe not any more.
+    async fn refused(&self, asked: &Asked, code: &str, what: &str) -> Fault {
         let credentials = &self.credentials;
         let (status, then) = match credentials.renew_refused(&asked.key_id).await {
             Renewal::Others => (Status::Transient, "there are new ones".to_owned()),
             Renewal::Unknown(fault) => (Status::Transient, fault.message),
             Renewal::Same => (Status::Denied, credentials.source().repair().to_owned()),
         };
-        let text = format!("{code}: the store does not know the key of {credentials}: {then}");
-        Fault::new(status, text)
+        Fault::new(status, format!("{code}: {what}: {then}"))
     }
 }

@@ -94,5 +94,11 @@ class Redis(Server):
     def set(self, key: str, value: bytes) -> None:
         assert self.ask("SET", key, stdin=value) == b"OK\n"
 
+    def change_password(self, password: str) -> None:
+        """Of who comes from now on; all others are sent away."""
+        assert self.ask("CONFIG", "SET", "requirepass", password) == b"OK\n"
+        self._password = password
+        assert self.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes").strip()
+
     def flush(self) -> None:
         assert self.ask("FLUSHALL") == b"OK\n"

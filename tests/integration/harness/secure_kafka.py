@@ -51,6 +51,8 @@ broker.session.timeout.ms=9000
 listener.name.sasl.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.sasltls.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
 listener.name.tokens.sasl.enabled.mechanisms=OAUTHBEARER
+# Whose token has ended is cut off.
+listener.name.tokens.oauthbearer.connections.max.reauth.ms=3600000
 """
 
 LOGIN = "org.apache.kafka.common.security"

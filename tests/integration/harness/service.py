@@ -76,6 +76,18 @@ class Bronze:
         except OSError:
             return None
 
+    def pages(self) -> str:
+        """All that it tells by HTTP."""
+        texts = []
+        for path in ("/", "/health", "/status", "/metrics", "/livez", "/readyz"):
+            try:
+                url = f"http://127.0.0.1:{self.http_port}{path}"
+                with urllib.request.urlopen(url, timeout=5) as answer:
+                    texts.append(answer.read().decode())
+            except urllib.error.HTTPError as answer:
+                texts.append(answer.read().decode())
+        return "\n".join(texts)
+
     def wait_answering(self, timeout: float = 10) -> Health:
         return wait_until(lambda: self._alive() and self.health(), timeout, "/health answers")
 

@@ -27,10 +27,10 @@ class TokenServer:
 
     CLIENT_ID = "bronze-client"
     AUDIENCE = "kafka"
-    LIFETIME_S = 300
 
     def __init__(self, directory: Path, certificate: Certificate, client_secret: str) -> None:
         self.client_secret = client_secret
+        self.lifetime_s = 300
         self.scopes: list[str | None] = []
         self.issued: list[str] = []
         self._key = directory / "tokens.key"
@@ -73,7 +73,7 @@ class TokenServer:
         now = int(time.time())
         claims = {
             **{"sub": self.CLIENT_ID, "aud": self.AUDIENCE, "scope": "read"},
-            **{"iat": now, "exp": now + self.LIFETIME_S},
+            **{"iat": now, "exp": now + self.lifetime_s},
         }
         parts = ({"alg": "RS256", "kid": "1"}, claims)
         signed = ".".join(base64url(json.dumps(part).encode()) for part in parts)

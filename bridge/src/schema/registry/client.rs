@@ -13,7 +13,7 @@ use url::Url;
 
 use super::Reference;
 use crate::errors::{Fault, Result};
-use crate::ffi::{RegistryOptions, Status};
+use crate::ffi::{RegistryLogin, RegistryOptions, Status};
 
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Of one schema, those of its references included.
@@ -43,10 +43,14 @@ impl Fetched {
 pub(super) struct Client {
     http: reqwest::Client,
     urls: Vec<Url>,
-    username: String,
-    password: String,
     /// Runs while a caller waits.
     runtime: Runtime,
+}
+
+/// The client as somebody.
+struct Session<'a> {
+    client: &'a Client,
+    login: &'a RegistryLogin,
 }
 
 /// A schema as an answer has it.
@@ -92,20 +96,27 @@ impl Client {
         Ok(Self {
             http,
             urls,
-            username: options.username.clone(),
-            password: options.password.clone(),
             runtime,
         })
     }
 
     /// Asks for a few at a time; `take` gets each as soon as it is there. Once one got no answer,
     /// or ASKING_MAX has passed, those left are not asked for; the first one always is.
-    pub(super) fn schemas(&self, ids: &[i32], mut take: impl FnMut(i32, Result<Fetched>)) {
+    pub(super) fn schemas(
+        &self,
+        ids: &[i32],
+        login: &RegistryLogin,
+        mut take: impl FnMut(i32, Result<Fetched>),
+    ) {
+        let session = &Session {
+            client: self,
+            login,
+        };
         let answers = Cell::new(true);
         let begun = Instant::now();
         let mut fetched = stream::iter(ids)
             .take_while(|_| ready(answers.get() && begun.elapsed() < ASKING_MAX))
-            .map(|&id| async move { (id, self.schema(id).await) })
+            .map(|&id| async move { (id, session.schema(id).await) })
             .buffer_unordered(REQUESTS_MAX);
         self.runtime.block_on(async {
             while let Some((id, schema)) = fetched.next().await {
@@ -119,7 +130,9 @@ impl Client {
             }
         });
     }
+}
 
+impl Session<'_> {
     /// Missing, Corrupt, Unsupported: the registry answered, and that is what is wrong with the
     /// schema. Everything else: no answer.
     async fn schema(&self, id: i32) -> Result<Fetched> {
@@ -185,7 +198,7 @@ impl Client {
     /// The first answer of the registries, tried in order.
     async fn get(&self, path: &[&str]) -> Result<Value> {
         let mut faults = Vec::new();
-        for url in &self.urls {
+        for url in &self.client.urls {
             match self.get_from(url, path).await {
                 Err(fault) if fault.status != Status::Missing => faults.push(fault.message),
                 answered => return answered,
@@ -203,9 +216,10 @@ impl Client {
             // What others refer to may have been deleted softly.
             url.set_query(Some("deleted=true"));
         }
-        let mut request = self.http.get(url.clone()).header("Accept", ACCEPT);
-        if !self.username.is_empty() {
-            request = request.basic_auth(&self.username, Some(&self.password));
+        let mut request = self.client.http.get(url.clone()).header("Accept", ACCEPT);
+        let RegistryLogin { username, password } = self.login;
+        if !username.is_empty() {
+            request = request.basic_auth(username, Some(password));
         }
         let failed = |how: String| {
             Fault::new(

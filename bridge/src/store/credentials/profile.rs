@@ -1,15 +1,13 @@
 //! Profiles of `~/.aws/credentials` and `~/.aws/config`, read anew when the files change.
 
 use std::fmt;
-use std::fs::Metadata;
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
-use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use configparser::ini::{Ini, IniDefault};
 use delta_kernel::object_store::aws::AwsCredential;
 
+use super::watched::Watched;
 use super::{process, Fetched, Options, Source};
 use crate::errors::{Fault, Result};
 use crate::ffi::Status;
@@ -27,16 +25,10 @@ const ELSEWHERE: [&str; 6] = [
 
 pub(super) struct Profile {
     name: String,
-    /// Of keys. Its sections bear the names of profiles.
-    credentials_file: String,
-    /// Of everything. Its sections are `profile NAME`.
-    config_file: String,
-    /// The files as they were when they were last read.
-    seen: Mutex<Option<Stamps>>,
+    /// That of keys, whose sections bear the names of profiles, and that of everything, whose
+    /// sections are `profile NAME`.
+    files: Watched,
 }
-
-type Stamps = [Option<Stamp>; 2];
-type Stamp = (u64, u64, i64, i64);
 
 /// The settings of one profile; those of the first file win.
 struct Settings([Option<Ini>; 2], [String; 2]);
@@ -45,11 +37,10 @@ impl Profile {
     /// The one that is named; otherwise the default one, if a file has it.
     pub(super) fn take_from(options: &mut Options) -> Result<Option<Self>> {
         let name = options.remove("aws_profile");
-        let mut file = |option| options.remove(option).unwrap_or_default();
+        let files = ["aws_shared_credentials_file", "aws_config_file"]
+            .map(|option| options.remove(option).unwrap_or_default());
         let profile = Self {
-            credentials_file: file("aws_shared_credentials_file"),
-            config_file: file("aws_config_file"),
-            seen: Mutex::default(),
+            files: Watched::new(files.into()),
             name: name.clone().unwrap_or_else(|| DEFAULT_NAME.to_owned()),
         };
         let wanted = name.is_some() || profile.settings()?.is_some();
@@ -62,7 +53,7 @@ impl Profile {
 
     /// None: neither file has the profile.
     fn settings(&self) -> Result<Option<Settings>> {
-        let files = [read(&self.credentials_file)?, read(&self.config_file)?];
+        let files = [read(&self.files.paths[0])?, read(&self.files.paths[1])?];
         let sections = [
             self.name.clone(),
             match self.name.as_str() {
@@ -74,13 +65,6 @@ impl Profile {
         Ok(settings.exists().then_some(settings))
     }
 
-    fn stamps(&self) -> Stamps {
-        [&self.credentials_file, &self.config_file].map(|path| {
-            let stamp = |file: Metadata| (file.ino(), file.size(), file.ctime(), file.ctime_nsec());
-            std::fs::metadata(path).ok().map(stamp)
-        })
-    }
-
     fn refused(&self, why: impl fmt::Display) -> Fault {
         Fault::new(Status::Denied, format!("{self} {why}"))
     }
@@ -89,8 +73,7 @@ impl Profile {
 #[async_trait]
 impl Source for Profile {
     async fn fetch(&self) -> Result<Fetched> {
-        // Before the files are read: what changes meanwhile counts as changed.
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.stamps());
+        self.files.note_reading();
         let settings = self.settings()?.ok_or_else(|| {
             self.refused("does not exist: correct AWS_PROFILE, or write it into one of the files")
         })?;
@@ -126,7 +109,7 @@ impl Source for Profile {
     }
 
     fn has_changed(&self) -> bool {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) != Some(self.stamps())
+        self.files.have_changed()
     }
 
     fn repair(&self) -> &'static str {
@@ -139,7 +122,7 @@ impl fmt::Display for Profile {
         write!(
             f,
             "the profile {} (AWS_PROFILE) in {} and {}",
-            self.name, self.credentials_file, self.config_file
+            self.name, self.files.paths[0], self.files.paths[1]
         )
     }
 }

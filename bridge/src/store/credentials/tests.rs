@@ -486,6 +486,112 @@ fn a_profile_is_read_again_when_its_file_changes() {
     );
 }
 
+// --- keys of files -------------------------------------------------------------------------------
+
+/// Files of keys, and credentials of them.
+struct KeyFiles {
+    home: TempDir,
+    credentials: Credentials,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl KeyFiles {
+    /// The id is of the environment, where no file is named.
+    fn new(files: &[(&str, &str)]) -> Self {
+        let home = TempDir::new();
+        let mut options = options(&[
+            ("aws_access_key_id", "id"),
+            ("aws_secret_access_key", "what C++ read"),
+            ("aws_default_region", "us-east-1"),
+        ]);
+        for (name, text) in files {
+            let path = home.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            options.insert(format!("{name}_file"), path.display().to_string());
+        }
+        Self {
+            credentials: Credentials::take_from(&mut options, &Arc::default()).unwrap(),
+            home,
+            runtime: runtime(),
+        }
+    }
+
+    /// Written long enough ago not to be in the middle of it.
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.home.path().join(name), text).unwrap();
+        std::thread::sleep(Duration::from_millis(1_100));
+    }
+
+    fn get(&self) -> (String, String, Option<String>) {
+        if let Some(held) = &mut self.credentials.state().held {
+            held.ask_from = Instant::now();
+        }
+        let held = self.runtime.block_on(self.credentials.get()).unwrap();
+        let AwsCredential {
+            key_id,
+            secret_key,
+            token,
+        } = held.as_ref();
+        (key_id.clone(), secret_key.clone(), token.clone())
+    }
+}
+
+#[test]
+fn keys_of_files_are_read_again_when_they_change() {
+    let files = KeyFiles::new(&[
+        ("aws_access_key_id", "first\n"),
+        ("aws_secret_access_key", "one\r\n"),
+        ("aws_session_token", "t1"),
+    ]);
+    let is = |id: &str, secret: &str, token: &str| {
+        assert_eq!(files.get(), (id.into(), secret.into(), Some(token.into())));
+    };
+    is("first", "one", "t1");
+    assert_eq!(files.credentials.to_string(), "AWS_ACCESS_KEY_ID_FILE");
+    // Two files of a pair are written one after the other.
+    std::fs::write(files.home.path().join("aws_access_key_id"), "second").unwrap();
+    is("first", "one", "t1");
+    files.write("aws_secret_access_key", "two");
+    is("second", "two", "t1");
+    files.write("aws_session_token", "t2");
+    is("second", "two", "t2");
+    for (text, why) in [("", "is empty"), ("a b", "holds spaces"), ("c\nd", "lines")] {
+        files.credentials.state().warned = None;
+        files.credentials.take_notices();
+        files.write("aws_secret_access_key", text);
+        is("second", "two", "t2");
+        let notice = files.credentials.take_notices().pop().unwrap();
+        assert!(notice.renewal == ffi::Renewal::Failed);
+        for word in [
+            "AWS_SECRET_ACCESS_KEY_FILE",
+            why,
+            "the old ones are used on",
+        ] {
+            assert!(notice.text.contains(word), "{}", notice.text);
+        }
+    }
+}
+
+#[test]
+fn a_secret_that_is_refused_is_read_again_though_its_id_stays() {
+    let files = KeyFiles::new(&[("aws_secret_access_key", "one")]);
+    let refused = || {
+        let renewal = files.credentials.renew_refused("id");
+        files.runtime.block_on(renewal)
+    };
+    assert_eq!(files.get(), ("id".into(), "one".into(), None));
+    assert!(matches!(refused(), Renewal::Same));
+    files.write("aws_secret_access_key", "two");
+    assert!(matches!(refused(), Renewal::Others));
+    assert_eq!(files.get(), ("id".into(), "two".into(), None));
+    // A request may have been signed with the former one.
+    assert!(matches!(refused(), Renewal::Others));
+    files.credentials.state().replaced = Some(Instant::now() - NEW_FOR);
+    assert!(matches!(refused(), Renewal::Same));
+    std::fs::remove_file(files.home.path().join("aws_secret_access_key")).unwrap();
+    assert!(matches!(refused(), Renewal::Unknown(_)));
+}
+
 #[test]
 fn a_process_prints_credentials() {
     let home = Home::new(
