@@ -6,6 +6,7 @@ was told also goes to build/reports/bench.txt.
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -66,6 +67,9 @@ def results(lines: list[str], begin: str | None) -> list[str]:
 
 
 def main() -> None:
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     failed = False
     summary = []
     for title, command, begin in STEPS:

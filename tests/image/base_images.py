@@ -147,3 +147,10 @@ def lend_crates(buildah: Buildah) -> None:
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(source, target, symlinks=True, ignore=ours)
     stamp.write_text(lock)
+
+
+def lend_compiled(buildah: Buildah) -> None:
+    """The same for what ccache keeps."""
+    ours = Path(output_of("ccache", "--get-config", "cache_dir"))
+    if ours.is_dir():
+        shutil.copytree(ours, buildah.cache("bronze-ccache"), dirs_exist_ok=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from base_images import lend_crates, make_debian, make_rust, names_in
+from base_images import lend_compiled, lend_crates, make_debian, make_rust, names_in
 from buildah import HOME, Buildah
 from container import Config, Container, config_of
 from harness.kafka import Broker
@@ -41,6 +41,7 @@ def image(buildah: Buildah) -> str:
     make_debian(buildah, final)
     make_rust(buildah, builder, final)
     lend_crates(buildah)
+    lend_compiled(buildah)
     options = ("--pull-never", "--layers", "--tag", IMAGE)
     buildah.run("build", *options, ROOT, timeout=1500, log=HOME / "build.log")
     return IMAGE

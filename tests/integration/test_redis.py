@@ -57,6 +57,10 @@ def cache_counts(instance) -> tuple[int, int, int]:
     return tuple(int(told[f"bronze_cache_{name}_total"]) for name in ("hits", "misses", "errors"))
 
 
+def wait_for_errors(instance, errors: int) -> None:
+    wait_until(lambda: cache_counts(instance)[2] >= errors, 60, f"there were {errors} errors")
+
+
 def state_key(redis: Redis, table: str) -> str:
     (key,) = [key for key in redis.kept() if key.endswith(f"/{table}")]
     return key
@@ -365,8 +369,7 @@ def test_a_password_that_changes_in_its_file_needs_no_restart(
             redis.change_password("hunter3")
             instance.wait_log(CANNOT)
             address.write_text("redis://nonsense:nonsense:hunter4")
-            errors = cache_counts(instance)[2]
-            wait_until(lambda: cache_counts(instance)[2] > errors, 60, "the file is read")
+            wait_for_errors(instance, cache_counts(instance)[2] + 1)
             address.write_text(redis.url)
             instance.wait_log(AGAIN, 60)
             wait_for_state(redis, table)
