@@ -30,6 +30,7 @@ from harness.tables import Table  # noqa: E402
 
 WATCHED = "payments"
 WARM_UP_SECONDS = 10
+IDLE_SECONDS = 20
 REPORT = ROOT / "build" / "reports" / "steady.json"
 
 
@@ -132,9 +133,10 @@ def main() -> None:
             service.wait_answering()
             table = Table(bucket, WATCHED)
             wait_until(lambda: len(table.txns()) > PARTITIONS, 60, "the table is registered")
-            idle_from = cpu_seconds(service.pid)
             time.sleep(WARM_UP_SECONDS)
-            idle = (cpu_seconds(service.pid) - idle_from) / WARM_UP_SECONDS
+            idle_from = cpu_seconds(service.pid)
+            time.sleep(IDLE_SECONDS)
+            idle = (cpu_seconds(service.pid) - idle_from) / IDLE_SECONDS
             trickle = Trickle(broker, arguments.rate)
             time.sleep(WARM_UP_SECONDS)
             cpu_from, begun = cpu_seconds(service.pid), time.monotonic()

@@ -20,8 +20,8 @@ use stream::{Allowance, Limited, Stream, Tls};
 const WRONG_TYPE: &str = "WRONGTYPE";
 /// Of anything but values.
 const SMALL_ANSWER_BYTES_MAX: u64 = 64 * 1024;
-/// Of all values of one question. Parsed, an answer of tiny parts takes twenty times as much.
-const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Of all values of one question. Parsed, an answer of tiny parts takes thirty times as much.
+const ANSWER_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
 /// Owned by C++; one caller at a time.
 pub struct Redis {
@@ -40,6 +40,13 @@ enum Address {
         port: u16,
         tls: Option<Tls>,
     },
+}
+
+/// Why there is no answer.
+enum Failure {
+    /// The other side has closed the connection, maybe long ago.
+    Closed(Fault),
+    Other(Fault),
 }
 
 struct Connection {
@@ -94,7 +101,7 @@ impl Redis {
             // Each answer for itself: one may be that the key holds something else than text.
             pipeline.ignore_errors();
             let allowed = (bytes_max + SMALL_ANSWER_BYTES_MAX).saturating_mul(keys.len() as u64);
-            let answers = self.ask(allowed.min(ANSWER_BYTES_MAX), async move |commands| {
+            let answers = self.ask(allowed.min(ANSWER_BYTES_MAX), async |commands| {
                 pipeline.query_async::<Vec<Value>>(commands).await
             });
             let values = answers.and_then(|answers| answers.into_iter().map(value_of).collect());
@@ -127,38 +134,83 @@ impl Redis {
     }
 
     fn execute(&mut self, command: Cmd) -> Result<()> {
-        self.ask(SMALL_ANSWER_BYTES_MAX, async move |commands| {
+        self.ask(SMALL_ANSWER_BYTES_MAX, async |commands| {
             command.exec_async(commands).await
         })
     }
 
-    /// Within the time-out, and with so many bytes for the answer.
+    /// Within the time-out, and with so many bytes for the answer. May be asked twice.
     fn ask<T>(
         &mut self,
         bytes_max: u64,
-        question: impl AsyncFnOnce(&mut MultiplexedConnection) -> Result<T, RedisError>,
+        question: impl AsyncFn(&mut MultiplexedConnection) -> Result<T, RedisError>,
     ) -> Result<T> {
         let deadline = Instant::now() + self.timeout;
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.connect(deadline)?,
-        };
-        connection.allowance.set(bytes_max);
+        if let Some(kept) = self.connection.take() {
+            match self.ask_by(kept, deadline, bytes_max, &question) {
+                // Servers close what has been idle for long.
+                Err(Failure::Closed(_)) => (),
+                Err(Failure::Other(fault)) => return Err(fault),
+                Ok(answer) => return Ok(answer),
+            }
+        }
+        let fresh = self.connect(deadline)?;
+        self.ask_by(fresh, deadline, bytes_max, &question)
+            .map_err(|failure| match failure {
+                Failure::Closed(fault) | Failure::Other(fault) => fault,
+            })
+    }
+
+    /// Keeps the connection unless something may still be on its way.
+    fn ask_by<T>(
+        &mut self,
+        mut connection: Connection,
+        deadline: Instant,
+        bytes_max: u64,
+        question: impl AsyncFn(&mut MultiplexedConnection) -> Result<T, RedisError>,
+    ) -> Result<T, Failure> {
         let Connection {
             commands,
             allowance,
             runtime,
         } = &mut connection;
+        allowance.set(bytes_max);
         let answering = question(commands);
-        let answer = runtime.block_on(self.within(deadline, "no answer", answering))?;
+        let answer = runtime
+            .block_on(self.within(deadline, "no answer", answering))
+            .map_err(Failure::Other)?;
+        self.check(allowance, bytes_max).map_err(Failure::Other)?;
+        match answer {
+            Ok(answer) => {
+                self.connection = Some(connection);
+                Ok(answer)
+            }
+            Err(error) if error.code().is_some() => {
+                self.connection = Some(connection);
+                Err(Failure::Other(self.fault_of(&error)))
+            }
+            Err(error) if error.is_io_error() || error.is_connection_dropped() => {
+                Err(Failure::Closed(self.fault_of(&error)))
+            }
+            Err(error) => Err(Failure::Other(self.fault_of(&error))),
+        }
+    }
+
+    fn check(&self, allowance: &Allowance, bytes_max: u64) -> Result<()> {
         if allowance.is_used_up() {
             let text = format!("{}: an answer of more than {bytes_max} bytes", self.address);
             return Err(Fault::new(Status::Failed, text));
         }
-        if answer.as_ref().map_or_else(is_of_the_server, |_| true) {
-            self.connection = Some(connection);
+        Ok(())
+    }
+
+    /// The server's own words, or what became of the connection.
+    fn fault_of(&self, error: &RedisError) -> Fault {
+        let fault = fault_of(error);
+        match error.code() {
+            Some(_) => fault,
+            None => fault.while_doing(&self.address),
         }
-        answer.map_err(|error| fault_of(&error))
     }
 
     fn connect(&self, deadline: Instant) -> Result<Connection> {
@@ -176,7 +228,8 @@ impl Redis {
             let settings = AsyncConnectionConfig::new().set_response_timeout(None);
             let greeting = MultiplexedConnection::new_with_config(&self.login, limited, settings);
             let greeted = self.within(deadline, "no answer", greeting).await?;
-            let (commands, reader) = greeted.map_err(|error| fault_of(&error))?;
+            self.check(&allowance, SMALL_ANSWER_BYTES_MAX)?;
+            let (commands, reader) = greeted.map_err(|error| self.fault_of(&error))?;
             tokio::spawn(reader);
             Ok(commands)
         });
@@ -240,11 +293,6 @@ impl fmt::Display for Address {
             Self::Network { host, port, .. } => write!(f, "{host}:{port}"),
         }
     }
-}
-
-/// The server answered: nothing is left on the way.
-fn is_of_the_server(error: &RedisError) -> bool {
-    error.code().is_some()
 }
 
 fn value_of(answer: Value) -> Result<RedisValue> {

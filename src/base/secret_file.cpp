@@ -5,7 +5,9 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <system_error>
 #include <utility>
 
 namespace bronze {
@@ -32,10 +34,18 @@ SecretRead read_secret_file(const std::string& path) {
   return {.secret = std::move(text), .fault = {}};
 }
 
+bool is_read_only_once(const std::string& path) {
+  std::error_code unknown;
+  const auto type = std::filesystem::status(path, unknown).type();
+  return type == std::filesystem::file_type::fifo || type == std::filesystem::file_type::socket ||
+         type == std::filesystem::file_type::character;
+}
+
 SecretFile::SecretFile(std::string path, std::string secret)
     : path_(std::move(path)), secret_(std::move(secret)) {}
 
 bool SecretFile::renew() {
+  if (is_read_only_once(path_)) return false;
   auto read = read_secret_file(path_);
   if (!read.fault.empty() && read.fault != fault_) {
     spdlog::warn("{} {}: the secret that it held before stays in use", path_, read.fault);

@@ -16,6 +16,10 @@ struct SecretRead {
 /// Reads up to 64 KiB of text.
 [[nodiscard]] SecretRead read_secret_file(const std::string& path);
 
+/// A pipe, such as a shell makes of `<(command)`, can be read only once, and whoever reads it again
+/// may wait for ever.
+[[nodiscard]] bool is_read_only_once(const std::string& path);
+
 /// A secret that a file holds, and that may change there. Used by one thread at a time.
 class SecretFile {
  public:
@@ -23,7 +27,7 @@ class SecretFile {
   SecretFile(std::string path, std::string secret);
 
   /// Reads the file again; true = it holds another secret. A file without one changes nothing, and
-  /// is warned of once.
+  /// is warned of once; what can be read only once is left alone.
   bool renew();
 
   [[nodiscard]] const std::string& path() const { return path_; }

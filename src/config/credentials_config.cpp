@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/secret_file.h"
 #include "config/endpoint.h"
 
 namespace bronze::config {
@@ -71,7 +72,8 @@ void read_keys(Reader& reader, Properties& options) {
       if (!value) continue;
       const std::string option = Reader::lower_case(name);
       options.emplace_back(option, *value);
-      if (const auto file = reader.file_of(name)) options.emplace_back(option + "_file", *file);
+      const auto file = reader.file_of(name);
+      if (file && !is_read_only_once(*file)) options.emplace_back(option + "_file", *file);
     }
     return;
   }

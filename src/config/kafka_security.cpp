@@ -59,6 +59,17 @@ constexpr auto k_renewable = std::to_array<Mapping>({
     {"sasl.oauthbearer.client.secret", k_client_secret},
 });
 
+/// The same by other names, which only KAFKA_PROPERTIES can use.
+constexpr auto k_other_renewable = std::to_array<std::string_view>({
+    "sasl.oauthbearer.client.credentials.client.id",
+    "sasl.oauthbearer.client.credentials.client.secret",
+});
+
+bool is_renewable(std::string_view property) {
+  return std::ranges::find(k_renewable, property, &Mapping::property) != k_renewable.end() ||
+         std::ranges::find(k_other_renewable, property) != k_other_renewable.end();
+}
+
 bool uses_sasl(const KafkaConfig& kafka) { return kafka.security_protocol.starts_with("SASL_"); }
 bool uses_tls(const KafkaConfig& kafka) { return kafka.security_protocol.ends_with("SSL"); }
 
@@ -209,9 +220,7 @@ void note_secret_files(const Reader& reader, KafkaConfig& kafka) {
   };
   for (const auto& [property, variable] : k_renewable) note(property, variable, Holds::kValue);
   for (const auto& [property, value] : kafka.extra) {
-    if (std::ranges::find(k_renewable, property, &Mapping::property) != k_renewable.end()) {
-      note(property, "KAFKA_PROPERTIES", Holds::kKafkaProperties);
-    }
+    if (is_renewable(property)) note(property, "KAFKA_PROPERTIES", Holds::kKafkaProperties);
   }
 }
 

@@ -178,7 +178,7 @@ RedisConfig read_redis(Reader& reader) {
 }
 
 RedisConfig redis_now(const RedisConfig& redis) {
-  if (redis.url_file.empty()) return redis;
+  if (redis.url_file.empty() || is_read_only_once(redis.url_file)) return redis;
   const auto read = read_secret_file(redis.url_file);
   if (!read.fault.empty()) {
     throw std::runtime_error(file_variable(k_url) + ": " + redis.url_file + " " + read.fault);

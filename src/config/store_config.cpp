@@ -96,6 +96,15 @@ BasePath parse_base_path(const std::string& text) {
   return local_base(text);
 }
 
+/// As it is, unless it may hold keys, as in `s3a://ID:SECRET@bucket`.
+std::string told_base(const std::string& path) {
+  if (path.find("://") == std::string::npos || !may_hold_password(path)) {
+    return "it is " + shown(path);
+  }
+  return "its value is not shown, since it may hold keys: those go into AWS_ACCESS_KEY_ID and"
+         " AWS_SECRET_ACCESS_KEY";
+}
+
 BasePath read_base_path(Reader& reader) {
   const auto given_path = reader.given("DELTA_BASE_PATH");
   const std::string bucket = reader.text("BRONZE_BUCKET");
@@ -110,7 +119,7 @@ BasePath read_base_path(Reader& reader) {
 
   BasePath base = parse_base_path(*given_path);
   if (!base.expected.empty()) {
-    reader.fail("DELTA_BASE_PATH", "expected " + base.expected + "; it is " + shown(*given_path));
+    reader.fail("DELTA_BASE_PATH", "expected " + base.expected + "; " + told_base(*given_path));
   } else if (reader.given("BRONZE_BUCKET") && bucket != base.bucket) {
     reader.warn("DELTA_BASE_PATH (" + shown(*given_path) + ") and BRONZE_BUCKET (" + shown(bucket) +
                 ") name different places: DELTA_BASE_PATH is used");

@@ -97,6 +97,8 @@ void Ingest::request_stop() {
 bool Ingest::turn() {
   if (phase_ == Phase::kRunning && budget_.intake() == Intake::kHeld) {
     parts_.executor.wait_done(k_breath);
+    // What frees the memory may wait for one.
+    handle(parts_.source.poll_answer());
     housekeeping();
     if (phase_ == Phase::kEnded) return false;
   }

@@ -174,6 +174,10 @@ class MessageSource {
   /// The next event, or Idle after `max_wait` or `wake`.
   [[nodiscard]] virtual Event poll(std::chrono::milliseconds max_wait) = 0;
 
+  /// An answer to a request, if one lies ready; Idle otherwise. `poll` gives them too, but between
+  /// records.
+  [[nodiscard]] virtual Event poll_answer() { return Idle{}; }
+
   /// Makes a running or the next `poll` return early. From any thread.
   virtual void wake() = 0;
 

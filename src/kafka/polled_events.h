@@ -21,6 +21,8 @@ class PolledEvents {
 
   /// In the queue's order; nullptr = nothing came within `max_wait`.
   [[nodiscard]] EventHandle next(rd_kafka_queue_t* queue, std::chrono::milliseconds max_wait);
+  /// The next one would be taken out of the queue.
+  [[nodiscard]] bool empty() const { return first_ == end_; }
   /// Forgets the records of these partitions: where they are read on is said anew.
   void drop(const std::vector<TopicPartition>& partitions);
 

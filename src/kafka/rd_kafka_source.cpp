@@ -13,6 +13,8 @@ namespace bronze::kafka {
 namespace {
 
 constexpr std::chrono::milliseconds k_offsets_timeout{10'000};
+/// While there are requests; an answer takes a round trip to a broker.
+constexpr std::chrono::milliseconds k_look_for_answers_every{5};
 constexpr int k_cluster_id_timeout_ms = 2'000;
 /// The least that a broker's default message.max.bytes asks for.
 constexpr std::uint64_t k_fetch_bytes_min = std::uint64_t{2} * 1024 * 1024;
@@ -223,7 +225,10 @@ Event translate_group_offsets(rd_kafka_event_t* event) {
 }  // namespace
 
 RdKafkaSource::RdKafkaSource(const SourceSettings& settings, EventLog& log)
-    : group_(settings.group), log_(log), consumer_(settings, options_of(settings, log)) {}
+    : group_(settings.group),
+      log_(log),
+      consumer_(settings, options_of(settings, log)),
+      answers_(rd_kafka_queue_new(consumer_.get())) {}
 
 RdKafkaSource::~RdKafkaSource() = default;
 
@@ -242,13 +247,40 @@ void RdKafkaSource::subscribe(const std::vector<std::string>& topics) {
 Event RdKafkaSource::poll(std::chrono::milliseconds max_wait) {
   current_.reset();
   if (closing_ && rd_kafka_consumer_closed(consumer_.get()) != 0) return Closed{};
-  current_ = polled_.next(consumer_.queue(), max_wait);
+  current_ = next(max_wait);
   // Now and then something else than a record comes even when there is no end of them.
   if (!current_ || rd_kafka_event_type(current_.get()) != RD_KAFKA_EVENT_FETCH) {
     consumer_.renew_secrets();
   }
   if (!current_) return Idle{};
   return translate(current_.get());
+}
+
+Event RdKafkaSource::poll_answer() {
+  current_ = next_answer();
+  return current_ ? translate(current_.get()) : Idle{};
+}
+
+EventHandle RdKafkaSource::next(std::chrono::milliseconds max_wait) {
+  if (unanswered_ == 0 || !polled_.empty()) return polled_.next(consumer_.queue(), max_wait);
+  const SteadyTime begin = std::chrono::steady_clock::now();
+  for (auto left = max_wait;;) {
+    if (auto answer = next_answer()) return answer;
+    const auto wait = std::min(left, k_look_for_answers_every);
+    const SteadyTime asked = std::chrono::steady_clock::now();
+    if (auto event = polled_.next(consumer_.queue(), wait)) return event;
+    const SteadyTime now = std::chrono::steady_clock::now();
+    // Woken, or nothing came.
+    if (now - asked < wait || now - begin >= max_wait) return nullptr;
+    left = std::chrono::ceil<std::chrono::milliseconds>(max_wait - (now - begin));
+  }
+}
+
+EventHandle RdKafkaSource::next_answer() {
+  if (unanswered_ == 0) return nullptr;
+  EventHandle answer(rd_kafka_queue_poll(answers_.get(), 0));
+  if (answer) --unanswered_;
+  return answer;
 }
 
 Event RdKafkaSource::translate(rd_kafka_event_t* event) {
@@ -488,6 +520,7 @@ AdminOptionsHandle RdKafkaSource::admin_options(rd_kafka_admin_op_t operation,
   rd_kafka_AdminOptions_set_request_timeout(options.get(), static_cast<int>(timeout.count()),
                                             error.data(), error.size());
   rd_kafka_AdminOptions_set_opaque(options.get(), to_opaque(++last_request_));
+  ++unanswered_;
   return options;
 }
 
@@ -499,7 +532,7 @@ RequestId RdKafkaSource::describe_topics(const std::vector<std::string>& topics,
   const TopicCollectionHandle collection(
       rd_kafka_TopicCollection_of_topic_names(names.data(), names.size()));
   const auto options = admin_options(RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, timeout);
-  rd_kafka_DescribeTopics(consumer_.get(), collection.get(), options.get(), consumer_.queue());
+  rd_kafka_DescribeTopics(consumer_.get(), collection.get(), options.get(), answers_.get());
   return last_request_;
 }
 
@@ -522,7 +555,7 @@ RequestId RdKafkaSource::list_offsets(rd_kafka_topic_partition_list_t* wanted) {
   const auto options = admin_options(RD_KAFKA_ADMIN_OP_LISTOFFSETS, k_offsets_timeout);
   const ErrorHandle refused(rd_kafka_AdminOptions_set_isolation_level(
       options.get(), RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED));
-  rd_kafka_ListOffsets(consumer_.get(), wanted, options.get(), consumer_.queue());
+  rd_kafka_ListOffsets(consumer_.get(), wanted, options.get(), answers_.get());
   return last_request_;
 }
 
@@ -533,7 +566,7 @@ RequestId RdKafkaSource::list_group_offsets(const std::string& topic,
       rd_kafka_ListConsumerGroupOffsets_new(group_.c_str(), list.get()));
   const auto options = admin_options(RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, k_offsets_timeout);
   rd_kafka_ListConsumerGroupOffsets_t* requests[] = {request.get()};
-  rd_kafka_ListConsumerGroupOffsets(consumer_.get(), requests, 1, options.get(), consumer_.queue());
+  rd_kafka_ListConsumerGroupOffsets(consumer_.get(), requests, 1, options.get(), answers_.get());
   return last_request_;
 }
 

@@ -15,7 +15,8 @@
 
 namespace bronze::kafka {
 
-/// The MessageSource over librdkafka: one consumer, one queue for everything.
+/// The MessageSource over librdkafka: one consumer, one queue for everything but the answers to
+/// requests, which do not wait behind records.
 ///
 /// Owned by the app, used by the ingest thread. Answers an assignment at once with nothing and
 /// adds partitions one lane at a time by `start`, so that no lane waits for another. While a
@@ -32,6 +33,7 @@ class RdKafkaSource final : public MessageSource {
 
   void subscribe(const std::vector<std::string>& topics) override;
   [[nodiscard]] Event poll(std::chrono::milliseconds max_wait) override;
+  [[nodiscard]] Event poll_answer() override;
   void wake() override;
   void start(const std::vector<StartPosition>& positions) override;
   void stop(const std::vector<TopicPartition>& partitions) override;
@@ -52,6 +54,9 @@ class RdKafkaSource final : public MessageSource {
   void close() override;
 
  private:
+  /// nullptr = nothing came within `max_wait`.
+  [[nodiscard]] EventHandle next(std::chrono::milliseconds max_wait);
+  [[nodiscard]] EventHandle next_answer();
   [[nodiscard]] Event translate(rd_kafka_event_t* event);
   [[nodiscard]] Event translate_message(rd_kafka_event_t* event);
   [[nodiscard]] Event translate_rebalance(rd_kafka_event_t* event);
@@ -74,6 +79,9 @@ class RdKafkaSource final : public MessageSource {
   EventLog& log_;
   std::vector<std::string> subscription_;
   Consumer consumer_;
+  QueueHandle answers_;
+  /// Requests without an answer.
+  std::size_t unanswered_ = 0;
   PolledEvents polled_;
   /// What the record handed out last points into.
   EventHandle current_;

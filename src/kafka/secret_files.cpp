@@ -4,12 +4,20 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string_view>
 #include <utility>
 
 namespace bronze::kafka {
 namespace {
 
 constexpr std::chrono::seconds k_look_every{1};
+
+/// librdkafka knows two names for some.
+std::string own_name(std::string property) {
+  constexpr std::string_view k_other = "sasl.oauthbearer.client.credentials.";
+  if (property.starts_with(k_other)) property.replace(0, k_other.size(), "sasl.oauthbearer.");
+  return property;
+}
 
 }  // namespace
 
@@ -41,7 +49,7 @@ void SecretFiles::renew(rd_kafka_t* client, Secret& secret) {
   if (value.empty()) {
     spdlog::warn("{} no longer holds {}: its former value stays in use", path, property);
   } else if (value != secret.value) {
-    rd_kafka_set_secret(client, property.c_str(), value.c_str());
+    rd_kafka_set_secret(client, own_name(property).c_str(), value.c_str());
     secret.value = std::move(value);
     spdlog::info("{} has changed: new connections to Kafka use what it holds now", path);
   }

@@ -98,12 +98,12 @@ class Site:
             "KAFKA_SASL_OAUTH_CA": self.ca,
         }
 
-    def with_token_properties(self, secret: str = CLIENT_SECRET) -> Environment:
+    def with_token_properties(self, secret: str = CLIENT_SECRET, prefix: str = "") -> Environment:
         properties = {
             "method": "oidc",
             "token.endpoint.url": self.tokens.url,
-            "client.id": self.tokens.CLIENT_ID,
-            "client.secret": secret,
+            f"{prefix}client.id": self.tokens.CLIENT_ID,
+            f"{prefix}client.secret": secret,
         }
         lines = [f"sasl.oauthbearer.{name}={value}" for name, value in properties.items()]
         return {
@@ -437,6 +437,12 @@ MENDINGS = {
         ("KAFKA_PROPERTIES",),
         "unknown client",
         lambda site: site.with_token_properties(),
+    ),
+    "client secret by its other name": Mending(
+        lambda site: site.with_token_properties(WRONG, "client.credentials."),
+        ("KAFKA_PROPERTIES",),
+        "unknown client",
+        lambda site: site.with_token_properties(prefix="client.credentials."),
     ),
     "certificate": Mending(
         lambda site: site.with_certificate(days=-1, password=WRONG),

@@ -433,6 +433,39 @@ def test_who_takes_a_partition_over_reads_no_log(
     assert_exactly_once(table, broker, group)
 
 
+@pytest.fixture
+def impatient(tmp_path: Path) -> Iterator[Redis]:
+    """Closes connections that are idle for a second."""
+    yield from running(Redis(tmp_path / "impatient", settings={"timeout": "1"}))
+
+
+def test_a_connection_that_redis_closes_costs_nothing(
+    broker, new_topic, bucket, group, environment, by_proxy, proxy, impatient, start
+):
+    topic = new_topic(1)
+    table = Table(bucket, topic)
+    variables = environment(
+        topic, BATCH_INTERVAL_SECONDS="0.1", REDIS_URL=impatient.url, **by_proxy
+    )
+    first = start(variables)
+    grow(broker, topic, first, 1)
+    second = start(variables)
+    wait_until(lambda: cache_counts(second)[0] == TABLES, 30, "its tables are open")
+    grow(broker, topic, first, 5)
+    wait_for_state(impatient, table)
+    wait_until(lambda: impatient.clients() == 0, 30, "nobody is connected")
+    takes_over = Reads(proxy, table)
+    first.stop()
+    wait_until(lambda: cache_counts(second)[0] == TABLES * LOOKS, 30, "it has the partition")
+    assert takes_over.entries() == {table.commits()[-1].version}
+    wait_until(lambda: impatient.clients() == 0, 30, "nobody is connected")
+    grow(broker, topic, second, 1)
+    assert cache_counts(second)[2] == 0
+    assert CANNOT not in first.log() + second.log()
+    second.stop()
+    assert_exactly_once(table, broker, group)
+
+
 def test_check_says_whether_redis_answers(environment, topic, redis):
     def told(url: str) -> tuple[int, list[dict], str]:
         done = run_command("check", "--json", environment=environment(topic, REDIS_URL=url))

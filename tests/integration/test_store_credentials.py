@@ -496,6 +496,24 @@ def test_what_is_wrong_is_named_by_check_and_by_the_service(
         assert variables.get(name, PASSWORD) not in said + done.text
 
 
+def test_a_source_whose_keys_the_store_never_knows_ends_the_service(
+    issuer, proxy, bucket, topic, environment, tmp_path
+):
+    """As when the role is that of another store."""
+    issuer.is_known = False
+    store = Reached(bucket, proxy.endpoint, of_container(issuer, tmp_path))
+    variables = environment(topic, store=store)
+    said = problem_of_store(variables)
+    begun = len(issuer.issued)
+    done = run_command("run", environment=variables)
+    assert done.exit_code == 1, done.text
+    assert len(issuer.issued) - begun <= 6
+    for text in (said, done.text):
+        assert "does not know the key of the container" in text
+        assert "check that S3_ENDPOINT_URL names the store" in text
+    assert_no_secrets(said + done.text, *issuer.issued)
+
+
 def test_a_policy_may_allow_one_prefix_only(broker, bucket, topic, environment, start):
     limited = assume_role(bucket.server, policy=only_below(bucket.name, "a"))
     broker.produce(topic, json_values(20))

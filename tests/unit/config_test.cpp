@@ -180,6 +180,13 @@ TEST_P(ConfigRefuses, WithVariableExpectedFormAndValue) {
   EXPECT_NE(errors[0].message.find(expected), std::string::npos) << errors[0].message;
 }
 
+TEST(ConfigRefusesKeys, InABasePathWithoutShowingThem) {
+  const auto errors = bad({{"DELTA_BASE_PATH", "s3a://AKIA:hunter2@bucket/bronze"}});
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_EQ(errors[0].message.find("hunter2"), std::string::npos) << errors[0].message;
+  EXPECT_NE(errors[0].message.find("AWS_SECRET_ACCESS_KEY"), std::string::npos);
+}
+
 const std::string k_long_topic(250, 'x');
 
 INSTANTIATE_TEST_SUITE_P(

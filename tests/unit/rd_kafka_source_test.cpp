@@ -161,6 +161,34 @@ TEST_F(RecordsInHand, ComeAgainAfterAPauseEachOnce) {
   }
 }
 
+// Without a wake-up, the thread that fetches sleeps for up to a second each time.
+TEST_F(RecordsInHand, ComeSoonAfterAPause) {
+  ASSERT_NO_FATAL_FAILURE(take_one(5));
+  steady_clock::duration waited{};
+  for (int pause = 0; pause < 6; ++pause) {
+    source_->pause({k_partition});
+    ASSERT_EQ(next_offset(milliseconds{300}), std::nullopt);
+    const auto begin = steady_clock::now();
+    source_->resume({k_partition});
+    ASSERT_EQ(next_offset(milliseconds{15'000}), 7 + pause);
+    waited += steady_clock::now() - begin;
+  }
+  EXPECT_LT(waited, milliseconds{2'000});
+}
+
+TEST_F(RecordsInHand, HoldUpNoAnswer) {
+  ASSERT_NO_FATAL_FAILURE(take_one(5));
+  const RequestId asked = source_->describe_topics({"trips"}, milliseconds{10'000});
+  Event answer = Idle{};
+  for (const auto deadline = steady_clock::now() + milliseconds{15'000};
+       std::holds_alternative<Idle>(answer) && steady_clock::now() < deadline;) {
+    answer = source_->poll_answer();
+  }
+  ASSERT_TRUE(std::holds_alternative<TopicsDescribed>(answer));
+  EXPECT_EQ(std::get<TopicsDescribed>(answer).request, asked);
+  EXPECT_EQ(next_offset(milliseconds{15'000}), 7);
+}
+
 // A longer name: librdkafka 2.14 takes a short answer of version 0 for damaged.
 const std::string k_topic(200, 't');
 

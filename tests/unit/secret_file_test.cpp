@@ -1,10 +1,12 @@
 #include "base/secret_file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 
 namespace bronze {
 namespace {
@@ -54,6 +56,22 @@ TEST(SecretFile, IsReadAgain) {
   EXPECT_EQ(file.secret(), "second");
   write("third");
   EXPECT_TRUE(file.renew());
+}
+
+TEST(SecretFile, ThatIsAPipeIsReadOnce) {
+  const std::string path = testing::TempDir() + "secret_pipe";
+  std::filesystem::remove(path);
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  EXPECT_TRUE(is_read_only_once(path));
+  std::thread writer([&] { std::ofstream(path) << "piped\n"; });
+  EXPECT_EQ(read_secret_file(path).secret, "piped");
+  writer.join();
+  SecretFile file(path, "piped");
+  EXPECT_FALSE(file.renew());
+  EXPECT_EQ(file.secret(), "piped");
+  std::filesystem::remove(path);
+  EXPECT_FALSE(is_read_only_once(path));
+  EXPECT_FALSE(is_read_only_once(testing::TempDir()));
 }
 
 }  // namespace

@@ -199,6 +199,37 @@ fn a_port_without_tls_is_named() {
 }
 
 #[test]
+fn a_connection_that_was_closed_while_idle_is_made_anew() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        for _ in 0..3 {
+            let (mut stream, _) = listener.accept().unwrap();
+            for answer in [HELLO, OK] {
+                assert!(stream.read(&mut buffer).unwrap() > 0);
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        }
+    });
+    let mut redis = open_redis(&options(port)).unwrap();
+    for _ in 0..3 {
+        let outcome = redis.set("a", "text", 60).unwrap();
+        assert_eq!(outcome.message, "");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    server.join().unwrap();
+    // Nobody is there any more.
+    let told = redis.set("a", "text", 60).unwrap();
+    assert_eq!(told.status, Status::Transient);
+    assert!(
+        told.message.contains(&format!("127.0.0.1:{port}")),
+        "{}",
+        told.message
+    );
+}
+
+#[test]
 fn something_else_than_redis_is_no_answer() {
     let server = Server::answering(&[&["HTTP/1.1 400 Bad Request\r\n\r\n"]]);
     assert_ne!(server.client().ping().unwrap().status, Status::Ok);

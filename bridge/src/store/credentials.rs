@@ -33,7 +33,8 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Between two notices of the same trouble.
 const NOTICE_PAUSE: Duration = Duration::from_secs(30);
-/// Requests that were signed with the former ones may still be under way.
+/// Requests that were signed with the former ones may still be under way; the store may be asked
+/// whether it knows them.
 const NEW_FOR: Duration = Duration::from_secs(30);
 /// Nobody may be there to take them.
 const NOTICES_MAX: usize = 16;
@@ -101,6 +102,7 @@ struct State {
 
 struct Held {
     credential: Arc<AwsCredential>,
+    since: Instant,
     /// None: never.
     ends: Option<Instant>,
     /// The source is not asked before.
@@ -144,6 +146,15 @@ impl Credentials {
     /// What happened since the last call.
     pub(super) fn take_notices(&self) -> Vec<StoreNotice> {
         self.state().notices.drain(..).collect()
+    }
+
+    /// The source has just given those of `key_id`: it would not help to ask it again.
+    pub(super) fn are_fresh(&self, key_id: &str) -> bool {
+        let state = self.state();
+        state.replaced.is_none_or(|at| at.elapsed() >= NEW_FOR)
+            && state.held.as_ref().is_some_and(|held| {
+                held.credential.key_id == key_id && held.since.elapsed() < NEW_FOR
+            })
     }
 
     /// The store says that those of `key_id` do not hold (any more).
@@ -245,8 +256,13 @@ impl Credentials {
             let same_id = |held: &Held| held.credential.key_id == credential.key_id;
             state.replaced = state.held.as_ref().is_some_and(same_id).then_some(now);
         }
+        let since = match &state.held {
+            Some(held) if !is_new => held.since,
+            _ => now,
+        };
         state.held = Some(Held {
             credential: credential.clone(),
+            since,
             ends,
             ask_from: ask_from.max(now + PAUSE_MIN),
         });

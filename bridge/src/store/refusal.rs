@@ -235,7 +235,11 @@ impl Access {
     /// The keys do not hold, maybe not any more.
     async fn refused(&self, asked: &Asked, code: &str, what: &str) -> Fault {
         let credentials = &self.credentials;
-        let (status, then) = match credentials.renew_refused(&asked.key_id).await {
+        let renewal = match credentials.are_fresh(&asked.key_id) {
+            true => Renewal::Same,
+            false => credentials.renew_refused(&asked.key_id).await,
+        };
+        let (status, then) = match renewal {
             Renewal::Others => (Status::Transient, "there are new ones".to_owned()),
             Renewal::Unknown(fault) => (Status::Transient, fault.message),
             Renewal::Same => (Status::Denied, credentials.source().repair().to_owned()),

@@ -94,6 +94,11 @@ class Redis(Server):
     def set(self, key: str, value: bytes) -> None:
         assert self.ask("SET", key, stdin=value) == b"OK\n"
 
+    def clients(self) -> int:
+        """How many are connected."""
+        lines = self.ask("CLIENT", "LIST").splitlines()
+        return sum(line.startswith(b"id=") and b"cmd=client" not in line for line in lines)
+
     def change_password(self, password: str) -> None:
         """Of who comes from now on; all others are sent away."""
         assert self.ask("CONFIG", "SET", "requirepass", password) == b"OK\n"

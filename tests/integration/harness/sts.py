@@ -18,7 +18,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from xml.sax.saxutils import escape
 
 from s3_proxy import Fault, Request, S3Proxy, answer_instead
@@ -128,6 +128,8 @@ class Issuer:
         self.token = "token-of-the-container"
         self.identity = "identity-of-the-pod"
         self.is_down = False
+        # Whether MinIO knows what is issued.
+        self.is_known = True
         # In the order in which they were issued.
         self.issued: list[Credentials] = []
         # Requests that came with credentials that had ended.
@@ -155,6 +157,8 @@ class Issuer:
 
     def issue(self, lifetime: float | None = None) -> Credentials:
         new = assume_role(self._minio, self.lifetime if lifetime is None else lifetime)
+        if not self.is_known:
+            new = replace(new, key_id=f"{len(self.issued):04}{new.key_id[4:]}")
         self._ends[new.key_id] = new.ends
         self.issued.append(new)
         return new
