@@ -25,7 +25,8 @@ constexpr const char* k_group = "group";
 /// Three brokers of librdkafka's mock cluster on loopback, one of which coordinates the group.
 class RdKafkaSourceTest : public testing::Test {
  protected:
-  RdKafkaSourceTest()
+  /// `refresh_ms`: how often topics are looked up.
+  explicit RdKafkaSourceTest(const char* refresh_ms = "100")
       : host_(rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), nullptr, 0)),
         cluster_(rd_kafka_mock_cluster_new(host_.get(), 3)) {
     rd_kafka_mock_topic_create(cluster_.get(), "trips", 1, 1);
@@ -35,7 +36,7 @@ class RdKafkaSourceTest : public testing::Test {
     settings.queue_bytes = std::uint64_t{16} << 20;
     settings.properties = {
         {"bootstrap.servers", rd_kafka_mock_cluster_bootstraps(cluster_.get())},
-        {"topic.metadata.refresh.interval.ms", "100"},
+        {"topic.metadata.refresh.interval.ms", refresh_ms},
     };
     source_.emplace(settings, log_);
     source_->subscribe({"trips"});
@@ -102,6 +103,8 @@ class RecordsInHand : public RdKafkaSourceTest {
  protected:
   static constexpr std::int64_t k_records = 40;
 
+  using RdKafkaSourceTest::RdKafkaSourceTest;
+
   /// Produces records, starts at `first` and takes the first of them. Others are in hand then:
   /// polling gives them at once.
   void take_one(std::int64_t first) {
@@ -161,8 +164,14 @@ TEST_F(RecordsInHand, ComeAgainAfterAPauseEachOnce) {
   }
 }
 
+/// Nothing else goes on at the connections.
+class RecordsOfAQuietSource : public RecordsInHand {
+ protected:
+  RecordsOfAQuietSource() : RecordsInHand("60000") {}
+};
+
 // Without a wake-up, the thread that fetches sleeps for up to a second each time.
-TEST_F(RecordsInHand, ComeSoonAfterAPause) {
+TEST_F(RecordsOfAQuietSource, ComeSoonAfterAPause) {
   ASSERT_NO_FATAL_FAILURE(take_one(5));
   steady_clock::duration waited{};
   for (int pause = 0; pause < 6; ++pause) {
