@@ -700,7 +700,7 @@ pub mod ffi {
         /// each of `ids`, in their order. The first one is always asked for. Any thread.
         fn fetch(self: &Registry, ids: &[i32], login: &RegistryLogin) -> Result<Vec<FetchResult>>;
 
-        /// No I/O but reading `ca_file`. Err: an option that cannot be used.
+        /// No I/O but reading certificates. Err: an option that cannot be used.
         fn open_redis(options: &RedisOptions) -> Result<Box<Redis>>;
 
         /// The first `bytes_max` + 1 bytes of the values. Connects if need be, as the next two do.

@@ -228,21 +228,20 @@ def test_records_land_once(site, topic, folder, group, variables, start, check, 
     assert_exactly_once(Table(folder, topic), site.broker, group)
 
 
-def test_a_token_is_renewed_before_it_ends(site, topic, folder, group, variables, start):
+def test_a_token_is_renewed_before_it_ends(
+    site, topic, folder, group, variables, start, monkeypatch
+):
     """Through three lifetimes; the broker cuts off whoever has none that holds."""
     before = len(site.tokens.issued)
-    site.tokens.lifetime_s = 6
-    try:
-        instance = start(variables(site.with_token(), topic))
-        for count in (10, 20, 30):
-            site.broker.produce(topic, json_values(10))
-            instance.wait_written(count)
-            had = len(site.tokens.issued)
-            wait_until(lambda had=had: len(site.tokens.issued) > had, 30, "a new token is fetched")
-        assert not reasons(instance)
-        instance.stop()
-    finally:
-        site.tokens.lifetime_s = 300
+    monkeypatch.setattr(site.tokens, "lifetime_s", 6)
+    instance = start(variables(site.with_token(), topic))
+    for count in (10, 20, 30):
+        site.broker.produce(topic, json_values(10))
+        instance.wait_written(count)
+        had = len(site.tokens.issued)
+        wait_until(lambda had=had: len(site.tokens.issued) > had, 30, "a new token is fetched")
+    assert not reasons(instance)
+    instance.stop()
     assert len(site.tokens.issued) >= before + 4
     assert " warn " not in instance.log().lower()
     assert_exactly_once(Table(folder, topic), site.broker, group)

@@ -19,7 +19,7 @@ from harness.service import run_command
 from harness.tables import Table, assert_exactly_once
 from s3_proxy import S3Proxy
 from test_observability import metrics
-from toxics import Toxiproxy
+from toxics import Link, Toxiproxy
 
 TABLES = 2
 LOOKS = 2
@@ -379,7 +379,11 @@ def test_a_password_that_changes_in_its_file_needs_no_restart(
     assert_exactly_once(table, broker, group)
 
 
-@pytest.mark.parametrize("spoil", ["slow", "drip", "narrow"])
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda link: link.slow(400), Link.drip, lambda link: link.narrow(1)],
+    ids=["slow", "drip", "narrow"],
+)
 def test_a_slow_redis_holds_nobody_up(
     broker, topic, table, group, environment, redis, toxiproxy, start, spoil
 ):
@@ -392,9 +396,7 @@ def test_a_slow_redis_holds_nobody_up(
     with Stream(broker, topic):
         wait_until(redis.kept, 30, "states are kept")
         first.stop()
-        {"slow": lambda: link.slow(400), "drip": link.drip, "narrow": lambda: link.narrow(1)}[
-            spoil
-        ]()
+        spoil(link)
         begin = time.monotonic()
         second = start(variables)
         second.wait_written(1)

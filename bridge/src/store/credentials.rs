@@ -92,8 +92,6 @@ struct Inner {
 #[derive(Default)]
 struct State {
     held: Option<Held>,
-    /// When they took the place of others with the same id.
-    replaced: Option<Instant>,
     /// Of the last request to the source, if it failed, and when.
     failed: Option<(Fault, Instant)>,
     warned: Option<Instant>,
@@ -103,6 +101,8 @@ struct State {
 struct Held {
     credential: Arc<AwsCredential>,
     since: Instant,
+    /// Those before them had the same id.
+    shares_id: bool,
     /// None: never.
     ends: Option<Instant>,
     /// The source is not asked before.
@@ -151,22 +151,23 @@ impl Credentials {
     /// The source has just given those of `key_id`: it would not help to ask it again.
     pub(super) fn are_fresh(&self, key_id: &str) -> bool {
         let state = self.state();
-        state.replaced.is_none_or(|at| at.elapsed() >= NEW_FOR)
-            && state.held.as_ref().is_some_and(|held| {
-                held.credential.key_id == key_id && held.since.elapsed() < NEW_FOR
-            })
+        state.held.as_ref().is_some_and(|held| {
+            held.credential.key_id == key_id && held.are_new() && !held.shares_id
+        })
     }
 
     /// The store says that those of `key_id` do not hold (any more).
     pub(super) async fn renew_refused(&self, key_id: &str) -> Renewal {
-        let (held, are_new) = {
+        let (held, may_be_former) = {
             let state = self.state();
-            let held = state.held.as_ref().map(|held| held.credential.clone());
-            let replaced = state.replaced.map(|at| at.elapsed());
-            (held, replaced.is_some_and(|age| age < NEW_FOR))
+            let held = state.held.as_ref();
+            (
+                held.map(|held| held.credential.clone()),
+                held.is_some_and(|held| held.are_new() && held.shares_id),
+            )
         };
         // Whoever changes a secret may keep its id.
-        if are_new || held.as_ref().is_some_and(|held| held.key_id != key_id) {
+        if may_be_former || held.as_ref().is_some_and(|held| held.key_id != key_id) {
             return Renewal::Others;
         }
         match self.fetch(held.as_ref()).await {
@@ -253,16 +254,16 @@ impl Credentials {
                 format!(", which hold until {}", end.format("%Y-%m-%dT%H:%M:%SZ"))
             });
             state.note(ffi::Renewal::Renewed, format!("{self}{until}"));
-            let same_id = |held: &Held| held.credential.key_id == credential.key_id;
-            state.replaced = state.held.as_ref().is_some_and(same_id).then_some(now);
         }
-        let since = match &state.held {
-            Some(held) if !is_new => held.since,
-            _ => now,
+        let (since, shares_id) = match &state.held {
+            Some(held) if !is_new => (held.since, held.shares_id),
+            Some(held) => (now, held.credential.key_id == credential.key_id),
+            None => (now, false),
         };
         state.held = Some(Held {
             credential: credential.clone(),
             since,
+            shares_id,
             ends,
             ask_from: ask_from.max(now + PAUSE_MIN),
         });
@@ -291,6 +292,12 @@ impl Credentials {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Held {
+    fn are_new(&self) -> bool {
+        self.since.elapsed() < NEW_FOR
     }
 }
 

@@ -586,7 +586,8 @@ fn a_secret_that_is_refused_is_read_again_though_its_id_stays() {
     assert_eq!(files.get(), ("id".into(), "two".into(), None));
     // A request may have been signed with the former one.
     assert!(matches!(refused(), Renewal::Others));
-    files.credentials.state().replaced = Some(Instant::now() - NEW_FOR);
+    let long_ago = Instant::now() - NEW_FOR;
+    files.credentials.state().held.as_mut().unwrap().since = long_ago;
     assert!(matches!(refused(), Renewal::Same));
     std::fs::remove_file(files.home.path().join("aws_secret_access_key")).unwrap();
     assert!(matches!(refused(), Renewal::Unknown(_)));
