@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from harness.payloads import json_values
+from harness.processes import wait_until
 from harness.spark import start_spark
 from harness.tables import as_rows
 
@@ -26,12 +28,16 @@ def test_spark_reads_rows_history_and_a_checkpoint(
     topic = new_topic(3)
     instance = start(environment(topic, store=folder, BATCH_INTERVAL_SECONDS="0.01"))
     instance.wait_log("begins at offset")
-    for _ in range(250):
-        broker.produce(topic, [None, "ümläut ✓".encode(), *json_values(4)])
+    path = f"{folder.path}/bronze_{topic}"
+
+    def checkpointed_after_more() -> bool:
+        for _ in range(250):
+            broker.produce(topic, [None, "ümläut ✓".encode(), *json_values(4)])
+        return any((Path(path) / "_delta_log").glob("*.checkpoint*.parquet"))
+
+    wait_until(checkpointed_after_more, 120, "a checkpoint is written")
     broker.wait_caught_up(group, topic)
     instance.stop()
-    path = f"{folder.path}/bronze_{topic}"
-    assert list((folder.path / f"bronze_{topic}" / "_delta_log").glob("*.checkpoint*.parquet"))
 
     frame = spark.read.format("delta").load(path)
     columns = ["_kafka_partition", "_kafka_offset", "_raw_value"]
