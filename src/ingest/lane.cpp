@@ -20,6 +20,8 @@ constexpr int k_foreign_rewinds_max = 5;
 /// How long a high watermark below our position is waited out: it can step back at a failover.
 constexpr std::chrono::seconds k_watermark_patience{30};
 constexpr std::chrono::seconds k_ask_again{2};
+/// While Kafka does not let us read a topic.
+constexpr std::chrono::seconds k_grant_every{5};
 
 LaneTables tables_of(const LaneParts& parts) { return {*parts.table, parts.dead_letters.get()}; }
 
@@ -362,13 +364,29 @@ void Lane::on_denied(const std::string& reason) {
   }
   denied_ = reason;
   denied_after_ = parts_.watch.sent();
+  look_for_grant_at_ = parts_.clock.now() + k_grant_every;
 }
 
 void Lane::look_for_grant() {
-  // While it has partitions, what is read of them tells.
-  if (denied_.empty() || !partitions_.empty()) return;
+  if (denied_.empty()) return;
+  if (!partitions_.empty()) return read_to_find_grant();
   const auto* answer = parts_.watch.after(denied_after_, topic());
   if (answer != nullptr && answer->error.empty()) denied_.clear();
+}
+
+void Lane::read_to_find_grant() {
+  // Who may look at a topic may not be allowed to read it, and librdkafka tells the end of a
+  // partition, like an error, once for each start.
+  const SteadyTime now = parts_.clock.now();
+  if (now < look_for_grant_at_ || paused_ || intake_ended_) return;
+  look_for_grant_at_ = now + k_grant_every;
+  const std::set<Partition> reading = in_phase(Phase::kReading);
+  std::vector<kafka::StartPosition> positions;
+  for (const Partition partition : reading) {
+    positions.push_back({named(partition), partitions_.at(partition).position});
+  }
+  parts_.source.stop(named(reading));
+  start(positions);
 }
 
 void Lane::on_job(const JobOutcome& outcome) {

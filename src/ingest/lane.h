@@ -199,6 +199,7 @@ class Lane {
   void take_table_opened(const TableOpened& opened);
   void look_for_deletion();
   void look_for_grant();
+  void read_to_find_grant();
   void end_deleted_topic();
   void bury(const Unwritten& gone);
   void look_for_replacement();
@@ -287,6 +288,7 @@ class Lane {
   /// Why Kafka does not let this user read the topic; empty = it does, as far as is known.
   std::string denied_;
   std::uint64_t denied_after_ = 0;
+  SteadyTime look_for_grant_at_;
   std::optional<std::string> fatal_;
   RetentionWatch retention_;
   std::uint64_t rows_committed_ = 0;

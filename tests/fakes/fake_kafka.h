@@ -95,6 +95,8 @@ class FakeKafka {
 
   /// Topics that nobody may look at.
   std::set<std::string> denied;
+  /// Topics that nobody may read.
+  std::set<std::string> unreadable;
   /// The group's committed offsets.
   std::map<TopicPartition, kafka::GroupOffset> group_offsets;
 
@@ -156,7 +158,7 @@ class FakeSource final : public kafka::MessageSource {
   void start(const std::vector<kafka::StartPosition>& positions) override {
     hooks_.step();
     for (const auto& position : positions) {
-      reading_[position.partition] = {position.offset.value, false};
+      reading_[position.partition] = {.position = position.offset.value};
       started.push_back(position);
     }
   }
@@ -259,6 +261,7 @@ class FakeSource final : public kafka::MessageSource {
   struct Reading {
     std::int64_t position = 0;
     bool end_said = false;
+    bool refusal_said = false;
   };
 
   [[nodiscard]] static Offset end_of(const std::vector<LogRecord>& log) {
@@ -297,6 +300,11 @@ class FakeSource final : public kafka::MessageSource {
     if (!kafka_.has_topic(name.topic)) return std::nullopt;
     const auto& partitions = kafka_.topic(name.topic).partitions;
     if (!partitions.contains(name.partition)) return std::nullopt;
+    if (kafka_.unreadable.contains(name.topic)) {
+      if (reading.refusal_said) return std::nullopt;
+      reading.refusal_said = true;
+      return kafka::TopicError{name.topic, "no right to read", true};
+    }
     const auto& log = partitions.at(name.partition);
     const auto end = static_cast<std::int64_t>(log.size());
     fetched_ends_[name] = end_of(log);

@@ -58,7 +58,7 @@ def test_no_broker_for_minutes(broker, topic, table, group, environment, start, 
     broker.produce(topic, json_values(300))
 
     broker.wait_caught_up(group, topic, timeout=120)
-    wait_until(lambda: instance.health().is_healthy, 60, "it is healthy again")
+    wait_until(lambda: instance.wait_answering().is_healthy, 60, "it is healthy again")
     instance.stop()
     # Each later beginning is where the table is, never the start or the end of the topic.
     assert all("the table's progress" in line for line in beginnings(instance.log())[3:])
@@ -86,7 +86,7 @@ def test_leaders_that_move(tmp_path, bucket, unique, group, environment, start):
                     60,
                     f"broker {node} leads nothing",
                 )
-                written = instance.health().body["messages_written"]
+                written = instance.wait_answering().body["messages_written"]
                 instance.wait_written(written + 500, timeout=90)
                 cluster.start_node(node)
                 cluster.wait_in_sync(topic)
@@ -374,7 +374,7 @@ def test_an_open_transaction_holds_the_topic_up_and_can_be_seen(
     # Kafka shows what waits behind it, as for every consumer that reads only what is committed.
     assert broker.end_offsets(topic) == {0: 10}
     assert broker.group_lag(group, topic) == {0: 20}
-    assert instance.health().is_healthy
+    assert instance.wait_answering().is_healthy
     assert broker.committed_offsets(group, topic) == {0: 10}
 
     stuck.commit_transaction(30)

@@ -111,7 +111,7 @@ def test_a_clock_that_jumps_all_the_time(
         wait_until(jump_and_count, 60, f"five commits\n{instance.tail()}", interval=0.05)
         clock.jump(0)
     broker.wait_caught_up(group, topic)
-    assert instance.health().is_healthy
+    assert instance.wait_answering().is_healthy
     instance.stop()
     oracle(table)
     for row in table.arrow().to_pylist():

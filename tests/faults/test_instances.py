@@ -74,7 +74,7 @@ def busy(broker, topic, environment, start, proxy):
     variables = environment(
         topic,
         BATCH_INTERVAL_SECONDS="0.5",
-        SHUTDOWN_TIMEOUT_SECONDS="3",
+        SHUTDOWN_TIMEOUT_SECONDS="10",
         S3_ENDPOINT_URL=proxy.endpoint,
         **QUICK_GROUP,
     )
@@ -135,8 +135,10 @@ def test_sigterm_while_the_store_does_not_answer(busy, proxy, finish, counts):
     """It ends within SHUTDOWN_TIMEOUT_SECONDS, and says that not everything is written."""
     instance, variables, stream = busy
     proxy.judge = lambda _: s3_proxy.reset_instead
-    wait_until(lambda: instance.health().body["errors"] > 0, 60, "/health counts failed writes")
-    instance.stop(timeout=20, codes=(UNFLUSHED,))
+    wait_until(
+        lambda: instance.wait_answering().body["errors"] > 0, 60, "/health counts failed writes"
+    )
+    instance.stop(timeout=40, codes=(UNFLUSHED,))
     counts.add(terminations=1)
     proxy.judge = s3_proxy.pass_on
     finish(variables, stream)

@@ -59,9 +59,9 @@ class Stage:
             self.table, self.broker, self.group, logs=self.logs(), by_kernel=False, **more
         )
 
-    def settle(self, seconds: float = 8) -> None:
-        """Until the group has committed everything, or for so long: a broken service may never."""
-        deadline = time.monotonic() + seconds
+    def settle(self, sabotage: str, broken_for: float = 30) -> None:
+        """Until the group has committed everything, which a sabotaged service may never do."""
+        deadline = time.monotonic() + (broken_for if sabotage else 90)
         while time.monotonic() < deadline:
             if self.broker.is_caught_up(self.group, self.topic):
                 return
@@ -119,7 +119,7 @@ def overtaken(stage: Stage, sabotage: str, more_for_the_heir: int) -> Verdict:
         f"the first instance has looked at its commit again\n{first.tail()}",
     )
     stage.broker.produce(stage.topic, json_values(10))
-    stage.settle()
+    stage.settle(sabotage, broken_for=8)
     first.end()
     return stage.verdict()
 
@@ -143,7 +143,7 @@ def offsets_before_table(stage: Stage, sabotage: str) -> Verdict:
     ahead = offsets_ahead_of_the_table(stage.table, stage.broker, stage.group)
     instance = stage.instance()
     instance.wait_written(100)
-    stage.settle(30)
+    stage.settle(sabotage)
     instance.stop()
     verdict = stage.verdict()
     if ahead:
@@ -164,7 +164,7 @@ def blind_put_retry(stage: Stage, sabotage: str) -> Verdict:
     stage.broker.produce(stage.topic, json_values(100))
     instance = stage.instance(sabotage, S3_ENDPOINT_URL=stage.proxy.endpoint)
     instance.wait_written(100)
-    stage.settle(30)
+    stage.settle(sabotage)
     instance.stop()
     return stage.verdict()
 
@@ -207,7 +207,7 @@ def no_rewind(stage: Stage, sabotage: str) -> Verdict:
     foreign.alter.set_table_properties({"bronze.test": "changed"}, raise_if_not_exists=False)
     stage.broker.produce(stage.topic, json_values(100))
     instance.wait_log("starting over from the table", 30)
-    stage.settle()
+    stage.settle(sabotage, broken_for=8)
     instance.end()
     return stage.verdict()
 
@@ -223,7 +223,7 @@ def killed_after_its_first_commit(stage: Stage, sabotage: str, check_afterwards:
     stage.counts.add(kills=1)
     stage.broker.produce(stage.topic, odd)
     instance = stage.instance(sabotage, DLQ_VALIDATE_JSON=check_afterwards)
-    stage.settle(30)
+    stage.settle(sabotage)
     instance.stop()
     return stage.verdict()
 

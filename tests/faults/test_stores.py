@@ -77,7 +77,7 @@ class Watch:
 
 
 def errors_of(instance: Bronze) -> int:
-    return instance.health().body["errors"]
+    return instance.wait_answering().body["errors"]
 
 
 class Commits:
@@ -106,7 +106,7 @@ def recovers(broker, topic, group, oracle) -> Callable[..., None]:
 
     def check(instance: Bronze, table: Table, timeout: float = 60) -> None:
         broker.wait_caught_up(group, topic, timeout=timeout)
-        wait_until(lambda: instance.health().is_healthy, 10, "it is healthy again")
+        wait_until(lambda: instance.wait_answering().is_healthy, 10, "it is healthy again")
         assert errors_of(instance) == 0
         instance.stop()
         oracle(table)
@@ -170,7 +170,7 @@ def test_an_outage_under_load(
         link.cut()
         wait_until(lambda: errors_of(instance) > 0, 60, "/health counts failed writes")
         # What had landed is told to Kafka.
-        watch.during(1)
+        watch.during(3)
         landed = broker.committed_offsets(group, topic)
         watch.during(seconds)
         assert broker.committed_offsets(group, topic) == landed
@@ -373,7 +373,7 @@ def test_a_store_that_is_killed_and_restarted(
                 server.kill()
                 time.sleep(1)
                 server.start()
-                written = instance.health().body["messages_written"]
+                written = instance.wait_answering().body["messages_written"]
         recovers(instance, Table(bucket, topic))
     finally:
         server.stop()
@@ -426,7 +426,8 @@ def random_values(count: int) -> list[bytes]:
 def test_a_disk_that_is_full(leave, small_disk, broker, topic, group, environment, start, recovers):
     table = Table(small_disk, topic)
     broker.produce(topic, random_values(20))
-    instance = start(environment(topic, store=small_disk, BATCH_INTERVAL_SECONDS="0.3"))
+    # All that comes when it is nearly full is one batch, which does not fit.
+    instance = start(environment(topic, store=small_disk, BATCH_INTERVAL_SECONDS="3"))
     broker.wait_caught_up(group, topic)
     landed = broker.committed_offsets(group, topic)
 

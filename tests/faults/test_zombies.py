@@ -76,14 +76,14 @@ def test_the_commit_lands_before_the_heir_has_committed(
     """Row 4: A's commit lands; B, which has read the same, resolves and drops what A wrote."""
     table, variables, held = stopped
     # On a busy machine B must not lose what it has just got.
-    patient = {"BATCH_INTERVAL_SECONDS": "5", "KAFKA_SESSION_TIMEOUT_MS": "30000"}
+    patient = {"BATCH_INTERVAL_SECONDS": "15", "KAFKA_SESSION_TIMEOUT_MS": "30000"}
     heir = start({**variables, **patient})
     heir.wait_log("begins at offset", 30, times=2)
     broker.wait_members(group, 1)
-    # B reads on at once; its batch is open for 5 s.
+    # B reads on at once; its batch is open for 15 s.
     held.let_go()
-    wait_until(lambda: table.data_commits(), 10, "A's commit has landed")
-    heir.wait_log("starting over from the table", 30)
+    wait_until(lambda: table.data_commits(), 60, "A's commit has landed")
+    heir.wait_log("starting over from the table", 60)
     held.instance.send(signal.SIGCONT)
     broker.wait_members(group, 2)
     broker.produce(table.topic, json_values(60))

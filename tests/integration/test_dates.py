@@ -9,7 +9,8 @@ from harness.payloads import Stream, json_values
 from harness.service import FAULTY_BINARY
 from harness.tables import assert_exactly_once
 
-BEFORE_MIDNIGHT = timedelta(seconds=4)
+# Enough for a slow machine to start and to read the first records.
+BEFORE_MIDNIGHT = timedelta(seconds=12)
 
 
 def shift_to(moment: datetime) -> str:
@@ -21,10 +22,11 @@ def test_a_batch_over_midnight_has_files_of_both_dates(
 ):
     midnight = datetime(2026, 3, 1, tzinfo=timezone.utc)
     broker.produce(topic, json_values(50))
+    midnight_here = time.monotonic() + BEFORE_MIDNIGHT.total_seconds()
     instance = start(
         environment(
             topic,
-            BATCH_INTERVAL_SECONDS="30",
+            BATCH_INTERVAL_SECONDS="90",
             BRONZE_CLOCK_SHIFT_SECONDS=shift_to(midnight - BEFORE_MIDNIGHT),
         ),
         binary=FAULTY_BINARY,
@@ -32,7 +34,7 @@ def test_a_batch_over_midnight_has_files_of_both_dates(
     with Stream(broker, topic):
         instance.wait_log("partition 0 begins at offset", 20)
         # The clock crosses midnight while the one batch is open.
-        time.sleep(2 * BEFORE_MIDNIGHT.total_seconds())
+        time.sleep(max(0, midnight_here - time.monotonic()) + 3)
     instance.stop()
 
     rows = table.arrow().to_pylist()

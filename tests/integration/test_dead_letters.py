@@ -288,7 +288,7 @@ def test_a_flood_of_bad_messages_in_little_memory(
         broker.produce(topic, noise)
     instance = start(environment(topic, MEMORY_LIMIT_MB="64", BATCH_INTERVAL_SECONDS="600"))
     wait_until(
-        lambda: instance.health() and instance.health().body["dlq_messages"] > 0,
+        lambda: instance.health() and instance.wait_answering().body["dlq_messages"] > 0,
         60,
         "dead letters are written early, by memory",
     )

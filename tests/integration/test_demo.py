@@ -142,7 +142,8 @@ def test_demo_twice_in_one_folder(start_demo, tmp_path):
     assert first.process.wait(30) == 0, first.output
     assert_tables_hold_what_was_printed(first)
     produced = first.summary()["total"][0]
-    assert 3000 <= produced <= 6600, "the rate is kept, more or less"
+    # Less and more on a machine that stands still for a moment; far from the default.
+    assert 1000 <= produced <= 12_000, "the rate is kept, more or less"
     assert re.search(r"^\d s of 3 s: [\d,]+ produced, .* behind, .* memory", first.output, re.M)
     assert "\x1b" not in first.output
     assert "committed as version" in (tmp_path / first.run_folder / "bronze.log").read_text()
@@ -225,7 +226,7 @@ def test_on_a_terminal_one_block_is_redrawn(tmp_path):
     if child == 0:
         fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
         os.chdir(tmp_path)
-        os.execve(BINARY, [str(BINARY), "demo", "--seconds", "2", "--rate", "500"], environment)
+        os.execve(BINARY, [str(BINARY), "demo", "--seconds", "4", "--rate", "500"], environment)
     output = b""
     try:
         while chunk := os.read(terminal, 65536):

@@ -8,6 +8,7 @@ import time
 import pytest
 from confluent_kafka.admin import NewPartitions
 from harness.payloads import json_values
+from harness.processes import wait_until
 from harness.service import run_command
 from harness.tables import Table, assert_exactly_once
 
@@ -180,13 +181,13 @@ def test_rows_that_cannot_be_told_from_those_of_another_topic_are_named_as_lost(
     going, staying = f"{stem}going", f"{stem}staying"
     for topic in (going, staying):
         broker.create_topic(topic, 1)
-    instance = start(environment(matching(stem), BATCH_INTERVAL_SECONDS="8"))
+    instance = start(environment(matching(stem), BATCH_INTERVAL_SECONDS="15"))
     instance.wait_log("begins at offset", times=2)
     broker.produce(staying, json_values(10))
     instance.wait_written(10)
     # Kafka is asked before each commit: nobody asks in the seconds after one.
     broker.produce(going, json_values(30))
-    time.sleep(0.5)
+    instance.wait_consumed(going, 30)
     broker.delete_topic(going)
     health = instance.wait_unhealthy(timeout=60)
     assert "30 rows, partition 0 offsets 0 to 29" in str(health.body["reasons"]), health.body
@@ -253,9 +254,11 @@ def test_two_instances_share_what_a_pattern_matches(
     broker.create_topic(topics[2], 4)
     broker.produce(topics[2], json_values(100))
     broker.wait_caught_up(group, *topics)
-    broker.wait_members(group, 2)
-    shares = broker.assignments(group)
-    assert {topic for share in shares for topic, _ in share} == set(topics)
+    wait_until(
+        lambda: {t for share in broker.assignments(group) for t, _ in share} == set(topics),
+        30,
+        "all topics are shared",
+    )
     for instance in instances:
         instance.stop()
     for topic in topics:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 
 import pytest
@@ -43,8 +42,7 @@ def test_every_record_lands_once_in_a_folder(broker, topic, folder, group, envir
 def test_what_is_held_at_sigterm_is_written(broker, topic, table, group, environment, start):
     broker.produce(topic, json_values(200))
     instance = start(environment(topic, BATCH_INTERVAL_SECONDS="600"))
-    broker.wait_members(group, 1)
-    time.sleep(3)
+    instance.wait_consumed(topic, 200)
     assert not table.data_commits()
 
     instance.stop(timeout=25)

@@ -255,7 +255,8 @@ def test_a_token_is_renewed_before_it_ends(
     assert_exactly_once(Table(folder, topic), site.broker, group)
 
 
-def test_the_scope_is_asked_for(site):
+def test_the_scope_is_asked_for(site, topic, variables, check):
+    assert check(variables(site.with_token(), topic)).exit_code == 0
     assert set(site.tokens.scopes) == {"kafka:read kafka:commit"}
 
 
@@ -358,7 +359,8 @@ def test_a_refusal_says_which(site, variables, start, check, told, refusal):
     environment = variables(refusal.way(site), "trips")
     instance = start(environment)
 
-    done = check(environment, "--timeout", "3")
+    # What cannot be reached takes all of it; a refusal is told at once.
+    done = check(environment, "--timeout", "3" if refusal.exit_code == 3 else "20")
 
     assert done.exit_code == refusal.exit_code, done.text
     assert refusal.says in done.output and refusal.advises in done.output, done.text
@@ -376,7 +378,8 @@ def test_it_goes_on_waiting_and_says_so(site, variables, start):
 
     instance.wait_log(f"waiting for Kafka at {way['KAFKA_BOOTSTRAP_SERVERS']}: ")
 
-    last = instance.log().splitlines()[-1]
+    waiting = [line for line in instance.log().splitlines() if "waiting for Kafka at" in line]
+    last = waiting[-1]
     assert "Invalid username or password" in last and "KAFKA_SASL_PASSWORD" in last
 
 
@@ -508,6 +511,30 @@ def test_a_denied_topic_stops_only_its_lane(site, new_topic, variables, start, c
     instance.wait_written(60, timeout=60)
     wait_until(lambda: not reasons(instance), 20, "/health has no reasons left")
     instance.stop()
+
+
+@pytest.mark.parametrize("left", [[AclOperation.DESCRIBE], []], ids=["may look", "nothing"])
+def test_an_idle_topic_that_was_denied_for_a_while_is_well_again(
+    site, new_topic, folder, group, variables, start, left
+):
+    """Nothing new in it tells that it may be read."""
+    free, idle = new_topic(), new_topic()
+    for topic in (free, idle):
+        site.broker.produce(topic, json_values(20))
+    instance = start(variables(site.with_password("SASL", PLAIN), free, idle))
+    instance.wait_written(40)
+    site.broker.wait_caught_up(group, free, idle)
+    site.broker.restrict(USER, ResourceType.TOPIC, idle, *left)
+    wait_reason(instance, f"topic {idle} is not copied: TOPIC_AUTHORIZATION_FAILED", 60)
+
+    site.broker.allow_all(ResourceType.TOPIC, idle)
+
+    wait_until(lambda: not reasons(instance), 60, "/health has no reasons left")
+    site.broker.produce(idle, json_values(20))
+    site.broker.wait_caught_up(group, idle)
+    instance.stop()
+    assert "was not read" not in instance.log()
+    assert_exactly_once(Table(folder, idle), site.broker, group)
 
 
 def test_a_denied_topic_ends_a_single_run_with_a_failure(site, new_topic, variables, start):

@@ -24,14 +24,14 @@ def test_committed_offsets_are_never_ahead_of_the_table(
     instance = start(environment(topic, BATCH_INTERVAL_SECONDS="0.3"))
     uuid = broker.topic_uuid(topic)
     with Stream(broker, topic):
-        until = time.monotonic() + 8
+        begun = time.monotonic()
         samples = 0
-        while time.monotonic() < until:
+        while samples < 20:
+            assert time.monotonic() - begun < 90, f"{samples} samples only"
             committed = broker.committed_offsets(group, topic)
             landed = table.progress(group, uuid) if committed else {}
             assert all(offset <= landed[p] for p, offset in committed.items()), (committed, landed)
             samples += bool(committed)
-        assert samples > 5
     broker.wait_caught_up(group, topic)
     instance.stop()
     assert_exactly_once(table, broker, group)

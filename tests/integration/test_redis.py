@@ -277,7 +277,7 @@ def test_redis_dies_freezes_and_forgets_while_rows_arrive(
         second.wait_log(CANNOT)
         second.wait_written(1)
         redis.start()
-        second.wait_log(AGAIN, 60)
+        second.wait_log(AGAIN, 90)
         wait_until(redis.kept, 30, "states are kept anew")
         second.kill()
         third = start(variables)
@@ -400,11 +400,11 @@ def test_a_slow_redis_holds_nobody_up(
         begin = time.monotonic()
         second = start(variables)
         second.wait_written(1)
-        assert time.monotonic() - begin < 10
+        assert time.monotonic() - begin < 20
         goes_on(second)
         begin = time.monotonic()
         second.stop()
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 15
     third = start({**variables, "REDIS_URL": redis.url})
     broker.wait_caught_up(group, topic)
     third.stop()

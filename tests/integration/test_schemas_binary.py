@@ -456,7 +456,7 @@ def test_a_registry_that_was_killed_holds_its_topics_up_and_nothing_is_lost(
     # The other topic goes on, this one waits.
     instance.wait_written(1)
     time.sleep(3)
-    health = instance.health().body
+    health = instance.wait_answering().body
     assert (health["messages_written"], health["dlq_messages"]) == (1, 0)
     assert not table.arrow().num_rows and not dead.arrow().num_rows
     registry.start()

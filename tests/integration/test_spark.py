@@ -12,7 +12,7 @@ from harness.spark import start_spark
 from harness.tables import as_rows
 
 # One JVM for both, which is slow to start.
-pytestmark = [pytest.mark.xdist_group("spark"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.xdist_group("spark")
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,7 @@ def test_files_of_several_partitions_are_looked_into(
     # Unequal, so that no statistic of a file tells the last offset of each partition.
     for partition, count in ((0, 5), (1, 9), (2, 20)):
         broker.produce(topic, json_values(count), partition=partition)
-    original(die_after_write=1, interval=3).wait_killed()
+    original(die_after_write=1, interval=5).wait_killed()
 
     instance = copy_by_bronze(broker, topic, group, start, environment(topic))
     for partition, end in broker.end_offsets(topic).items():
@@ -106,7 +106,7 @@ def test_killed_between_its_write_and_its_commit(
     produce(broker, topic, 20)
     copy_by_original(broker, topic, group, original)
     produce(broker, topic, 20)
-    original(die_after_write=1, interval=2).wait_killed()
+    original(die_after_write=1, interval=5).wait_killed()
     assert set(broker.committed_offsets(group, topic).values()) == {20}
     if checkpointed:
         table.delta_rs().create_checkpoint()
@@ -123,7 +123,7 @@ def test_without_the_groups_offsets_it_stops_until_told_where_to_begin(
 ):
     produce(broker, topic, 20)
     # It dies before it ever commits: the group has no offsets.
-    original(die_after_write=1, interval=2).wait_killed()
+    original(die_after_write=1, interval=5).wait_killed()
     written = Counter(row[0] for row in table.rows_by_delta_rs())
     assert set(written) == {0, 1, 2} and not broker.committed_offsets(group, topic)
     produce(broker, topic, 10)
@@ -193,7 +193,7 @@ def test_back_at_bronze_after_the_original_died_before_its_first_commit(
     produce(broker, topic, 20)
     copy_by_bronze(broker, topic, group, start, variables)
     produce(broker, topic, 20)
-    original(die_after_write=1, interval=2).wait_killed()
+    original(die_after_write=1, interval=5).wait_killed()
     assert set(broker.committed_offsets(group, topic).values()) == {20}
     produce(broker, topic, 20)
 

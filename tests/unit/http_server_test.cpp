@@ -354,7 +354,7 @@ TEST(HttpServer, ClosesTheOldestConnectionsBeyondItsLimit) {
 
 TEST(HttpServer, TellsASlowClientAndClosesAnIdleOne) {
   const HttpServer server("127.0.0.1", 0, answering(good_health()), event_log(),
-                          {.request = std::chrono::milliseconds{50}});
+                          {.request = std::chrono::seconds{1}});
   const Client idle(server.port());
   const Client slow(server.port());
   slow.send("GET /health HTTP/1.1\r\nX-Slow: ");

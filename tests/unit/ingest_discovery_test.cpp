@@ -422,23 +422,40 @@ TEST_F(IngestDiscovery, PartitionsThatAreLostAndComeBackAreNotReadTwice) {
   EXPECT_EQ(rows("t"), 8U);
 }
 
-TEST_F(IngestDiscovery, ATopicThatMayNotBeReadIsNamedUntilARecordComes) {
+TEST_F(IngestDiscovery, ATopicThatMayNotBeReadIsNamedUntilItMay) {
   patterns_.clear();
-  create("a", 0);
+  create("a", 3);
   create("b", 5);
+  cluster_.unreadable.insert("a");
   build(RunMode::kUntilStopped, {"a", "b"});
   pass(1s);
   assign({"a", "b"});
-  pass(5s);
-  source_.push(kafka::TopicError{"a", "no right to read", true});
   pass(30s);
   EXPECT_EQ(report("a")->denied, "no right to read");
   EXPECT_EQ(report("b")->denied, "");
   EXPECT_EQ(rows("b"), 5U);
-  produce("a", 3);
+  cluster_.unreadable.clear();
   pass(5s);
   EXPECT_EQ(report("a")->denied, "");
   EXPECT_EQ(report("a")->trouble, "");
+  EXPECT_EQ(rows("a"), 3U);
+}
+
+TEST_F(IngestDiscovery, ATopicThatMayBeReadAgainIsWellThoughNothingNewIsInIt) {
+  patterns_.clear();
+  create("a", 3);
+  build(RunMode::kUntilStopped, {"a"});
+  pass(1s);
+  assign({"a"});
+  pass(5s);
+  cluster_.unreadable.insert("a");
+  source_.push(kafka::TopicError{"a", "no right to read", true});
+  pass(1min);
+  EXPECT_EQ(report("a")->denied, "no right to read");
+  EXPECT_LE(source_.started.size(), 15U) << "it is not asked for in a loop";
+  cluster_.unreadable.clear();
+  pass(7s);
+  EXPECT_EQ(report("a")->denied, "");
   EXPECT_EQ(rows("a"), 3U);
 }
 

@@ -41,6 +41,18 @@ impl Server {
     fn client(&self) -> Box<Redis> {
         open_redis(&options(self.port)).unwrap()
     }
+
+    fn impatient_client(&self) -> Box<Redis> {
+        open_redis(&impatient(self.port)).unwrap()
+    }
+}
+
+/// For servers that answer too late.
+fn impatient(port: u16) -> RedisOptions {
+    RedisOptions {
+        timeout_ms: 300,
+        ..options(port)
+    }
 }
 
 fn options(port: u16) -> RedisOptions {
@@ -53,7 +65,7 @@ fn options(port: u16) -> RedisOptions {
         username: String::new(),
         password: String::new(),
         database: 0,
-        timeout_ms: 300,
+        timeout_ms: 30_000,
     }
 }
 
@@ -120,7 +132,7 @@ fn what_the_server_refuses_is_told_and_the_connection_is_kept() {
 #[test]
 fn what_is_answered_too_late_is_not_taken_for_the_next_answer() {
     let server = Server::answering(&[&[HELLO, ""], &[HELLO, "$3\r\nnew\r\n"]]);
-    let mut redis = server.client();
+    let mut redis = server.impatient_client();
     let begin = Instant::now();
     let nothing = redis.get(&keys(&["old"]), 9).unwrap();
     assert_eq!(nothing.outcome.status, Status::Transient);
@@ -132,7 +144,7 @@ fn what_is_answered_too_late_is_not_taken_for_the_next_answer() {
 }
 
 /// Answers the first question as `answer` does, after the greeting.
-fn hostile(answer: impl FnOnce(&mut TcpStream) + Send + 'static) -> Box<Redis> {
+fn hostile(answer: impl FnOnce(&mut TcpStream) + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -143,11 +155,12 @@ fn hostile(answer: impl FnOnce(&mut TcpStream) + Send + 'static) -> Box<Redis> {
         assert!(stream.read(&mut buffer).unwrap() > 0);
         answer(&mut stream);
     });
-    open_redis(&options(port)).unwrap()
+    port
 }
 
 /// The trouble, and how long it took.
-fn trouble(mut redis: Box<Redis>) -> (String, Duration) {
+fn trouble(options: &RedisOptions) -> (String, Duration) {
+    let mut redis = open_redis(options).unwrap();
     let begin = Instant::now();
     let outcome = redis.get(&keys(&["a"]), 9).unwrap().outcome;
     assert_ne!(outcome.status, Status::Ok);
@@ -156,7 +169,7 @@ fn trouble(mut redis: Box<Redis>) -> (String, Duration) {
 
 #[test]
 fn an_answer_that_drips_is_given_up_in_time() {
-    let (why, took) = trouble(hostile(|stream| {
+    let port = hostile(|stream| {
         let drops = b"$9\r\n123456789\r\n".iter();
         for drop in drops {
             std::thread::sleep(Duration::from_millis(200));
@@ -164,26 +177,29 @@ fn an_answer_that_drips_is_given_up_in_time() {
                 return;
             }
         }
-    }));
+    });
+    let (why, took) = trouble(&impatient(port));
     assert!(why.ends_with(": no answer within 300 ms"), "{why}");
     assert!(took < Duration::from_secs(2), "{took:?}");
 }
 
 #[test]
 fn an_endless_answer_is_not_kept() {
-    let (why, _) = trouble(hostile(|stream| {
+    let port = hostile(|stream| {
         stream.write_all(b"$2000000000\r\n").unwrap();
         while stream.write_all(&[b'x'; 4096]).is_ok() {}
-    }));
+    });
+    let (why, _) = trouble(&options(port));
     assert!(why.contains("an answer of more than"), "{why}");
 }
 
 #[test]
 fn an_answer_in_pieces_without_number_is_not_kept() {
-    let (why, _) = trouble(hostile(|stream| {
+    let port = hostile(|stream| {
         stream.write_all(b"*2000000000\r\n").unwrap();
         while stream.write_all(&b"_\r\n".repeat(1000)).is_ok() {}
-    }));
+    });
+    let (why, _) = trouble(&options(port));
     assert!(why.contains("an answer of more than"), "{why}");
 }
 
@@ -192,7 +208,7 @@ fn a_port_without_tls_is_named() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let options = RedisOptions {
         tls: true,
-        ..options(silent.local_addr().unwrap().port())
+        ..impatient(silent.local_addr().unwrap().port())
     };
     let told = open_redis(&options).unwrap().ping().unwrap().message;
     assert!(told.contains("no TLS handshake"), "{told}");

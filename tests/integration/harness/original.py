@@ -124,14 +124,15 @@ def run(settings: argparse.Namespace) -> None:
         }
     )
     consumer.subscribe([settings.topic], on_assign=lambda *_: print("assigned", flush=True))
-    messages, writes, flushed = [], 0, time.monotonic()
+    messages, writes, read_at = [], 0, 0.0
     while not stopped:
         message = consumer.poll(0.1)
         if message is not None:
             if message.error():
                 sys.exit(f"Kafka error: {message.error()}")
+            read_at = time.monotonic() if not messages else read_at
             messages.append(message)
-        if messages and time.monotonic() - flushed >= settings.interval:
+        if messages and time.monotonic() - read_at >= settings.interval:
             append(settings.table, json.loads(settings.storage), to_arrow(messages))
             writes += 1
             print(f"wrote {len(messages)} rows", flush=True)
@@ -140,7 +141,6 @@ def run(settings: argparse.Namespace) -> None:
             consumer.commit(asynchronous=False)
             print("committed", flush=True)
             messages = []
-            flushed = time.monotonic()
     consumer.close()
 
 

@@ -99,6 +99,22 @@ class Bronze:
 
         return wait_until(written, timeout, f"{messages} messages are written\n{self.tail()}")
 
+    def wait_consumed(self, topic: str, messages: int, timeout: float = 30) -> None:
+        self.wait_answering()
+        line = f'bronze_messages_consumed_total{{topic="{topic}"}} {messages}\n'
+        wait_until(
+            lambda: self._alive() and line in self.pages(),
+            timeout,
+            f"{messages} messages of {topic} are read",
+        )
+
+    def wait_errors(self, timeout: float = 30) -> None:
+        wait_until(
+            lambda: self.wait_answering().body["errors"] > 0,
+            timeout,
+            "/health counts failed writes",
+        )
+
     def wait_unhealthy(self, timeout: float = 30) -> Health:
         def unhealthy() -> Health | None:
             self._alive()
