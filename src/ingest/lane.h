@@ -109,6 +109,7 @@ class Lane {
 
   /// The memory budget's word; polling goes on.
   void set_intake(Intake intake) { intake_ = intake; }
+  [[nodiscard]] Intake intake() const { return intake_; }
   /// How many lanes there are, with which this one shares the store.
   void set_lanes(std::size_t lanes) { writer_.set_interval_min(batch::interval_min(lanes)); }
   void flush() { writer_.flush(); }

@@ -8,6 +8,8 @@ namespace {
 
 /// Encoders and a healthy store free memory sooner than this.
 constexpr std::chrono::milliseconds k_held_max{500};
+/// A store that is merely slow frees memory sooner than this.
+constexpr std::chrono::seconds k_paused_by_others_max{2};
 
 }  // namespace
 
@@ -19,7 +21,9 @@ std::optional<std::size_t> MemoryBudget::to_flush(const std::vector<LaneMemory>&
     if (lanes[i].open == 0 || lanes[i].writing > 0) continue;
     if (!largest || lanes[i].open > lanes[*largest].open) largest = i;
   }
-  return open >= limit_ / 2 ? largest : std::nullopt;
+  const bool needed = open >= limit_ / 2 || intake_ == Intake::kPaused;
+  if (!needed || !largest || lanes[*largest].open < kept_for_each(lanes.size()) / 2) return {};
+  return largest;
 }
 
 Intake MemoryBudget::decide(const std::vector<LaneMemory>& lanes, SteadyTime now) {
@@ -33,8 +37,19 @@ Intake MemoryBudget::decide(const std::vector<LaneMemory>& lanes, SteadyTime now
       [](std::uint64_t sum, const LaneMemory& lane) { return sum + lane.unencoded; });
   if (held <= limit_ && unencoded <= limit_ / 8) return intake_ = Intake::kOpen;
   if (intake_ == Intake::kOpen) held_since_ = now;
+  paused_since_ = now;
   return intake_ = now - held_since_ < k_held_max ? Intake::kHeld : Intake::kPaused;
 }
+
+Intake MemoryBudget::intake_of(const LaneMemory& lane, Intake before, std::size_t lanes,
+                               SteadyTime now) const {
+  if (intake_ != Intake::kPaused || now - paused_since_ < k_paused_by_others_max) return intake_;
+  const std::uint64_t kept = kept_for_each(lanes);
+  const std::uint64_t most = before == Intake::kPaused ? kept / 2 : kept;
+  return lane.open + lane.writing <= most ? Intake::kOpen : Intake::kPaused;
+}
+
+std::uint64_t MemoryBudget::kept_for_each(std::size_t lanes) const { return limit_ / 8 / lanes; }
 
 std::uint64_t held_bytes(const std::vector<LaneMemory>& lanes) {
   return std::accumulate(

@@ -37,8 +37,9 @@ class MemoryBudget {
   explicit MemoryBudget(std::uint64_t limit) : limit_(limit) {}
 
   /// Which lane's open batch should be written before it is due: the largest of a lane that writes
-  /// nothing at present, from the moment when open batches hold half of the share. What is being
-  /// written does not count: it is on its way out.
+  /// nothing at present, from the moment when open batches hold half of the share, and while reading
+  /// is paused. What is being written does not count: it is on its way out. Less than half of what
+  /// is kept for each lane is not worth a commit.
   [[nodiscard]] std::optional<std::size_t> to_flush(const std::vector<LaneMemory>& lanes) const;
 
   /// Held: while all batches are above the share, or columns that wait for an encoder above an
@@ -46,12 +47,20 @@ class MemoryBudget {
   Intake decide(const std::vector<LaneMemory>& lanes, SteadyTime now);
   /// What was decided last.
   [[nodiscard]] Intake intake() const { return intake_; }
+  /// The same for one of so many lanes, which holds this and was told `before`. A pause that lasts
+  /// is the doing of lanes that cannot write: each other one may read on into what is kept for it,
+  /// an eighth of the share for all together. It is beyond the share.
+  [[nodiscard]] Intake intake_of(const LaneMemory& lane, Intake before, std::size_t lanes,
+                                 SteadyTime now) const;
   [[nodiscard]] std::uint64_t limit() const { return limit_; }
 
  private:
+  [[nodiscard]] std::uint64_t kept_for_each(std::size_t lanes) const;
+
   std::uint64_t limit_;
   Intake intake_ = Intake::kOpen;
   SteadyTime held_since_;
+  SteadyTime paused_since_;
 };
 
 /// Of all batches.

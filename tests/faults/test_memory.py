@@ -91,6 +91,32 @@ def test_a_backlog_that_is_small_only_while_compressed(broker, new_topic, bucket
     assert peak < LIMIT_MB
 
 
+@pytest.mark.row(19)
+def test_large_records_at_a_high_level_of_compression(broker, new_topic, bucket, environment):
+    """The tables of a compressor grow with the level and with what is compressed at once."""
+    topics = [new_topic(2) for _ in range(8)]
+    dice = random.Random(1)
+    words = [dice.randbytes(6).hex() for _ in range(4000)]
+    values = [
+        ("{%s}" % ",".join(f'"{dice.choice(words)}":{n}' for n in range(45_000))).encode()
+        for _ in range(5)
+    ]
+    for topic in topics:
+        broker.produce(topic, values * 4)
+    variables = {
+        **plain_environment(),
+        **environment(*topics, PARQUET_COMPRESSION="zstd:12"),
+        "HTTP_HOST": "127.0.0.1",
+        "HTTP_PORT": str(free_port()),
+    }
+    code, peak = peak_memory([str(BINARY), "run", "--once"], variables)
+    assert code == 0
+    for topic in topics:
+        assert_counts(Table(bucket, topic), broker.end_offsets(topic), [])
+    print(f"at most {peak} MB, with values of {len(values[0])} bytes")
+    assert peak < 160
+
+
 def peak_memory(command: list[str], variables: dict[str, str]) -> tuple[int, int]:
     """The exit code, and how many MB it took."""
     measure = (

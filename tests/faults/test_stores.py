@@ -23,7 +23,7 @@ from harness.service import Bronze
 from harness.tables import Table
 from logs import log_folder
 from oracle import Claim, claims
-from s3_proxy import Exchange, Fault, Request, answer_instead, pass_on
+from s3_proxy import Exchange, Fault, Request, answer_instead, delayed, pass_on
 from toxics import Link, Toxiproxy
 
 STOPPED = 1
@@ -179,6 +179,40 @@ def test_an_outage_under_load(
         wait_until(lambda: errors_of(instance) == 0, 60, "writes succeed again")
         watch.look()
     recovers(instance, table, timeout=120)
+
+
+@pytest.mark.row(7)
+@pytest.mark.parametrize(
+    "trouble", [answer_instead(503, "SlowDown"), delayed(25)], ids=["refused", "slow"]
+)
+def test_a_table_that_cannot_be_written_leaves_the_others_room(
+    trouble, proxy, broker, new_topic, bucket, group, environment, start, oracle
+):
+    """A backlog for one table fills the memory, and its files do not get into the store."""
+    stuck, well = new_topic(4), new_topic(4)
+    broker.produce(stuck, random_values(30_000))
+    proxy.judge = lambda request: (
+        trouble if request.is_data_file and f"bronze_{stuck}/" in request.path else None
+    )
+    instance = start(
+        environment(
+            *(stuck, well),
+            S3_ENDPOINT_URL=proxy.endpoint,
+            BATCH_INTERVAL_SECONDS="1",
+            MEMORY_LIMIT_MB="64",
+        )
+    )
+    instance.wait_log("memory for batches: ", 60)
+    table = Table(bucket, well)
+    for _ in range(3):
+        broker.produce(well, json_values(100))
+        # Less than the other table's files take, even if nothing is wrong with them.
+        broker.wait_caught_up(group, well, timeout=15)
+    proxy.judge = pass_on
+    broker.wait_caught_up(group, stuck, timeout=90)
+    instance.stop()
+    for each in (table, Table(bucket, stuck)):
+        oracle(each)
 
 
 @pytest.mark.full

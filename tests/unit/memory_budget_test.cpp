@@ -55,5 +55,48 @@ TEST(MemoryBudget, PausesWhenItLastsUntilHalfOfTheShareIsFree) {
   EXPECT_EQ(budget.decide(Lanes{{.open = 50}}, now), Intake::kOpen);
 }
 
+/// Of two lanes, with 1,600 bytes: 100 are kept for each.
+class MemoryBudgetWithAStuckLane : public testing::Test {
+ protected:
+  MemoryBudgetWithAStuckLane() {
+    budget_.decide({k_stuck, {}}, now_);
+    budget_.decide({k_stuck, {}}, now_ += 500ms);
+  }
+
+  /// After the next housekeeping.
+  Intake intake_of(const LaneMemory& lane, Intake before) {
+    EXPECT_EQ(budget_.decide({k_stuck, lane}, now_), Intake::kPaused);
+    return budget_.intake_of(lane, before, 2, now_);
+  }
+
+  static constexpr LaneMemory k_stuck{.open = 801, .writing = 800};
+  MemoryBudget budget_{1600};
+  SteadyTime now_;
+};
+
+TEST_F(MemoryBudgetWithAStuckLane, TheOthersReadOnIntoWhatIsKeptForEach) {
+  now_ += 1999ms;
+  EXPECT_EQ(intake_of({}, Intake::kPaused), Intake::kPaused) << "it may be slow only";
+  now_ += 1ms;
+  EXPECT_EQ(intake_of(k_stuck, Intake::kPaused), Intake::kPaused);
+  EXPECT_EQ(intake_of({.open = 51}, Intake::kPaused), Intake::kPaused);
+  EXPECT_EQ(intake_of({.open = 50}, Intake::kPaused), Intake::kOpen);
+  EXPECT_EQ(intake_of({.open = 50, .writing = 50}, Intake::kOpen), Intake::kOpen);
+  EXPECT_EQ(intake_of({.open = 50, .writing = 51}, Intake::kOpen), Intake::kPaused);
+}
+
+TEST_F(MemoryBudgetWithAStuckLane, TheOthersWriteEarlyWhatIsWorthACommit) {
+  EXPECT_EQ(budget_.to_flush({k_stuck, {.open = 49}}), std::nullopt);
+  EXPECT_EQ(budget_.to_flush({k_stuck, {.open = 50}}), 1U);
+  EXPECT_EQ(budget_.to_flush({k_stuck, {.open = 50, .writing = 1}}), std::nullopt);
+}
+
+TEST(MemoryBudget, WhatALaneCannotWriteMakesTheOthersNotCommitAllTheTime) {
+  const MemoryBudget budget(1600);
+  const LaneMemory stuck{.open = 900, .writing = 1};
+  EXPECT_EQ(budget.to_flush({stuck, {.open = 49}}), std::nullopt);
+  EXPECT_EQ(budget.to_flush({stuck, {.open = 50}}), 1U);
+}
+
 }  // namespace
 }  // namespace bronze::ingest

@@ -17,7 +17,7 @@ use delta_kernel::parquet::arrow::arrow_writer::{
     compute_leaves, ArrowColumnWriter, ArrowRowGroupWriterFactory,
 };
 use delta_kernel::parquet::arrow::ArrowWriter;
-use delta_kernel::parquet::basic::{Compression, Encoding};
+use delta_kernel::parquet::basic::{Compression, Encoding, ZstdLevel};
 use delta_kernel::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use delta_kernel::parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use delta_kernel::parquet::schema::types::{ColumnDescPtr, ColumnPath};
@@ -306,8 +306,13 @@ fn has_range(name: &str) -> bool {
 }
 
 fn properties(schema: &Schema, compression: Compression) -> WriterProperties {
+    let of_small_columns = match compression {
+        // Each such column of each open file holds a compressor, which is larger at each level.
+        Compression::ZSTD(_) => Compression::ZSTD(ZstdLevel::default()),
+        other => other,
+    };
     let mut builder = WriterProperties::builder()
-        .set_compression(compression)
+        .set_compression(of_small_columns)
         .set_data_page_size_limit(PAGE_BYTES)
         .set_write_batch_size(ROWS_BETWEEN_LOOKS);
     for leaf in OPAQUE_LEAVES {

@@ -36,6 +36,8 @@ const PAGE_BYTES: usize = 124 << 10;
 /// With the value that ends it, mostly.
 const PAGE_ROOM: usize = PAGE_BYTES + (4 << 10);
 const PAGE_ROWS: usize = 20_000;
+/// Of a compressor: how far back it looks, which is all of a page, but for one of a larger value.
+const WINDOW_LOG: u32 = 17;
 /// In front of the values, for the levels of a page without NULLs: length, run, value.
 const LEVELS_ROOM: usize = 4 + 5 + 1;
 
@@ -224,6 +226,10 @@ fn compressor(level: i32) -> io::Result<Compressor<'static>> {
         // itself zstd would no longer compress what is between matches then.
         compressor.set_parameter(CParameter::TargetLength(4))?;
         compressor.set_parameter(CParameter::LiteralCompressionMode(ParamSwitch::Enable))?;
+    } else {
+        // The tables of a level grow with the page, which is as large as its largest value, and
+        // each thread keeps them.
+        compressor.set_parameter(CParameter::WindowLog(WINDOW_LOG))?;
     }
     Ok(compressor)
 }

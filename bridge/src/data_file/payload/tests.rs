@@ -123,3 +123,26 @@ fn other_types_are_refused() {
     let mut payload = PayloadColumn::new(file.schema_descr().column(0), ZstdLevel::default());
     assert!(payload.append(&numbers).is_err());
 }
+
+#[test]
+fn a_compressor_is_small_however_large_the_value() {
+    let mut state = 1_u64;
+    let text: Vec<u8> = (0..3 << 20)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            b"0123456789abcdef"[(state >> 60) as usize]
+        })
+        .collect();
+    for level in [1, 2, 3, 6, 9, 12, 15, 19, 22] {
+        let mut compressor = compressor(level).unwrap();
+        let compressed = compressor.compress(&text).unwrap();
+        let held = compressor.context_mut().sizeof();
+        assert!(held < 4 << 20, "level {level}: {held} bytes");
+        assert_eq!(
+            zstd::bulk::decompress(&compressed, text.len()).unwrap(),
+            text
+        );
+    }
+}
