@@ -37,9 +37,9 @@ class MemoryBudget {
   explicit MemoryBudget(std::uint64_t limit) : limit_(limit) {}
 
   /// Which lane's open batch should be written before it is due: the largest of a lane that writes
-  /// nothing at present, from the moment when open batches hold half of the share, and while reading
-  /// is paused. What is being written does not count: it is on its way out. Less than half of what
-  /// is kept for each lane is not worth a commit.
+  /// nothing at present, from the moment when open batches hold half of the share, and while
+  /// reading is paused. What is being written does not count: it is on its way out. Less than half
+  /// of what is kept for each lane is not worth a commit.
   [[nodiscard]] std::optional<std::size_t> to_flush(const std::vector<LaneMemory>& lanes) const;
 
   /// Held: while all batches are above the share, or columns that wait for an encoder above an

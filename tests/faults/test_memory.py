@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import subprocess
 import sys
@@ -98,7 +99,7 @@ def test_large_records_at_a_high_level_of_compression(broker, new_topic, bucket,
     dice = random.Random(1)
     words = [dice.randbytes(6).hex() for _ in range(4000)]
     values = [
-        ("{%s}" % ",".join(f'"{dice.choice(words)}":{n}' for n in range(45_000))).encode()
+        json.dumps({f"{dice.choice(words)}{n}": n for n in range(35_000)}).encode()
         for _ in range(5)
     ]
     for topic in topics:
