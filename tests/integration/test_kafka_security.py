@@ -99,6 +99,10 @@ class Site:
             "KAFKA_SASL_OAUTH_CA": self.ca,
         }
 
+    def with_token_at(self, path: str) -> Environment:
+        url = self.tokens.url.removesuffix("/token") + path
+        return {**self.with_token(), "KAFKA_SASL_OAUTH_TOKEN_URL": url}
+
     def with_token_properties(self, secret: str = CLIENT_SECRET, prefix: str = "") -> Environment:
         properties = {
             "method": "oidc",
@@ -343,6 +347,12 @@ REFUSALS = {
         "unknown client",
         "Check KAFKA_SASL_OAUTH_CLIENT_ID, KAFKA_SASL_OAUTH_CLIENT_SECRET",
     ),
+    "mute server of the tokens": Refusal(
+        lambda site: site.with_token_at("/mute"),
+        "/mute: Empty reply from server",
+        "Check KAFKA_SASL_OAUTH_TOKEN_URL, and that the server of the tokens runs",
+        3,
+    ),
     "wrong CA of the tokens": Refusal(
         lambda site: {
             **site.with_token(),
@@ -370,6 +380,16 @@ def test_a_refusal_says_which(site, variables, start, check, told, refusal):
     warning = next(line for line in instance.log().splitlines() if refusal.says in line)
     assert refusal.advises in warning
     assert instance.running
+
+
+def test_without_an_answer_the_server_of_the_tokens_is_named_too(site, variables, check):
+    way = site.with_token_at("/busy")
+    # librdkafka asks such a server for a minute before it says so.
+    done = check(variables(way, "trips"), "--timeout", "3")
+
+    assert done.exit_code == 3, done.text
+    assert way["KAFKA_BOOTSTRAP_SERVERS"] in done.output
+    assert f"server of the tokens runs at {way['KAFKA_SASL_OAUTH_TOKEN_URL']}" in done.output
 
 
 def test_it_goes_on_waiting_and_says_so(site, variables, start):
