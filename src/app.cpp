@@ -249,13 +249,8 @@ struct App::Parts {
 std::vector<config::ConfigError> refused_settings(const config::Config& config) {
   std::vector<config::ConfigError> errors;
   for (const auto& [name, reason] : kafka::refused_properties(source_settings(config))) {
-    // A secret with a semicolon in it looks like an entry with a name.
-    const bool is_name = name.find('.') != std::string::npos || name == "debug";
     errors.push_back(
-        {"KAFKA_PROPERTIES",
-         is_name ? fmt::format("librdkafka refuses {}: {}", name, reason)
-                 : "librdkafka does not know one of the names (not shown: it may be a part of a "
-                   "value, since values cannot hold ';')"});
+        {"KAFKA_PROPERTIES", config::property_refusal(config.kafka.extra, name, reason)});
   }
   for (auto& error : refused_schemas(config)) errors.push_back(std::move(error));
   if (const auto why = refused_redis(config.redis)) {

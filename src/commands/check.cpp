@@ -9,12 +9,26 @@
 
 namespace bronze::commands {
 
+namespace {
+
+std::string token_url(const config::KafkaConfig& kafka) {
+  if (kafka.sasl_mechanism != "OAUTHBEARER") return {};
+  std::string url = kafka.oauth.token_url;
+  for (const auto& [name, value] : kafka.extra) {
+    if (name == "sasl.oauthbearer.token.endpoint.url") url = value;
+  }
+  return url;
+}
+
+}  // namespace
+
 CheckReport check(const config::Config& config, std::chrono::milliseconds timeout,
                   const LookAtCluster& look_at_cluster, StoreInspector& store, RedisAnswer redis) {
   const SteadyTime deadline = std::chrono::steady_clock::now() + timeout;
   CheckFacts facts{.settings = config::effective_settings(config),
                    .warnings = config.warnings,
                    .bootstrap_servers = config.kafka.bootstrap_servers,
+                   .token_url = token_url(config.kafka),
                    .group = config.kafka.consumer_group,
                    .start = config.kafka.start,
                    .start_source = config.kafka.start_source,

@@ -51,8 +51,16 @@ Level level_of(const Trouble& trouble) {
   return Level::kProblem;
 }
 
-std::string advice_of(const Trouble& trouble, const char* otherwise) {
+std::string advice_of(const Trouble& trouble, const std::string& otherwise) {
   return trouble.advice.empty() ? otherwise : trouble.advice;
+}
+
+std::string advice_without_kafka(const CheckFacts& facts) {
+  const std::string tokens =
+      facts.token_url.empty() ? "" : ", that the server of the tokens runs at " + facts.token_url;
+  return "Check that the brokers run" + tokens +
+         ", that this machine reaches them, and that "
+         "KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL fit them";
 }
 
 // --- Kafka ---------------------------------------------------------------------------------------
@@ -66,9 +74,7 @@ Finding judge_cluster(const CheckFacts& facts) {
       return {Level::kUnknown, "cluster",
               fmt::format("{} did not answer within {}: {}", facts.bootstrap_servers,
                           seconds_of(facts.timeout), look.trouble.message),
-              advice_of(look.trouble,
-                        "Check that the brokers run, that this machine reaches them, and that "
-                        "KAFKA_BOOTSTRAP_SERVERS and KAFKA_SECURITY_PROTOCOL fit them")};
+              advice_of(look.trouble, advice_without_kafka(facts))};
     case Trouble::Kind::kDenied:
       return {Level::kProblem, "cluster",
               fmt::format("{} denies access: {}", facts.bootstrap_servers, look.trouble.message),

@@ -21,6 +21,8 @@ struct CheckFacts {
   /// Of the configuration.
   std::vector<std::string> warnings;
   std::string bootstrap_servers;
+  /// Where tokens for the brokers come from; empty = none are used.
+  std::string token_url = {};
   std::string group;
   StartPolicy start;
   StartSource start_source = StartSource::kDefault;

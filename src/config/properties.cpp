@@ -96,28 +96,41 @@ bool is_property_name(std::string_view key) {
   });
 }
 
-std::optional<std::string> objection(const std::string& key, const std::string& value) {
+bool is_secret(const Properties::value_type& property) {
+  return is_secret_property(property.first);
+}
+
+/// Instead of a name that may be a part of a secret: one with a semicolon in it looks like two
+/// entries.
+std::string entry_at(std::size_t position) {
+  return "entry " + std::to_string(position) +
+         " (not shown: it may be a part of a value, since values cannot hold ';')";
+}
+
+/// `name` is what to call the key.
+std::optional<std::string> objection(const std::string& key, const std::string& value,
+                                     const std::string& name) {
   const std::string lower = Reader::lower_case(key);
   for (const Forbidden& rule : k_forbidden) {
     if (matches(rule.pattern, lower)) {
-      return shown(key) + " is not allowed: " + std::string(rule.why);
+      return name + " is not allowed: " + std::string(rule.why);
     }
   }
   for (const Pinned& rule : k_pinned) {
     if (rule.key == lower && rule.value != value) {
-      return shown(key) + " may only be " + std::string(rule.value) + ": " + std::string(rule.why);
+      return name + " may only be " + std::string(rule.value) + ": " + std::string(rule.why);
     }
   }
   if (lower.ends_with(".url") && !is_endpoint(value)) {
-    return "the value of " + shown(key) +
+    return "the value of " + name +
            " is expected to be http(s)://host[:port][/path], without user or query";
   }
   const bool names_file = std::ranges::find(k_file_properties, lower) != k_file_properties.end();
   if (names_file && !Reader::is_readable_file(value)) {
-    return shown(key) + " names a file that is unreadable";
+    return name + " names a file that is unreadable";
   }
   if (std::ranges::any_of(value, [](unsigned char c) { return c < 0x20 || c == 0x7f; })) {
-    return "the value of " + shown(key) + " holds control characters";
+    return "the value of " + name + " holds control characters";
   }
   return std::nullopt;
 }
@@ -149,7 +162,9 @@ Properties read_kafka_properties(Reader& reader) {
       continue;
     }
     const std::string value(trimmed(entry.substr(equals + 1)));
-    if (const auto why_not = objection(key, value)) {
+    const bool after_secret = std::ranges::any_of(properties, is_secret);
+    if (const auto why_not =
+            objection(key, value, after_secret ? entry_at(position) : shown(key))) {
       reader.fail(k_name, *why_not);
     } else if (std::ranges::any_of(properties, [&](const auto& p) { return p.first == key; })) {
       reader.fail(k_name, shown(key) + " is given twice");
@@ -158,6 +173,18 @@ Properties read_kafka_properties(Reader& reader) {
     }
   }
   return properties;
+}
+
+std::string property_refusal(const Properties& entries, const std::string& name,
+                             const std::string& reason) {
+  const auto entry = std::ranges::find(entries, name, &Properties::value_type::first);
+  const bool is_known = !reason.starts_with("No such configuration property");
+  const bool is_name = name.find('.') != std::string::npos;
+  if (is_known || (is_name && std::none_of(entries.begin(), entry, is_secret))) {
+    return "librdkafka refuses " + name + ": " + reason;
+  }
+  return "librdkafka does not know the name of " +
+         entry_at(static_cast<std::size_t>(entry - entries.begin()) + 1);
 }
 
 std::string property_in(std::string_view text, std::string_view key) {

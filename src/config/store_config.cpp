@@ -77,6 +77,15 @@ BasePath local_base(const std::string& path) {
   return {.uri = "file://" + std::string(trimmed), .bucket = {}, .expected = {}};
 }
 
+/// A store with a typing error, or keys, and no folder to create.
+bool is_mistyped_store(std::string_view text) {
+  const std::size_t end = std::min(text.find_first_of(":/"), text.size());
+  const std::string first = Reader::lower_case(text.substr(0, end));
+  const std::string_view rest = text.substr(end);
+  return rest.starts_with(':') || (!rest.empty() && (first == "s3" || first == "s3a")) ||
+         text.find('@', std::min(text.find(':'), text.size())) != std::string_view::npos;
+}
+
 BasePath parse_base_path(const std::string& text) {
   if (!std::ranges::all_of(text, is_plain)) {
     return refused(std::string(k_base_path_form) +
@@ -89,18 +98,20 @@ BasePath parse_base_path(const std::string& text) {
     if (text.starts_with(scheme)) return s3_base(std::string_view(text).substr(scheme.size()));
   }
   if (text.starts_with("file:///")) return local_base(text.substr(7));
-  const std::size_t colon = text.find(':');
-  if (colon != std::string::npos && colon < text.find('/')) {
-    return refused(std::string(k_base_path_form));
-  }
+  if (is_mistyped_store(text)) return refused(std::string(k_base_path_form));
   return local_base(text);
 }
 
-/// As it is, unless it may hold keys, as in `s3a://ID:SECRET@bucket`.
+/// As in `s3a://ID:SECRET@bucket`, however mistyped.
+bool may_hold_keys(std::string_view path) {
+  const std::size_t colon = path.find(':');
+  const bool is_of_scheme = colon != std::string_view::npos && colon == path.find(":/");
+  return may_hold_password(path) || path.find("%40") != std::string_view::npos ||
+         path.find(':', is_of_scheme ? colon + 1 : 0) != std::string_view::npos;
+}
+
 std::string told_base(const std::string& path) {
-  if (path.find("://") == std::string::npos || !may_hold_password(path)) {
-    return "it is " + shown(path);
-  }
+  if (!may_hold_keys(path)) return "it is " + shown(path);
   return "its value is not shown, since it may hold keys: those go into AWS_ACCESS_KEY_ID and"
          " AWS_SECRET_ACCESS_KEY";
 }

@@ -2,6 +2,8 @@
 
 #include <openssl/x509_vfy.h>
 
+#include <charconv>
+#include <system_error>
 #include <utility>
 
 namespace bronze::kafka {
@@ -69,6 +71,25 @@ void ConnectionNotes::note_quiet_end(std::string_view line) {
   if (thread != line.npos) line.remove_prefix(thread + k_thread_end.size());
   const std::lock_guard lock(mutex_);
   quiet_end_ = line;
+}
+
+std::optional<int> ConnectionNotes::token_status(std::string_view why) const {
+  // Failed to retrieve OIDC token from "URL": WHY (STATUS)
+  const std::string before = "\": " + std::string(why) + " (";
+  const std::lock_guard lock(mutex_);
+  const std::size_t found = missing_token_.find(before);
+  if (found == std::string::npos) return std::nullopt;
+  int status = 0;
+  const char* const first = missing_token_.data() + found + before.size();
+  const char* const end = missing_token_.data() + missing_token_.size();
+  const auto [last, error] = std::from_chars(first, end, status);
+  const bool is_whole = error == std::errc{} && std::string_view(last, end) == ")";
+  return is_whole ? std::optional(status) : std::nullopt;
+}
+
+void ConnectionNotes::note_missing_token(std::string_view line) {
+  const std::lock_guard lock(mutex_);
+  missing_token_ = line;
 }
 
 std::optional<CertificateVerdict> ConnectionNotes::note_certificate(const std::string& broker,

@@ -35,6 +35,12 @@ class ConnectionNotes {
   /// `line` as librdkafka logs it.
   void note_quiet_end(std::string_view line);
 
+  /// With which HTTP status the server of the tokens said `why` instead of giving one; negative =
+  /// it did not answer by HTTP, nullopt = that is not known.
+  [[nodiscard]] std::optional<int> token_status(std::string_view why) const;
+  /// `line` as librdkafka logs it.
+  void note_missing_token(std::string_view line);
+
   /// What OpenSSL says of one certificate of a broker; nullopt = nothing is wrong with it.
   std::optional<CertificateVerdict> note_certificate(const std::string& broker, int error,
                                                      int depth, std::string_view der);
@@ -45,6 +51,8 @@ class ConnectionNotes {
   std::map<std::string, CertificateVerdict> certificates_;
   /// Guarded by mutex_.
   std::string quiet_end_;
+  /// Guarded by mutex_.
+  std::string missing_token_;
 };
 
 }  // namespace bronze::kafka

@@ -65,6 +65,9 @@ void Consumer::take_log_line(const rd_kafka_t* client, int level, const char* fa
   if (level > k_syslog_error && std::string_view(facility) == "FAIL") {
     self.notes_.note_quiet_end(text);
   }
+  if (std::string_view(facility) == "OIDC" || std::string_view(facility) == "JWT") {
+    self.notes_.note_missing_token(text);
+  }
   self.log_(level, facility, text);
 }
 

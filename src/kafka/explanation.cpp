@@ -49,16 +49,26 @@ Trouble explain_login(const std::string& text, const std::string& mechanism) {
   return {Kind::kDenied, text, "Check KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD"};
 }
 
+/// What ends without us: no answer by HTTP, the server's own faults, and "not now".
+bool may_come_later(int status) {
+  return status < 0 || status >= 500 || status == 408 || status == 425 || status == 429;
+}
+
 /// `why` is what the client of the token server says, or that server.
-Trouble explain_missing_token(const std::string& why, const Properties& properties) {
+Trouble explain_missing_token(const std::string& why, const Properties& properties,
+                              const ConnectionNotes& notes) {
   const auto url = value_of(properties, "sasl.oauthbearer.token.endpoint.url");
-  const auto message = "no token from " + (url.empty() ? "the token server" : url) + ": " + why;
-  if (has(why, "certificate")) {
+  const auto status = notes.token_status(why);
+  const auto message = "no token from " + (url.empty() ? "the token server" : url) + ": " +
+                       (status.value_or(0) > 0 ? "HTTP " + std::to_string(*status) + ": " : "") +
+                       why;
+  if (status.value_or(0) <= 0 && has(why, "certificate")) {
     return {Kind::kDenied, message,
             "Set KAFKA_SASL_OAUTH_CA to the certificate of the CA of KAFKA_SASL_OAUTH_TOKEN_URL"};
   }
-  if (has(why, "resolve host") || has(why, "connect to")) {
-    return {Kind::kUnreachable, message, "Check KAFKA_SASL_OAUTH_TOKEN_URL"};
+  if (status && may_come_later(*status)) {
+    return {Kind::kUnreachable, message,
+            "Check KAFKA_SASL_OAUTH_TOKEN_URL, and that the server of the tokens runs"};
   }
   return {Kind::kDenied, message,
           "Check KAFKA_SASL_OAUTH_CLIENT_ID, KAFKA_SASL_OAUTH_CLIENT_SECRET and "
@@ -143,7 +153,7 @@ Trouble explain(rd_kafka_resp_err_t code, std::string text, const Properties& pr
   }
   constexpr std::string_view k_no_token = "Failed to acquire SASL OAUTHBEARER token: ";
   if (const auto found = text.find(k_no_token); found != std::string::npos) {
-    return explain_missing_token(text.substr(found + k_no_token.size()), properties);
+    return explain_missing_token(text.substr(found + k_no_token.size()), properties, notes);
   }
   if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
       code == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED) {

@@ -88,6 +88,10 @@ class Site:
         texts["KAFKA_SSL_KEY"] = texts["KAFKA_SSL_KEY"].replace("\n", "\\n")
         return {**paths, **texts}
 
+    def with_key_text(self, days: int = 2) -> Environment:
+        way = self.with_certificate(days=days)
+        return {**way, "KAFKA_SSL_KEY": Path(way["KAFKA_SSL_KEY"]).read_text()}
+
     def with_token(self, secret: str = CLIENT_SECRET) -> Environment:
         return {
             **self.at("TOKENS"),
@@ -98,6 +102,16 @@ class Site:
             "KAFKA_SASL_OAUTH_SCOPE": "kafka:read kafka:commit",
             "KAFKA_SASL_OAUTH_CA": self.ca,
         }
+
+    def with_a_strange_ca_of_tokens(self) -> Environment:
+        """In a file that may be written."""
+        ca = self.strangers.pem.with_name("copy.pem")
+        ca.write_bytes(self.strangers.pem.read_bytes())
+        return {**self.with_token(), "KAFKA_SASL_OAUTH_CA": str(ca)}
+
+    def with_token_at(self, path: str) -> Environment:
+        url = self.tokens.url.removesuffix("/token") + path
+        return {**self.with_token(), "KAFKA_SASL_OAUTH_TOKEN_URL": url}
 
     def with_token_properties(self, secret: str = CLIENT_SECRET, prefix: str = "") -> Environment:
         properties = {
@@ -343,6 +357,12 @@ REFUSALS = {
         "unknown client",
         "Check KAFKA_SASL_OAUTH_CLIENT_ID, KAFKA_SASL_OAUTH_CLIENT_SECRET",
     ),
+    "mute server of the tokens": Refusal(
+        lambda site: site.with_token_at("/mute"),
+        "/mute: Empty reply from server",
+        "Check KAFKA_SASL_OAUTH_TOKEN_URL, and that the server of the tokens runs",
+        3,
+    ),
     "wrong CA of the tokens": Refusal(
         lambda site: {
             **site.with_token(),
@@ -370,6 +390,16 @@ def test_a_refusal_says_which(site, variables, start, check, told, refusal):
     warning = next(line for line in instance.log().splitlines() if refusal.says in line)
     assert refusal.advises in warning
     assert instance.running
+
+
+def test_without_an_answer_the_server_of_the_tokens_is_named_too(site, variables, check):
+    way = site.with_token_at("/busy")
+    # librdkafka asks such a server for a minute before it says so.
+    done = check(variables(way, "trips"), "--timeout", "3")
+
+    assert done.exit_code == 3, done.text
+    assert way["KAFKA_BOOTSTRAP_SERVERS"] in done.output
+    assert f"server of the tokens runs at {way['KAFKA_SASL_OAUTH_TOKEN_URL']}" in done.output
 
 
 def test_it_goes_on_waiting_and_says_so(site, variables, start):
@@ -442,6 +472,18 @@ MENDINGS = {
         "unknown client",
         lambda site: site.with_token(),
     ),
+    "client id": Mending(
+        lambda site: {**site.with_token(), "KAFKA_SASL_OAUTH_CLIENT_ID": "stranger"},
+        ("KAFKA_SASL_OAUTH_CLIENT_ID",),
+        "unknown client",
+        lambda site: site.with_token(),
+    ),
+    "CA of the tokens": Mending(
+        lambda site: site.with_a_strange_ca_of_tokens(),
+        (),
+        "unable to get local issuer certificate",
+        lambda site: site.with_token(),
+    ),
     "client secret among the properties": Mending(
         lambda site: site.with_token_properties(WRONG),
         ("KAFKA_PROPERTIES",),
@@ -460,6 +502,12 @@ MENDINGS = {
         "our certificate (CN=alice) expired",
         lambda site: site.with_certificate(password=KEY_PASSWORD),
     ),
+    "key in a file": Mending(
+        lambda site: site.with_key_text(days=-1),
+        ("KAFKA_SSL_KEY",),
+        "our certificate (CN=alice) expired",
+        lambda site: site.with_key_text(),
+    ),
 }
 
 
@@ -475,8 +523,8 @@ def test_what_is_mended_in_a_file_needs_no_restart(
     mended = mending.mended(site)
     for name, path in files.items():
         path.write_text(mended[name])
-    for name in ("KAFKA_SSL_CERTIFICATE", "KAFKA_SSL_KEY"):
-        if name in mended:
+    for name in ("KAFKA_SSL_CERTIFICATE", "KAFKA_SSL_KEY", "KAFKA_SASL_OAUTH_CA"):
+        if name not in files and way.get(name) != mended.get(name):
             Path(way[name]).write_bytes(Path(mended[name]).read_bytes())
 
     instance.wait_written(10, timeout=60)

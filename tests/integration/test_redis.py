@@ -313,7 +313,8 @@ def test_a_full_redis_costs_no_rows(broker, topic, table, group, environment, tm
         # Once there is room, what waited is kept.
         redis.flush()
         redis.ask("CONFIG", "SET", "maxmemory", "0")
-        wait_until(lambda redis=redis: len(redis.kept()) == TABLES, 30, "both states are kept")
+        # A server that cannot be used is left alone for up to a minute.
+        wait_until(lambda redis=redis: len(redis.kept()) == TABLES, 90, "both states are kept")
         wait_for_state(redis, table)
         instance.stop()
     assert_exactly_once(table, broker, group)

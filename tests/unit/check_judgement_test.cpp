@@ -342,9 +342,19 @@ TEST(CheckJudgement, WithoutKafkaTheRestIsStillTold) {
   EXPECT_FALSE(report.kafka.reachable);
   EXPECT_TRUE(contains(said(report, Level::kUnknown),
                        "kafka:29092 did not answer within 10 s: connection refused"));
+  EXPECT_FALSE(contains(said(report, Level::kUnknown), "tokens"));
   EXPECT_EQ(report.topics.front().exists, std::nullopt);
   EXPECT_EQ(report.topics.front().table.version, 7U);
   EXPECT_EQ(report.topics.front().table.registry, TableReport::Registry::kNotKnown);
+}
+
+TEST(CheckJudgement, WithoutKafkaTheServerOfTheTokensMayBeTheCause) {
+  CheckFacts facts = healthy();
+  facts.token_url = "https://t/token";
+  facts.kafka.trouble = {Trouble::Kind::kUnreachable, "no answer in time"};
+  const auto text = said(judge(facts), Level::kUnknown);
+  EXPECT_TRUE(contains(text, "that the server of the tokens runs at https://t/token"));
+  EXPECT_TRUE(contains(text, "Check that the brokers run"));
 }
 
 TEST(CheckJudgement, WithoutTheStoreTheRestIsStillTold) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "config/properties.h"
 #include "config/rfc3339.h"
 #include "config/variables.h"
 #include "fakes/environment.h"
@@ -181,10 +182,15 @@ TEST_P(ConfigRefuses, WithVariableExpectedFormAndValue) {
 }
 
 TEST(ConfigRefusesKeys, InABasePathWithoutShowingThem) {
-  const auto errors = bad({{"DELTA_BASE_PATH", "s3a://AKIA:hunter2@bucket/bronze"}});
-  ASSERT_EQ(errors.size(), 1U);
-  EXPECT_EQ(errors[0].message.find("hunter2"), std::string::npos) << errors[0].message;
-  EXPECT_NE(errors[0].message.find("AWS_SECRET_ACCESS_KEY"), std::string::npos);
+  for (const std::string path :
+       {"s3a://AKIA:hunter2@bucket/bronze", "s3a:/ID:hunter2@bucket/x", "ID:hunter2@bucket",
+        "s3a://ID:hunter2%40bucket/x", "s3a//ID:hunter2@bucket/x", "//ID:hun/ter2@bucket",
+        "S3/ID:hunter2@bucket", "s3a:/bucket?key=hunter2", "s3a://ID:hunter2", "ID:hunter2"}) {
+    const auto errors = bad({{"DELTA_BASE_PATH", path}});
+    ASSERT_EQ(errors.size(), 1U) << path;
+    EXPECT_EQ(errors[0].message.find("ter2"), std::string::npos) << errors[0].message;
+    EXPECT_NE(errors[0].message.find("AWS_SECRET_ACCESS_KEY"), std::string::npos);
+  }
 }
 
 const std::string k_long_topic(250, 'x');
@@ -245,6 +251,9 @@ INSTANTIATE_TEST_SUITE_P(
                     BadValue{"DELTA_BASE_PATH", "file://host/x", "file:///path"},
                     BadValue{"DELTA_BASE_PATH", "file:/x", "file:///path"},
                     BadValue{"DELTA_BASE_PATH", "gs://bucket", "'gs://bucket'"},
+                    BadValue{"DELTA_BASE_PATH", "s3a//bucket", "it is 's3a//bucket'"},
+                    BadValue{"DELTA_BASE_PATH", "s3/bucket", "it is 's3/bucket'"},
+                    BadValue{"DELTA_BASE_PATH", "S3A:/bucket", "it is 'S3A:/bucket'"},
                     BadValue{"DELTA_BASE_PATH", "s3://", "a bucket of 3 to 63"},
                     BadValue{"DELTA_BASE_PATH", "s3a:///x", "a bucket of 3 to 63"},
                     BadValue{"DELTA_BASE_PATH", "s3://key:word@bucket", "a bucket of 3 to 63"},
@@ -430,6 +439,33 @@ TEST(ConfigProperties, OfAnotherFormAreRefusedWithoutBeingShown) {
   }
 }
 
+TEST(ConfigProperties, AfterASecretAreNotNamedSinceTheyMayBeAPartOfIt) {
+  for (const std::string entry :
+       {"hunter2.url=x", "hunter2_cb=x", "test.mock.hunter2=x", "c.hunter2=\x01"}) {
+    const auto errors = bad({{"KAFKA_PROPERTIES", "ssl.key.password=a.b;" + entry}});
+    ASSERT_EQ(errors.size(), 1U) << entry;
+    EXPECT_NE(errors[0].message.find("entry 2 (not shown"), std::string::npos)
+        << errors[0].message;
+    EXPECT_EQ(errors[0].message.find("hunter2"), std::string::npos) << errors[0].message;
+  }
+}
+
+TEST(ConfigProperties, ThatLibrdkafkaRefusesAreNamedUnlessTheyMayBePartOfASecret) {
+  const Properties extra{
+      {"no.such", "1"}, {"ssl.key.password", "a.b"}, {"c.hunter2", "1"}, {"acks", "x"}};
+  EXPECT_EQ(property_refusal(extra, "no.such", "No such configuration property: \"no.such\""),
+            "librdkafka refuses no.such: No such configuration property: \"no.such\"");
+  EXPECT_EQ(property_refusal(extra, "c.hunter2", "No such configuration property: \"c.hunter2\""),
+            "librdkafka does not know the name of entry 3 (not shown: it may be a part of a "
+            "value, since values cannot hold ';')");
+  EXPECT_EQ(property_refusal(extra, "acks", "Invalid value"),
+            "librdkafka refuses acks: Invalid value");
+  const auto nameless = property_refusal({{"hunter2", "1"}}, "hunter2",
+                                         "No such configuration property: \"hunter2\"");
+  EXPECT_NE(nameless.find("entry 1 (not shown"), std::string::npos) << nameless;
+  EXPECT_EQ(nameless.find("hunter2"), std::string::npos) << nameless;
+}
+
 TEST(ConfigProperties, ThatNameAFileNeedOneThatCanBeRead) {
   const std::string property = "ssl.certificate.location=";
   for (const std::string& path : {std::string("/nonexistent"), testing::TempDir()}) {
@@ -539,6 +575,7 @@ TEST(ConfigBasePath, IsNormalised) {
       {"data", "file://" + here + "/data"},
       {"./data/x", "file://" + here + "/data/x"},
       {"a=b/c:d", "file://" + here + "/a=b/c:d"},
+      {"./s3/a@b", "file://" + here + "/s3/a@b"},
   };
   for (const auto& [text, uri] : cases) {
     EXPECT_EQ(good({{"DELTA_BASE_PATH", text}}).store.base_uri, uri) << text;

@@ -61,32 +61,59 @@ TEST(Explanation, OfALoginNamesWhatToCheck) {
           {"KAFKA_SASL_OAUTH_SCOPE"}});
 }
 
+struct MissingToken {
+  std::string why;
+  /// As librdkafka logs it.
+  int status;
+  Kind kind;
+  std::string part;
+};
+
 TEST(Explanation, OfAMissingTokenTellsTheServerFromTheSecret) {
-  const auto code = RD_KAFKA_RESP_ERR__AUTHENTICATION;
-  const std::string failed = "Failed to acquire SASL OAUTHBEARER token: ";
-  const Properties properties{{"sasl.mechanism", "OAUTHBEARER"},
-                              {"sasl.oauthbearer.token.endpoint.url", "https://t/token"}};
-  expect({code,
-          failed + "{\"error\": \"invalid_client\"}",
-          properties,
-          Kind::kDenied,
-          {"no token from https://t/token: {\"error\": \"invalid_client\"}. Check "
-           "KAFKA_SASL_OAUTH_CLIENT_ID, KAFKA_SASL_OAUTH_CLIENT_SECRET"}});
-  expect({code,
-          failed + "Could not resolve host: t",
-          properties,
-          Kind::kUnreachable,
-          {"Check KAFKA_SASL_OAUTH_TOKEN_URL"}});
-  expect({code,
-          failed + "Failed to connect to t port 1 after 0 ms",
-          properties,
-          Kind::kUnreachable,
-          {"Check KAFKA_SASL_OAUTH_TOKEN_URL"}});
-  expect({code,
-          failed + "SSL certificate problem: unable to get local issuer certificate",
-          properties,
-          Kind::kDenied,
-          {"Set KAFKA_SASL_OAUTH_CA"}});
+  const std::string ours =
+      "Check KAFKA_SASL_OAUTH_CLIENT_ID, KAFKA_SASL_OAUTH_CLIENT_SECRET and KAFKA_SASL_OAUTH_SCOPE";
+  const std::string theirs =
+      "Check KAFKA_SASL_OAUTH_TOKEN_URL, and that the server of the tokens runs";
+  const std::string mute = "Server did not provide an error string";
+  for (const auto& [why, status, kind, part] : std::vector<MissingToken>{
+           {"{\"error\": \"invalid_client\"}", 401, Kind::kDenied,
+            "HTTP 401: {\"error\": \"invalid_client\"}. " + ours},
+           {mute, 403, Kind::kDenied, "HTTP 403: " + mute + ". " + ours},
+           {"Failed to parse JSON response at 0/9", 200, Kind::kDenied, ours},
+           {mute, 503, Kind::kUnreachable, "HTTP 503: " + mute + ". " + theirs},
+           {"<h1>certificate service (1)</h1>", 500, Kind::kUnreachable, theirs},
+           {"slower", 429, Kind::kUnreachable, theirs},
+           {"Could not resolve host: t", -1, Kind::kUnreachable, theirs},
+           {"Failed to connect to t port 1 after 0 ms", -1, Kind::kUnreachable, theirs},
+           {"Operation timed out after 20001 milliseconds with 0 bytes received", -1,
+            Kind::kUnreachable, "t/token: Operation timed out after"},
+           {"Empty reply from server", -1, Kind::kUnreachable, theirs},
+           {"Recv failure: Connection reset by peer", -1, Kind::kUnreachable, theirs},
+           {"Failure writing output to destination", -1, Kind::kUnreachable, theirs},
+           {"SSL certificate problem: unable to get local issuer certificate", -1, Kind::kDenied,
+            "Set KAFKA_SASL_OAUTH_CA"},
+       }) {
+    ConnectionNotes notes;
+    notes.note_missing_token("[thrd:m]: Failed to retrieve OIDC token from \"https://t/token\": " +
+                             why + " (" + std::to_string(status) + ")");
+    expect({RD_KAFKA_RESP_ERR__AUTHENTICATION,
+            "Failed to acquire SASL OAUTHBEARER token: " + why,
+            {{"sasl.mechanism", "OAUTHBEARER"},
+             {"sasl.oauthbearer.token.endpoint.url", "https://t/token"}},
+            kind,
+            {"no token from https://t/token: ", part}},
+           notes);
+  }
+}
+
+TEST(ConnectionNotes, TellTheStatusOfWhatWasSaidLast) {
+  ConnectionNotes notes;
+  EXPECT_EQ(notes.token_status("no"), std::nullopt);
+  notes.note_missing_token("Failed to retrieve OIDC token from \"u\": busy (503)");
+  EXPECT_EQ(notes.token_status("busy"), 503);
+  EXPECT_EQ(notes.token_status("no"), std::nullopt);
+  notes.note_missing_token("Failed to retrieve OIDC token from \"u\": busy (50");
+  EXPECT_EQ(notes.token_status("busy"), std::nullopt);
 }
 
 TEST(Explanation, OfACertificateIsThatOfItsBroker) {

@@ -23,7 +23,10 @@ def base64url(data: bytes) -> str:
 
 
 class TokenServer:
-    """Gives tokens by https to who knows the secret, and its public keys by http to brokers."""
+    """Gives tokens by https to who knows the secret, and its public keys by http to brokers.
+
+    At /token, that is; at /busy it says 503, and at /mute nothing.
+    """
 
     CLIENT_ID = "bronze-client"
     AUDIENCE = "kafka"
@@ -98,8 +101,13 @@ class TokenServer:
                 self.answer(200, tokens.keys())
 
             def do_POST(self) -> None:
+                if self.path == "/mute":
+                    return
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 form = urllib.parse.parse_qs(body)
+                if self.path == "/busy":
+                    self.answer(503, {"error": "temporarily_unavailable"})
+                    return
                 self.answer(*tokens.grant(self.headers.get("Authorization", ""), form))
 
             def answer(self, status: int, content: dict) -> None:

@@ -621,6 +621,44 @@ fn a_process_prints_credentials() {
     }
 }
 
+fn is_running(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+    stat.is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+#[test]
+fn a_process_that_does_not_end_is_killed_with_all_that_it_began() {
+    let folder = TempDir::new();
+    let file = folder.path().join("pid");
+    for rest in ["echo text", "sleep 30", "exec >&-; sleep 30"] {
+        let command = format!("sleep 30 & echo $! > {}; {rest}", file.display());
+        let error = process::output_of(&command, Duration::from_millis(500)).unwrap_err();
+        assert!(error.contains("within 0.5 s"), "{error}");
+        let pid = std::fs::read_to_string(&file).unwrap();
+        let killed = (0..100).any(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            !is_running(&pid)
+        });
+        assert!(killed, "{rest}");
+    }
+}
+
+#[test]
+fn what_a_process_leaves_running_on_purpose_goes_on() {
+    let command = "sleep 30 > /dev/null & echo $!";
+    let pid = process::output_of(command, Duration::from_secs(20)).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(is_running(&pid));
+    process::output_of(&format!("kill {pid}"), Duration::from_secs(20)).unwrap();
+}
+
+#[test]
+fn a_process_may_print_more_than_a_pipe_holds() {
+    let command = "head -c 300000 /dev/zero | tr '\\0' x";
+    let text = process::output_of(command, Duration::from_secs(20)).unwrap();
+    assert_eq!(text.len(), 300_000);
+}
+
 // --- services ------------------------------------------------------------------------------------
 
 const DOCUMENT: &str = r#"{"Code": "Success", "AccessKeyId": "a", "SecretAccessKey": "b",
