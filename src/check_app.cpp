@@ -79,7 +79,7 @@ int CheckApp::run(std::ostream& out) {
       parts.config, parts.options.timeout,
       [&parts](const kafka::LookRequest& request) { return parts.cluster.look(request); },
       *parts.inspector, ping(parts.config.redis));
-  if (parts.options.format == CheckFormat::kJson) {
+  if (parts.options.format == commands::OutputFormat::kJson) {
     commands::print_json(report, out);
   } else {
     commands::print_text(report, out);

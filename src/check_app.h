@@ -4,14 +4,13 @@
 #include <iosfwd>
 #include <memory>
 
+#include "commands/output_format.h"
 #include "config/config.h"
 
 namespace bronze {
 
-enum class CheckFormat { kText, kJson };
-
 struct CheckOptions {
-  CheckFormat format = CheckFormat::kText;
+  commands::OutputFormat format = commands::OutputFormat::kText;
   /// How long Kafka and the store may take to answer.
   std::chrono::milliseconds timeout{10'000};
 };

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "app.h"
+#include "base/exit_codes.h"
 #include "base/readable.h"
 #include "delta/delta_store.h"
 #include "demo/events.h"
@@ -48,9 +49,6 @@ constexpr std::chrono::milliseconds k_line_interval{2'000};
 /// Nothing more was written for so long: it never will be.
 constexpr std::chrono::seconds k_stalled{30};
 constexpr int k_ports_tried_max = 100;
-constexpr int k_done = 0;
-constexpr int k_failed = 1;
-constexpr int k_bad_usage = 2;
 
 std::vector<std::string> topics() { return {demo::k_topics.begin(), demo::k_topics.end()}; }
 

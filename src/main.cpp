@@ -13,6 +13,7 @@
 #include <functional>
 #include <iostream>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -23,12 +24,14 @@
 
 #include "app.h"
 #include "base/event_log.h"
+#include "base/exit_codes.h"
 #include "base/kill_point.h"
 #include "base/sabotage.h"
 #include "check_app.h"
 #include "commands/check_output.h"
 #include "commands/healthcheck.h"
 #include "commands/http_get.h"
+#include "commands/output_format.h"
 #include "commands/replay.h"
 #include "commands/replay_output.h"
 #include "commands/screen.h"
@@ -45,12 +48,9 @@
 namespace {
 
 using bronze::LogEvent;
+using bronze::commands::OutputFormat;
 using bronze::config::Config;
-
-constexpr int k_done = 0;
-constexpr int k_failed = 1;
-constexpr int k_bad_usage = 2;
-constexpr int k_not_all_written = 4;
+using ConfigErrors = std::vector<bronze::config::ConfigError>;
 
 /// Blocks SIGINT and SIGTERM in this thread and all made after, and waits for them in one of its
 /// own: the first asks to stop, the second ends the process at once.
@@ -109,14 +109,14 @@ using WallClock = bronze::SystemClock;
 int exit_code(bronze::ingest::IngestEnd end) {
   switch (end) {
     case bronze::ingest::IngestEnd::kDone:
-      return k_done;
+      return bronze::k_done;
     case bronze::ingest::IngestEnd::kFailed:
     case bronze::ingest::IngestEnd::kPartitionsHalted:
-      return k_failed;
+      return bronze::k_failed;
     case bronze::ingest::IngestEnd::kNotAllWritten:
-      return k_not_all_written;
+      return bronze::k_not_all_written;
   }
-  return k_failed;
+  return bronze::k_failed;
 }
 
 bronze::config::LoadResult load_configuration() {
@@ -129,7 +129,7 @@ bronze::config::LoadResult load_configuration() {
   return loaded;
 }
 
-void say(const std::vector<bronze::config::ConfigError>& errors) {
+void say(const ConfigErrors& errors) {
   for (const auto& error : errors) {
     std::cerr << error.variable << ": " << error.message << '\n';
   }
@@ -138,13 +138,13 @@ void say(const std::vector<bronze::config::ConfigError>& errors) {
 std::optional<Config> configuration() {
   auto loaded = load_configuration();
   if (auto* config = std::get_if<Config>(&loaded)) return std::move(*config);
-  say(std::get<std::vector<bronze::config::ConfigError>>(loaded));
+  say(std::get<ConfigErrors>(loaded));
   return std::nullopt;
 }
 
 int run(bronze::ingest::RunMode mode) {
   const auto config = configuration();
-  if (!config) return k_bad_usage;
+  if (!config) return bronze::k_bad_usage;
   SignalWatch signals;
   bronze::observe::set_up_log(config->log);
   const WallClock clock;
@@ -158,7 +158,7 @@ int run(bronze::ingest::RunMode mode) {
   } catch (const bronze::kafka::SettingsRefused& refused) {
     log.tell(LogEvent::kFailed, {.reason = refused.what()},
              "KAFKA_*: librdkafka refuses the settings: {}", refused.what());
-    return k_bad_usage;
+    return bronze::k_bad_usage;
   }
   bronze::App& app = *service;
   signals.start([&](const char* name) {
@@ -175,7 +175,7 @@ int run(bronze::ingest::RunMode mode) {
 
 int healthcheck() {
   const auto config = configuration();
-  if (!config) return k_bad_usage;
+  if (!config) return bronze::k_bad_usage;
   return bronze::commands::healthcheck(config->http, std::cout);
 }
 
@@ -195,7 +195,7 @@ std::optional<bronze::commands::HttpPlace> place_of(
 
 int status(const bronze::commands::StatusOptions& options) {
   const auto place = place_of(options);
-  if (!place) return k_bad_usage;
+  if (!place) return bronze::k_bad_usage;
   const auto terminal = bronze::commands::look_at_terminal(bronze::config::process_environment());
   if (!options.watch) {
     return bronze::commands::status(*place, options, terminal, std::cout, std::cerr);
@@ -205,7 +205,7 @@ int status(const bronze::commands::StatusOptions& options) {
   bronze::commands::StatusWatch watch(*place, options, terminal, std::cout, std::cerr);
   signals.start([&watch](const char* /*name*/) {
     watch.end();
-    _exit(k_done);
+    _exit(bronze::k_done);
   });
   watch.run();
 }
@@ -238,7 +238,7 @@ void add_status_options(CLI::App& command, bronze::commands::StatusOptions& opti
                     ->allow_extra_args(false);
   command
       .add_flag_callback(
-          "--json", [&options] { options.format = bronze::commands::StatusFormat::kJson; },
+          "--json", [&options] { options.format = OutputFormat::kJson; },
           "Write the document as /status gives it; see docs/status.md")
       ->excludes(topic);
   add_seconds(command, "--watch", 0.1, 3600,
@@ -260,32 +260,47 @@ void add_status_options(CLI::App& command, bronze::commands::StatusOptions& opti
       "bronze.");
 }
 
-int check(bronze::CheckOptions options) {
-  const bool json = options.format == bronze::CheckFormat::kJson;
-  const auto refuse = [&](const std::vector<bronze::config::ConfigError>& errors) {
-    say(errors);
-    if (json) bronze::commands::print_json(errors, std::cout);
-    return k_bad_usage;
+/// What looks at tables once and ends: `make` makes the application unless the configuration or the
+/// options have `errors`, which are told in JSON too by `print`.
+template <typename App>
+int run_command(OutputFormat format, ConfigErrors errors,
+                void (*print)(const ConfigErrors&, std::ostream&),
+                const std::function<std::unique_ptr<App>(const Config&)>& make,
+                const std::function<int(App&)>& run) {
+  const auto refuse = [&](const ConfigErrors& why) {
+    say(why);
+    if (format == OutputFormat::kJson) print(why, std::cout);
+    return bronze::k_bad_usage;
   };
   const auto loaded = load_configuration();
-  if (const auto* errors = std::get_if<std::vector<bronze::config::ConfigError>>(&loaded)) {
-    return refuse(*errors);
+  if (const auto* wrong = std::get_if<ConfigErrors>(&loaded)) {
+    errors.insert(errors.end(), wrong->begin(), wrong->end());
   }
+  if (!errors.empty()) return refuse(errors);
   bronze::observe::set_up_quiet_log();
-  std::optional<bronze::CheckApp> app;
+  std::unique_ptr<App> app;
   try {
-    app.emplace(std::get<Config>(loaded), options);
+    app = make(std::get<Config>(loaded));
   } catch (const bronze::kafka::SettingsRefused& refused) {
     return refuse({{"KAFKA_*", std::string("librdkafka refuses the settings: ") + refused.what()}});
+  } catch (const std::exception& refused) {
+    return refuse({{"configuration", refused.what()}});
   }
-  const int code = app->run(std::cout);
+  const int code = run(*app);
   // As in run: a call that got no answer in time is not waited for.
   std::_Exit(code);
 }
 
+int check(const bronze::CheckOptions& options) {
+  return run_command<bronze::CheckApp>(
+      options.format, {}, bronze::commands::print_json,
+      [&](const Config& config) { return std::make_unique<bronze::CheckApp>(config, options); },
+      [](bronze::CheckApp& app) { return app.run(std::cout); });
+}
+
 void add_check_options(CLI::App& command, bronze::CheckOptions& options) {
   command.add_flag_callback(
-      "--json", [&options] { options.format = bronze::CheckFormat::kJson; },
+      "--json", [&options] { options.format = OutputFormat::kJson; },
       "Write one JSON object instead of text");
   add_seconds(command, "--timeout", 0.1, 600,
               "Seconds that Kafka and the store may take to answer, 0.1 to 600 [10]",
@@ -297,28 +312,10 @@ void add_check_options(CLI::App& command, bronze::CheckOptions& options) {
 }
 
 int verify(const bronze::VerifyOptions& options) {
-  const bool json = options.format == bronze::VerifyFormat::kJson;
-  const auto refuse = [&](const std::vector<bronze::config::ConfigError>& errors) {
-    say(errors);
-    if (json) bronze::commands::print_verify_json(errors, std::cout);
-    return k_bad_usage;
-  };
-  const auto loaded = load_configuration();
-  auto errors = bronze::refused_options(options);
-  if (const auto* wrong = std::get_if<std::vector<bronze::config::ConfigError>>(&loaded)) {
-    errors.insert(errors.end(), wrong->begin(), wrong->end());
-  }
-  if (!errors.empty()) return refuse(errors);
-  bronze::observe::set_up_quiet_log();
-  std::optional<bronze::VerifyApp> app;
-  try {
-    app.emplace(std::get<Config>(loaded), options);
-  } catch (const std::exception& refused) {
-    return refuse({{"configuration", refused.what()}});
-  }
-  const int code = app->run(std::cout, std::cerr);
-  // As in run: a call that got no answer in time is not waited for.
-  std::_Exit(code);
+  return run_command<bronze::VerifyApp>(
+      options.format, bronze::refused_options(options), bronze::commands::print_verify_json,
+      [&](const Config& config) { return std::make_unique<bronze::VerifyApp>(config, options); },
+      [](bronze::VerifyApp& app) { return app.run(std::cout, std::cerr); });
 }
 
 void add_verify_options(CLI::App& command, bronze::VerifyOptions& options) {
@@ -332,7 +329,7 @@ void add_verify_options(CLI::App& command, bronze::VerifyOptions& options) {
                   "Topics to verify, by name [all of KAFKA_TOPICS, regular expressions too]")
       ->type_name("");
   command.add_flag_callback(
-      "--json", [&options] { options.format = bronze::VerifyFormat::kJson; },
+      "--json", [&options] { options.format = OutputFormat::kJson; },
       "Write one JSON object instead of text; see docs/verify.md");
   seconds("--timeout", options.timeout, "How long Kafka may take to answer a question [10]");
   seconds("--gap-timeout", options.gap_timeout,
@@ -354,33 +351,18 @@ void add_verify_options(CLI::App& command, bronze::VerifyOptions& options) {
 }
 
 int replay(const bronze::ReplayOptions& options) {
-  const bool json = options.format == bronze::ReplayFormat::kJson;
-  const auto refuse = [&](const std::vector<bronze::config::ConfigError>& errors) {
-    say(errors);
-    if (json) bronze::commands::print_replay_json(errors, std::cout);
-    return k_bad_usage;
-  };
-  using Errors = std::vector<bronze::config::ConfigError>;
-  const auto loaded = load_configuration();
-  const auto settings = bronze::commands::replay_settings(options.arguments);
-  Errors errors;
-  if (const auto* wrong = std::get_if<Errors>(&settings)) errors = *wrong;
-  if (const auto* wrong = std::get_if<Errors>(&loaded)) {
-    errors.insert(errors.end(), wrong->begin(), wrong->end());
-  }
-  if (!errors.empty()) return refuse(errors);
-  bronze::observe::set_up_quiet_log();
+  using Settings = bronze::commands::ReplaySettings;
   const WallClock clock;
-  std::optional<bronze::ReplayApp> app;
-  try {
-    app.emplace(std::get<Config>(loaded), std::get<bronze::commands::ReplaySettings>(settings),
-                options.format, clock);
-  } catch (const std::exception& refused) {
-    return refuse({{"configuration", refused.what()}});
-  }
-  const int code = app->run(std::cout, std::cerr);
-  // As in run: a call that got no answer in time is not waited for.
-  std::_Exit(code);
+  const auto settings = bronze::commands::replay_settings(options.arguments);
+  const auto* refused = std::get_if<ConfigErrors>(&settings);
+  return run_command<bronze::ReplayApp>(
+      options.format, refused != nullptr ? *refused : ConfigErrors(),
+      bronze::commands::print_replay_json,
+      [&](const Config& config) {
+        return std::make_unique<bronze::ReplayApp>(config, std::get<Settings>(settings),
+                                                   options.format, clock);
+      },
+      [](bronze::ReplayApp& app) { return app.run(std::cout, std::cerr); });
 }
 
 void add_replay_options(CLI::App& command, bronze::ReplayOptions& options) {
@@ -415,7 +397,7 @@ void add_replay_options(CLI::App& command, bronze::ReplayOptions& options) {
       "--dry-run", [&arguments] { arguments.mode = bronze::commands::ReplayMode::kDryRun; },
       "Write nothing; say what would be replayed");
   command.add_flag_callback(
-      "--json", [&options] { options.format = bronze::ReplayFormat::kJson; },
+      "--json", [&options] { options.format = OutputFormat::kJson; },
       "Write one JSON object instead of text; see docs/replay.md");
   command.footer(
       "Validates dead letters anew, under the present DLQ_* settings and schemas, and writes those "
@@ -436,7 +418,7 @@ int demo(const bronze::DemoOptions& options) {
     spdlog::info("{} received", name);
     app.request_stop();
   });
-  int code = k_failed;
+  int code = bronze::k_failed;
   try {
     code = app.run(std::cout);
   } catch (const std::exception& error) {
@@ -510,7 +492,7 @@ int command_line(int argc, char** argv) {
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return cli.exit(error) == 0 ? k_done : k_bad_usage;
+    return cli.exit(error) == 0 ? bronze::k_done : bronze::k_bad_usage;
   }
   if (healthcheck_command->parsed()) return healthcheck();
   if (status_command->parsed()) return status(status_options);
@@ -541,6 +523,6 @@ int main(int argc, char** argv) {
     const bronze::SystemClock clock;
     bronze::EventLog(clock).tell(LogEvent::kFailed, {.reason = error.what()}, "{}", error.what());
     spdlog::shutdown();
-    return k_failed;
+    return bronze::k_failed;
   }
 }

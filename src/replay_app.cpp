@@ -29,14 +29,14 @@ std::unique_ptr<decode::Decoder> decoder_of(const ValueRules& rules, const std::
 struct ReplayApp::Parts {
   const config::Config& config;
   const commands::ReplaySettings settings;
-  const ReplayFormat format;
+  const commands::OutputFormat format;
   const Clock& clock;
   delta::DeltaStore store;
   ValueRules rules;
 };
 
 ReplayApp::ReplayApp(const config::Config& config, commands::ReplaySettings settings,
-                     ReplayFormat format, const Clock& clock)
+                     commands::OutputFormat format, const Clock& clock)
     : parts_(new Parts{config, std::move(settings), format, clock,
                        delta::DeltaStore(store_settings(config)), ValueRules(config)}) {}
 
@@ -58,7 +58,7 @@ int ReplayApp::run(std::ostream& out, std::ostream& err) {
   const auto report = commands::replay(parts.config, parts.settings, access,
                                        [&](const std::string& what) { progress.tell(what); });
   progress.clear();
-  if (parts.format == ReplayFormat::kJson) {
+  if (parts.format == commands::OutputFormat::kJson) {
     commands::print_json(report, out);
   } else {
     commands::print_text(report, out);

@@ -5,15 +5,14 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "commands/output_format.h"
 #include "commands/replay.h"
 #include "config/config.h"
 
 namespace bronze {
 
-enum class ReplayFormat { kText, kJson };
-
 struct ReplayOptions {
-  ReplayFormat format = ReplayFormat::kText;
+  commands::OutputFormat format = commands::OutputFormat::kText;
   commands::ReplayArguments arguments;
 };
 
@@ -22,8 +21,8 @@ class ReplayApp {
  public:
   /// Throws std::exception when a library refuses the settings. `clock` outlives the app.
   /// REQUIRES: refused_settings(config) is empty.
-  ReplayApp(const config::Config& config, commands::ReplaySettings settings, ReplayFormat format,
-            const Clock& clock);
+  ReplayApp(const config::Config& config, commands::ReplaySettings settings,
+            commands::OutputFormat format, const Clock& clock);
   ~ReplayApp();
   ReplayApp(const ReplayApp&) = delete;
   ReplayApp& operator=(const ReplayApp&) = delete;

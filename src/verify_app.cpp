@@ -69,7 +69,7 @@ int VerifyApp::run(std::ostream& out, std::ostream& err) {
       commands::verify(parts.config, settings_of(parts.options), access,
                        [&progress](const std::string& what) { progress.tell(what); });
   progress.clear();
-  if (parts.options.format == VerifyFormat::kJson) {
+  if (parts.options.format == commands::OutputFormat::kJson) {
     commands::print_json(report, out);
   } else {
     commands::print_text(report, out);

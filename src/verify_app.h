@@ -7,14 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "commands/output_format.h"
 #include "config/config.h"
 
 namespace bronze {
 
-enum class VerifyFormat { kText, kJson };
-
 struct VerifyOptions {
-  VerifyFormat format = VerifyFormat::kText;
+  commands::OutputFormat format = commands::OutputFormat::kText;
   /// Empty = all of KAFKA_TOPICS.
   std::vector<std::string> topics;
   /// How long Kafka may take to answer a question.

@@ -9,6 +9,7 @@
 #include <utility>
 #include <variant>
 
+#include "base/exit_codes.h"
 #include "batch/schema.h"
 #include "ingest/app_id.h"
 #include "ingest/progress.h"
@@ -618,10 +619,8 @@ std::size_t count_of(const CheckReport& report, Level level) {
 }
 
 int exit_code(const CheckReport& report) {
-  constexpr int k_wrong = 1;
-  constexpr int k_could_not_tell = 3;
-  if (count_of(report, Level::kProblem) > 0) return k_wrong;
-  return count_of(report, Level::kUnknown) > 0 ? k_could_not_tell : 0;
+  if (count_of(report, Level::kProblem) > 0) return k_failed;
+  return count_of(report, Level::kUnknown) > 0 ? k_could_not_tell : k_done;
 }
 
 }  // namespace bronze::commands

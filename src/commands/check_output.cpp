@@ -9,14 +9,13 @@
 #include <string>
 #include <type_traits>
 
+#include "base/exit_codes.h"
 #include "commands/one_line.h"
 
 namespace bronze::commands {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr int k_bad_configuration = 2;
 
 const char* name_of(Level level) {
   switch (level) {
@@ -64,7 +63,7 @@ const char* verdict_of(int code) {
       return "ok";
     case 1:
       return "problem";
-    case k_bad_configuration:
+    case k_bad_usage:
       return "bad_configuration";
     default:
       return "unknown";
@@ -267,8 +266,8 @@ void print_json(const std::vector<config::ConfigError>& errors, std::ostream& ou
   for (const auto& error : errors) {
     list.push_back({{"name", error.variable}, {"message", error.message}});
   }
-  print(Json{{"verdict", verdict_of(k_bad_configuration)},
-             {"exit_code", k_bad_configuration},
+  print(Json{{"verdict", verdict_of(k_bad_usage)},
+             {"exit_code", k_bad_usage},
              {"configuration",
               {{"variables", Json::array()},
                {"errors", std::move(list)},

@@ -6,14 +6,13 @@
 #include <ostream>
 #include <string>
 
+#include "base/exit_codes.h"
 #include "commands/one_line.h"
 
 namespace bronze::commands {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr int k_bad_usage = 2;
 
 const char* name_of(Fate fate) {
   switch (fate) {

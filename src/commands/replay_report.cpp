@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/exit_codes.h"
+
 namespace bronze::commands {
 
 void ReplayedTopic::count(const std::string& error_type, FateKey fate, std::uint64_t letters,
@@ -29,14 +31,13 @@ std::uint64_t ReplayedTopic::letters(Fate fate) const {
 }
 
 int exit_code(const ReplayReport& report) {
-  constexpr int k_failed = 1;
-  constexpr int k_could_not_tell = 3;
   const auto any = [&](ReplayStatus status) {
     return std::any_of(report.topics.begin(), report.topics.end(),
                        [&](const ReplayedTopic& topic) { return topic.status == status; });
   };
   if (any(ReplayStatus::kFailed)) return k_failed;
-  return any(ReplayStatus::kUnreachable) || !report.topics_unknown.empty() ? k_could_not_tell : 0;
+  const bool told = !any(ReplayStatus::kUnreachable) && report.topics_unknown.empty();
+  return told ? k_done : k_could_not_tell;
 }
 
 }  // namespace bronze::commands

@@ -10,6 +10,7 @@
 #include <ostream>
 #include <utility>
 
+#include "base/exit_codes.h"
 #include "base/readable.h"
 #include "commands/one_line.h"
 #include "commands/status_text.h"
@@ -19,9 +20,6 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr int k_healthy = 0;
-constexpr int k_not_healthy = 1;
-constexpr int k_could_not_tell = 3;
 constexpr const char* k_path = "/status";
 constexpr HttpPatience k_patience{.connect = std::chrono::milliseconds(2'000),
                                   .answer = std::chrono::milliseconds(5'000)};
@@ -79,14 +77,14 @@ int status(const HttpPlace& place, const StatusOptions& options, const Terminal&
            std::ostream& out, std::ostream& err) {
   try {
     const StatusAnswer answer = ask(place);
-    if (options.format == StatusFormat::kJson) {
+    if (options.format == OutputFormat::kJson) {
       out << json_text(answer.body) << '\n';
     } else {
       for (const auto& line : status_lines(answer.document, nullptr, view_of(options))) {
         out << written(line, terminal.colours) << '\n';
       }
     }
-    return answer.document["healthy"] == true ? k_healthy : k_not_healthy;
+    return answer.document["healthy"] == true ? k_done : k_failed;
   } catch (const NoHttpAnswer& why) {
     err << no_answer(place, why.what()) << '\n';
     return k_could_not_tell;
@@ -127,7 +125,7 @@ void StatusWatch::look() {
 }
 
 void StatusWatch::show() {
-  if (options_.format == StatusFormat::kText) {
+  if (options_.format == OutputFormat::kText) {
     screen_.show(lines());
   } else if (trouble_.empty()) {
     out_ << json_text(now_->body) << std::endl;
@@ -170,7 +168,7 @@ void StatusWatch::wait_until(SteadyTime next_look) {
       screen_.leave();
       raise(SIGSTOP);
     }
-    if (signal > 0 && terminal_.redraws && options_.format == StatusFormat::kText) show();
+    if (signal > 0 && terminal_.redraws && options_.format == OutputFormat::kText) show();
   }
 }
 

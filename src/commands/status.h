@@ -9,15 +9,14 @@
 
 #include "base/clock.h"
 #include "commands/http_get.h"
+#include "commands/output_format.h"
 #include "commands/screen.h"
 #include "commands/styled_line.h"
 
 namespace bronze::commands {
 
-enum class StatusFormat { kText, kJson };
-
 struct StatusOptions {
-  StatusFormat format = StatusFormat::kText;
+  OutputFormat format = OutputFormat::kText;
   /// Shown alone, with their partitions.
   std::vector<std::string> topics = {};
   /// Where the service is; empty = where HTTP_HOST and HTTP_PORT say.

@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "base/exit_codes.h"
 #include "commands/verify_dead_letters.h"
 #include "ingest/app_id.h"
 #include "ingest/resolve.h"
@@ -742,10 +743,8 @@ std::size_t count_of(const VerifyReport& report, Level level) {
 }
 
 int exit_code(const VerifyReport& report) {
-  constexpr int k_wrong = 1;
-  constexpr int k_could_not_tell = 3;
-  if (count_of(report, Level::kProblem) > 0) return k_wrong;
-  return count_of(report, Level::kUnknown) > 0 ? k_could_not_tell : 0;
+  if (count_of(report, Level::kProblem) > 0) return k_failed;
+  return count_of(report, Level::kUnknown) > 0 ? k_could_not_tell : k_done;
 }
 
 }  // namespace bronze::commands

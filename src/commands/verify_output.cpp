@@ -7,14 +7,13 @@
 #include <ostream>
 #include <string>
 
+#include "base/exit_codes.h"
 #include "commands/one_line.h"
 
 namespace bronze::commands {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr int k_bad_usage = 2;
 
 const char* name_of(Level level) {
   switch (level) {
@@ -32,9 +31,9 @@ const char* name_of(Level level) {
 
 const char* verdict_of(int code) {
   switch (code) {
-    case 0:
+    case k_done:
       return "clean";
-    case 1:
+    case k_failed:
       return "dirty";
     case k_bad_usage:
       return "bad_usage";

@@ -444,8 +444,7 @@ TEST(ConfigProperties, AfterASecretAreNotNamedSinceTheyMayBeAPartOfIt) {
        {"hunter2.url=x", "hunter2_cb=x", "test.mock.hunter2=x", "c.hunter2=\x01"}) {
     const auto errors = bad({{"KAFKA_PROPERTIES", "ssl.key.password=a.b;" + entry}});
     ASSERT_EQ(errors.size(), 1U) << entry;
-    EXPECT_NE(errors[0].message.find("entry 2 (not shown"), std::string::npos)
-        << errors[0].message;
+    EXPECT_NE(errors[0].message.find("entry 2 (not shown"), std::string::npos) << errors[0].message;
     EXPECT_EQ(errors[0].message.find("hunter2"), std::string::npos) << errors[0].message;
   }
 }

@@ -1,0 +1,7 @@
+#pragma once
+
+namespace bronze::commands {
+
+enum class OutputFormat { kText, kJson };
+
+}  // namespace bronze::commands
