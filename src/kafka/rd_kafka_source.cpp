@@ -6,7 +6,9 @@
 #include <array>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 
+#include "kafka/fetch_settings.h"
 #include "kafka/topic_identity.h"
 
 namespace bronze::kafka {
@@ -36,22 +38,12 @@ void log_line(EventLog& log, int level, const char* facility, const char* text) 
 
 ConsumerOptions options_of(const SourceSettings& settings, EventLog& log) {
   const auto fetch_bytes = std::max<std::uint64_t>(settings.queue_bytes / 6, k_fetch_bytes_min);
+  Properties defaults(k_fetch_settings.begin(), k_fetch_settings.end());
+  // How soon new topics and partitions are found.
+  defaults.emplace_back("topic.metadata.refresh.interval.ms", "10000");
+  defaults.emplace_back("queued.min.messages", "20000");
   return {
-      .defaults =
-          {
-              // A broker answers a connection's requests in order: whoever asks it something, as
-              // before each commit, waits for the fetch before.
-              {"fetch.wait.max.ms", "100"},
-              // How soon new topics and partitions are found.
-              {"topic.metadata.refresh.interval.ms", "10000"},
-              // What is fetched may be many times larger decompressed, and each record costs memory
-              // of its own.
-              {"max.partition.fetch.bytes", "524288"},
-              {"queued.min.messages", "20000"},
-              // The queue is full whenever we are behind: fetching stands still this long each
-              // time.
-              {"fetch.queue.backoff.ms", "10"},
-          },
+      .defaults = std::move(defaults),
       .fixed =
           {
               {"partition.assignment.strategy", "cooperative-sticky"},
