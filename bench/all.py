@@ -1,6 +1,6 @@
 """Runs all benchmarks one after the other and repeats their results at the end.
 
-Run by `make bench`, about fifteen minutes. BENCH_FOLDER: where small_commits has its table. What
+Run by `make bench`, some eight minutes. BENCH_FOLDER: where small_commits has its table. What
 was told also goes to build/reports/bench.txt. At the end it tells which targets are reached
 (targets.py). One that is not does not make the exit code non-zero: figures depend on the machine.
 A benchmark that fails does.
