@@ -65,7 +65,7 @@ fuzz: ## any bytes as values, for MINUTES=n (30); make test does it for two
 	$(bridge_fuzzers)
 	scripts/fuzz --seconds $$(( 60 * $(or $(MINUTES),30) ))
 
-bench: ## a drain, also in half a core; small commits as a table ages; a trickle; being watched; many topics; single steps: 15 minutes
+bench: ## a drain, also in half a core; small commits as a table ages; a trickle; being watched; many topics; single steps: some 8 minutes
 	scripts/bootstrap test
 	cmake --preset release
 	cmake --build build/release --target bronze small_commits feed bare_loop micro

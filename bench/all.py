@@ -1,7 +1,9 @@
 """Runs all benchmarks one after the other and repeats their results at the end.
 
-Run by `make bench`, about fifteen minutes. BENCH_FOLDER: where small_commits has its table. What
-was told also goes to build/reports/bench.txt.
+Run by `make bench`, some eight minutes. BENCH_FOLDER: where small_commits has its table. What
+was told also goes to build/reports/bench.txt. At the end it tells which targets are reached
+(targets.py). One that is not does not make the exit code non-zero: figures depend on the machine.
+A benchmark that fails does.
 """
 
 from __future__ import annotations
@@ -13,12 +15,16 @@ import sys
 import time
 from pathlib import Path
 
+import targets
+
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = ROOT / "build" / "release"
-REPORT = ROOT / "build" / "reports" / "bench.txt"
+REPORTS = ROOT / "build" / "reports"
+REPORT = REPORTS / "bench.txt"
 PYTHON = [sys.executable, "-u"]
 FOLDER = os.environ.get("BENCH_FOLDER")
 # What it is, how it is run, and the line after which results begin (none = with the first).
+SMALL_COMMITS = "3 of 7: small commits as a table ages"
 STEPS = [
     (
         "1, 2 of 7: a drain beside a bare loop; the same in half a core and 256 MB",
@@ -26,7 +32,7 @@ STEPS = [
         "medians:",
     ),
     (
-        "3 of 7: small commits as a table ages",
+        SMALL_COMMITS,
         [str(PROGRAMS / "small_commits"), *([FOLDER] if FOLDER else [])],
         None,
     ),
@@ -70,18 +76,23 @@ def main() -> None:
     argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()
+    targets.forget(REPORTS)
     failed = False
     summary = []
+    small_commits: list[str] = []
     for title, command, begin in STEPS:
         print(f"\n=== {title}", flush=True)
         begun = time.monotonic()
         code, lines = run(command)
         failed = failed or code != 0
+        if title == SMALL_COMMITS:
+            small_commits = lines
         ending = "" if code == 0 else f", failed with exit code {code}"
         summary += [f"--- {title} ({time.monotonic() - begun:.0f} s{ending})"]
         summary += results(lines, begin)
+    summary += ["--- targets", *targets.table(targets.figures_of(REPORTS, small_commits))]
     print("\n=== summary", *summary, sep="\n")
-    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    REPORTS.mkdir(parents=True, exist_ok=True)
     REPORT.write_text("\n".join(summary) + "\n")
     sys.exit(failed)
 

@@ -1,5 +1,5 @@
 // The limit: reads topics from beginning to end with librdkafka and nothing else, by batches, with
-// the settings that a fast consumer has.
+// the settings that a fast consumer has: those of the service that make fetching prompt.
 //
 //   bare_loop BOOTSTRAP_SERVERS PARTITIONS TOPIC...
 //
@@ -12,6 +12,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
+
+#include "kafka/fetch_settings.h"
 
 namespace {
 
@@ -30,6 +32,9 @@ rd_kafka_t* new_consumer(const char* servers) {
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
   rd_kafka_conf_set(conf, "bootstrap.servers", servers, error.data(), error.size());
   for (const auto& [name, value] : k_settings) {
+    rd_kafka_conf_set(conf, name, value, error.data(), error.size());
+  }
+  for (const auto& [name, value] : bronze::kafka::k_fetch_settings) {
     rd_kafka_conf_set(conf, name, value, error.data(), error.size());
   }
   rd_kafka_t* consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, error.data(), error.size());

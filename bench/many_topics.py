@@ -195,6 +195,8 @@ def main() -> None:
         print(f"{what:30} {figure}")
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     REPORT.write_text(json.dumps(report, indent=1))
+    if report["killed_for_memory"]:
+        raise SystemExit(f"killed for want of memory: {report['killed_for_memory']} times")
 
 
 if __name__ == "__main__":

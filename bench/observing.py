@@ -124,6 +124,7 @@ class Bench:
     def __exit__(self, *_error: object) -> None:
         if self._trickle:
             self._trickle.stop()
+        self.service.end()
         self.minio.stop()
         self.broker.stop()
 

@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from harness.tables import Table  # noqa: E402
 WATCHED = "payments"
 WARM_UP_SECONDS = 10
 IDLE_SECONDS = 20
+PATIENCE_SECONDS = 30  # for what is not visible when the time is over
 REPORT = ROOT / "build" / "reports" / "steady.json"
 
 
@@ -88,24 +90,53 @@ def positions_by_delta_rs(table: Table) -> Callable[[], dict[int, int]]:
 
 
 def freshness(
-    trickle: Trickle, look: Callable[[], dict[int, int]], seconds: float, pid: int
+    trickle: Trickle,
+    look: Callable[[], dict[int, int]],
+    seconds: float,
+    pid: int,
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> tuple[list, list]:
-    """How long each record took to be seen, and resident memory meanwhile."""
+    """How long each record took to be seen, and resident memory meanwhile. Ends the process when
+    what was appended in that time is still not to be seen after so much patience.
+    """
     seen = look()
     took, memory = [], []
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    while True:
         now_at = look()
         now = time.monotonic()
         for partition, position in now_at.items():
-            for offset in range(seen[partition], position):
+            for offset in range(seen.get(partition, 0), position):
                 appended = trickle.appended.pop((partition, offset), None)
-                if appended:
+                if appended and appended < end:
                     took.append(now - appended)
         seen = now_at
         memory.append(resident_mb(pid))
+        if now >= end and not (missing := not_seen(trickle, seen, end)):
+            return took, memory
+        if now >= end + patience_seconds:
+            raise SystemExit(complaint(missing, patience_seconds))
         time.sleep(0.05)
-    return took, memory
+
+
+def not_seen(trickle: Trickle, seen: dict[int, int], end: float) -> list[tuple[int, int]]:
+    """Partition and offset of what was appended before `end`. (What lies before the first look is
+    still in `appended` too.)
+    """
+    return [
+        (partition, offset)
+        for (partition, offset), appended in list(trickle.appended.items())
+        if appended < end and offset >= seen.get(partition, 0)
+    ]
+
+
+def complaint(missing: list[tuple[int, int]], patience_seconds: float) -> str:
+    counts = Counter(partition for partition, _ in missing)
+    each = ", ".join(f"{count} of partition {partition}" for partition, count in counts.items())
+    return (
+        f"{len(missing)} records of {WATCHED} are not visible {patience_seconds:g} s after the "
+        f"end: {each}"
+    )
 
 
 def main() -> None:
@@ -116,6 +147,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         broker, minio = Broker(folder / "kafka"), MinioServer(folder / "minio")
+        service = trickle = None
         try:
             broker.start()
             minio.start()
@@ -143,10 +175,13 @@ def main() -> None:
             look = positions_by_delta_rs(table)
             took, memory = freshness(trickle, look, arguments.seconds, service.pid)
             busy = (cpu_seconds(service.pid) - cpu_from) / (time.monotonic() - begun)
-            trickle.stop()
             service.send(15)
             service.wait_exit()
         finally:
+            if trickle:
+                trickle.stop()
+            if service:
+                service.end()
             minio.stop()
             broker.stop()
     took.sort()

@@ -3,6 +3,7 @@
 mod backend;
 pub(crate) mod commit_put;
 mod credentials;
+mod patience;
 mod pulse;
 mod refusal;
 #[cfg(test)]

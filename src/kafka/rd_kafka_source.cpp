@@ -6,7 +6,9 @@
 #include <array>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 
+#include "kafka/fetch_settings.h"
 #include "kafka/topic_identity.h"
 
 namespace bronze::kafka {
@@ -18,6 +20,9 @@ constexpr std::chrono::milliseconds k_look_for_answers_every{5};
 constexpr int k_cluster_id_timeout_ms = 2'000;
 /// The least that a broker's default message.max.bytes asks for.
 constexpr std::uint64_t k_fetch_bytes_min = std::uint64_t{2} * 1024 * 1024;
+/// The most that librdkafka takes.
+constexpr std::uint64_t k_fetch_bytes_max = 2'147'483'135;
+constexpr std::uint64_t k_queue_kbytes_max = 2'097'151;
 
 /// On any thread of librdkafka.
 void log_line(EventLog& log, int level, const char* facility, const char* text) {
@@ -35,23 +40,16 @@ void log_line(EventLog& log, int level, const char* facility, const char* text) 
 }
 
 ConsumerOptions options_of(const SourceSettings& settings, EventLog& log) {
-  const auto fetch_bytes = std::max<std::uint64_t>(settings.queue_bytes / 6, k_fetch_bytes_min);
+  const auto fetch_bytes =
+      std::clamp(settings.queue_bytes / 6, k_fetch_bytes_min, k_fetch_bytes_max);
+  const auto queue_kbytes =
+      std::clamp(settings.queue_bytes / 1024, std::uint64_t{1}, k_queue_kbytes_max);
+  Properties defaults(k_fetch_settings.begin(), k_fetch_settings.end());
+  // How soon new topics and partitions are found.
+  defaults.emplace_back("topic.metadata.refresh.interval.ms", "10000");
+  defaults.emplace_back("queued.min.messages", "20000");
   return {
-      .defaults =
-          {
-              // A broker answers a connection's requests in order: whoever asks it something, as
-              // before each commit, waits for the fetch before.
-              {"fetch.wait.max.ms", "100"},
-              // How soon new topics and partitions are found.
-              {"topic.metadata.refresh.interval.ms", "10000"},
-              // What is fetched may be many times larger decompressed, and each record costs memory
-              // of its own.
-              {"max.partition.fetch.bytes", "524288"},
-              {"queued.min.messages", "20000"},
-              // The queue is full whenever we are behind: fetching stands still this long each
-              // time.
-              {"fetch.queue.backoff.ms", "10"},
-          },
+      .defaults = std::move(defaults),
       .fixed =
           {
               {"partition.assignment.strategy", "cooperative-sticky"},
@@ -62,7 +60,7 @@ ConsumerOptions options_of(const SourceSettings& settings, EventLog& log) {
               {"enable.partition.eof", "true"},
               {"isolation.level", "read_committed"},
               {"fetch.max.bytes", std::to_string(fetch_bytes)},
-              {"queued.max.messages.kbytes", std::to_string(settings.queue_bytes / 1024)},
+              {"queued.max.messages.kbytes", std::to_string(queue_kbytes)},
           },
       .events = RD_KAFKA_EVENT_REBALANCE | RD_KAFKA_EVENT_OFFSET_COMMIT | RD_KAFKA_EVENT_ERROR,
       .log = [&log](int level, const char* facility,

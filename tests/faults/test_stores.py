@@ -19,7 +19,7 @@ import pytest
 from harness.minio import Bucket, Folder, MinioServer
 from harness.payloads import Stream, json_values
 from harness.processes import wait_until
-from harness.service import Bronze
+from harness.service import FAULTY_BINARY, Bronze
 from harness.tables import Table
 from logs import log_folder
 from oracle import Claim, claims
@@ -29,6 +29,8 @@ from toxics import Link, Toxiproxy
 STOPPED = 1
 MIB = 1024 * 1024
 LATENCY_MS = 5000
+SLOW_KB_A_SECOND = 1000
+PATIENCE_SECONDS = 4
 
 
 @pytest.fixture(scope="module")
@@ -273,6 +275,27 @@ def test_a_kilobyte_a_second(link, broker, topic, table, group, environment, sta
             watch.during(60)
         link.mend()
     recovers(instance, table, timeout=120)
+
+
+@pytest.mark.full
+@pytest.mark.row(7)
+@pytest.mark.timeout(400)
+def test_a_large_file_over_a_slow_link(
+    link, broker, topic, table, group, environment, start, recovers
+):
+    """It takes several times as long as a request may at first."""
+    broker.produce(topic, random_values(24_000))
+    link.narrow(SLOW_KB_A_SECOND)
+    variables = environment(
+        topic,
+        S3_ENDPOINT_URL=link.endpoint,
+        BATCH_INTERVAL_SECONDS="10",
+        BRONZE_STORE_TIMEOUT_MS=str(PATIENCE_SECONDS * 1000),
+    )
+    instance = start(variables, binary=FAULTY_BINARY)
+    recovers(instance, table, timeout=150)
+    largest = max(claim.stored_bytes for claim in claims(instance.log()))
+    assert largest > 2 * PATIENCE_SECONDS * SLOW_KB_A_SECOND * 1000
 
 
 @pytest.mark.full

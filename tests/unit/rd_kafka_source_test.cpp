@@ -70,6 +70,19 @@ class RdKafkaSourceTest : public testing::Test {
   std::optional<RdKafkaSource> source_;
 };
 
+TEST(RdKafkaSourceSettingsTest, LibrdkafkaTakesTheShareOfAnyMemoryLimit) {
+  constexpr std::uint64_t k_gib = std::uint64_t{1} << 30;
+  const SystemClock clock;
+  EventLog log(clock);
+  // A 20th of 40 GiB is one more KiB than its queue may have; a 6th of 13 GiB more than a fetch.
+  for (const std::uint64_t queue_bytes : {std::uint64_t{1}, 2 * k_gib, 13 * k_gib, 1024 * k_gib}) {
+    const SourceSettings settings{.properties = {{"bootstrap.servers", "127.0.0.1:1"}},
+                                  .group = k_group,
+                                  .queue_bytes = queue_bytes};
+    EXPECT_NO_THROW(const RdKafkaSource source(settings, log)) << queue_bytes;
+  }
+}
+
 TEST_F(RdKafkaSourceTest, TheGroupsOffsetsAreToldAfterItsCoordinatorLeftTheCluster) {
   ASSERT_EQ(ask_group_offsets(), "");
 

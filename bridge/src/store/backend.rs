@@ -14,6 +14,7 @@ use url::Url;
 
 use super::commit_put::{CommitStore, TracedConnector};
 use super::credentials::{Credentials, Options};
+use super::patience::PatientConnector;
 use super::pulse::Pulse;
 use super::refusal::{Access, NamingConnector};
 use super::tls::Trust;
@@ -109,7 +110,20 @@ fn client_options(settings: &StoreOptions, options: &Options) -> ClientOptions {
     ClientOptions::new()
         .with_allow_http(has_plain_endpoint(options))
         .with_connect_timeout(Duration::from_millis(settings.connect_timeout_ms.into()))
-        .with_timeout(Duration::from_millis(settings.request_timeout_ms.into()))
+        .with_timeout(request_timeout(settings))
+}
+
+fn request_timeout(settings: &StoreOptions) -> Duration {
+    Duration::from_millis(settings.request_timeout_ms.into())
+}
+
+fn connector(settings: &StoreOptions, pulse: &Arc<Pulse>) -> TracedConnector {
+    TracedConnector {
+        inner: PatientConnector {
+            timeout: request_timeout(settings),
+        },
+        pulse: pulse.clone(),
+    }
 }
 
 /// An endpoint without TLS was asked for by name; the clients refuse it otherwise.
@@ -182,7 +196,7 @@ fn open_s3(mut base: Url, settings: &StoreOptions) -> Result<Backend> {
     let client = trust.apply_to_store(client_options(settings, &options))?;
     let pulse = Arc::new(Pulse::default());
     let connector = NamingConnector {
-        inner: TracedConnector(pulse.clone()),
+        inner: connector(settings, &pulse),
         access: Arc::new(Access {
             bucket: bucket.to_owned(),
             credentials: credentials.clone(),
@@ -221,7 +235,7 @@ fn open_gcs(base: Url, settings: &StoreOptions) -> Result<Backend> {
     let options = options_of(settings);
     let client = client_options(settings, &options);
     let pulse = Arc::new(Pulse::default());
-    let connector = TracedConnector(pulse.clone());
+    let connector = connector(settings, &pulse);
     let clients = open_cloud!(builder, GoogleConfigKey, &options, client, connector);
     Ok(in_cloud(base, clients, pulse))
 }
@@ -231,7 +245,7 @@ fn open_azure(base: Url, settings: &StoreOptions) -> Result<Backend> {
     let options = options_of(settings);
     let client = client_options(settings, &options);
     let pulse = Arc::new(Pulse::default());
-    let connector = TracedConnector(pulse.clone());
+    let connector = connector(settings, &pulse);
     let clients = open_cloud!(builder, AzureConfigKey, &options, client, connector);
     Ok(in_cloud(base, clients, pulse))
 }

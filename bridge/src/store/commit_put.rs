@@ -8,13 +8,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use delta_kernel::object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
-    ReqwestConnector,
 };
 use delta_kernel::object_store::path::Path;
 use delta_kernel::object_store::{
     self, ClientOptions, DynObjectStore, Extensions, PutMode, PutOptions,
 };
 
+use super::patience::PatientConnector;
 use super::pulse::Pulse;
 use crate::errors::{Fault, Result};
 use crate::ffi::Status;
@@ -126,14 +126,21 @@ struct Trace {
     status: AtomicU16,
 }
 
+pub(super) fn is_commit(request: &HttpRequest) -> bool {
+    request.extensions().get::<Arc<Trace>>().is_some()
+}
+
 /// Of all clients of a store.
 #[derive(Debug, Clone)]
-pub(super) struct TracedConnector(pub(super) Arc<Pulse>);
+pub(super) struct TracedConnector {
+    pub(super) inner: PatientConnector,
+    pub(super) pulse: Arc<Pulse>,
+}
 
 impl HttpConnector for TracedConnector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        let client = ReqwestConnector::default().connect(options)?;
-        let pulse = self.0.clone();
+        let client = self.inner.connect(options)?;
+        let pulse = self.pulse.clone();
         Ok(HttpClient::new(TracedService { client, pulse }))
     }
 }

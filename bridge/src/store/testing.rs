@@ -717,7 +717,11 @@ impl HttpServer {
 }
 
 pub(crate) fn s3_at(endpoint: &str) -> Box<Store> {
-    open_store(&options(
+    open_store(&s3_options(endpoint)).unwrap()
+}
+
+pub(crate) fn s3_options(endpoint: &str) -> StoreOptions {
+    options(
         "s3://bucket/lake".into(),
         &[
             ("aws_endpoint", endpoint),
@@ -725,8 +729,7 @@ pub(crate) fn s3_at(endpoint: &str) -> Box<Store> {
             ("aws_access_key_id", "someone"),
             ("aws_secret_access_key", "verysecret"),
         ],
-    ))
-    .unwrap()
+    )
 }
 
 fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>, respond: &Responder) {
@@ -753,11 +756,11 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<String>>, respond: &Responder) {
             return;
         };
         let length = body.len();
-        write!(
-            &stream,
-            "HTTP/1.1 {status}\r\netag: \"1\"\r\ncontent-length: {length}\r\n\r\n{body}"
-        )
-        .unwrap();
+        let answer =
+            format!("HTTP/1.1 {status}\r\netag: \"1\"\r\ncontent-length: {length}\r\n\r\n{body}");
+        if (&stream).write_all(answer.as_bytes()).is_err() {
+            return;
+        }
     }
 }
 

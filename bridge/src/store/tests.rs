@@ -1,5 +1,9 @@
 //! The probe, the commit put, and what becomes of HTTP answers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use delta_kernel::object_store::PutPayload;
+
 use super::testing::*;
 use super::*;
 
@@ -15,12 +19,13 @@ fn stores_and_tables_can_be_shared_and_files_can_move() {
 }
 
 fn put_status(store: &Store) -> (Status, bool, String) {
-    let answer = store.inner.wait(
-        store
-            .inner
-            .commits
-            .put_once(&Path::from("a/b"), Bytes::from_static(b"x")),
-    );
+    put_status_of(store, Bytes::from_static(b"x"))
+}
+
+fn put_status_of(store: &Store, body: Bytes) -> (Status, bool, String) {
+    let answer = store
+        .inner
+        .wait(store.inner.commits.put_once(&Path::from("a/b"), body));
     match answer.result {
         Ok(()) => (Status::Ok, answer.sent, String::new()),
         Err(fault) => (fault.status, answer.sent, fault.message),
@@ -156,6 +161,45 @@ fn a_store_that_does_not_answer_is_transient_and_sent() {
     let (status, sent, message) = put_status(&s3_at(&format!("http://{address}")));
     assert_eq!(status, Status::Transient, "{message}");
     assert!(sent);
+}
+
+#[test]
+fn a_large_body_on_a_slow_link_is_given_longer_until_the_link_is_fast() {
+    let slow = Arc::new(AtomicBool::new(true));
+    let is_slow = slow.clone();
+    let server = HttpServer::with(move |_| {
+        if is_slow.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(1_700));
+        }
+        Some(("200 OK".into(), String::new()))
+    });
+    let mut settings = s3_options(&server.endpoint);
+    settings.request_timeout_ms = 700;
+    let store = open_store(&settings).unwrap();
+    // The tries that it took; 0 = none of those that the client makes by itself.
+    let put = |bytes: usize| {
+        server.requests.lock().unwrap().clear();
+        let body = PutPayload::from(vec![0; bytes]);
+        let answer = store
+            .inner
+            .wait(store.inner.data.put(&Path::from("a/b"), body));
+        answer.map_or(0, |_| server.requests.lock().unwrap().len())
+    };
+    let large = 16 << 20;
+
+    assert!(put(large) > 1, "the time-out holds at first");
+    assert_eq!(put(large), 1);
+    assert_eq!(put(1_000), 0, "a small one waits no longer");
+    let (status, _, message) = put_status_of(&store, vec![0; large].into());
+    assert_eq!(status, Status::Transient, "a commit neither: {message}");
+    assert!(message.contains("timed out"), "{message}");
+
+    slow.store(false, Ordering::Relaxed);
+    for _ in 0..5 {
+        assert_eq!(put(large), 1);
+    }
+    slow.store(true, Ordering::Relaxed);
+    assert!(put(large) > 1, "as in the beginning");
 }
 
 #[test]
