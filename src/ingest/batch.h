@@ -17,7 +17,7 @@
 
 namespace bronze::ingest {
 
-/// Of values that go to an encoder at once: four pages of Parquet.
+/// Of values that go to an encoder at once: eight pages of Parquet.
 inline constexpr std::size_t k_chunk_bytes = std::size_t{992} * 1024;
 
 /// The records of one lane that become one commit to each of its tables, from the first one until
