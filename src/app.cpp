@@ -39,10 +39,11 @@ constexpr std::size_t k_workers_max = 8;
 
 std::vector<kafka::SecretSource> secret_sources(const config::KafkaConfig& kafka) {
   std::vector<kafka::SecretSource> sources;
-  for (const auto& [property, path, holds] : kafka.secret_files) {
-    auto& source = sources.emplace_back(kafka::SecretSource{.property = property, .path = path});
-    if (holds == config::SecretProperty::Holds::kKafkaProperties) {
-      source.find = [property](const std::string& text) {
+  for (const auto& secret : kafka.secret_files) {
+    auto& source =
+        sources.emplace_back(kafka::SecretSource{.property = secret.property, .path = secret.path});
+    if (secret.holds == config::SecretProperty::Holds::kKafkaProperties) {
+      source.find = [property = secret.property](const std::string& text) {
         return config::property_in(text, property);
       };
     }

@@ -159,6 +159,7 @@ class Ingest {
   const SteadyTime started_at_;
   Phase phase_ = Phase::kProbing;
   bool probe_runs_ = false;
+  bool written_in_time_ = true;
   SteadyTime probe_again_at_;
   std::string store_trouble_;
   std::string kafka_trouble_;
@@ -166,9 +167,9 @@ class Ingest {
   /// Why the group does not take us in; empty = it does, or has not said no.
   std::string group_trouble_;
   bool group_denied_ = false;
-  std::optional<SteadyTime> offsets_again_at_;
   /// Whether Kafka's answer about ends is awaited.
   bool ends_asked_ = false;
+  std::optional<SteadyTime> offsets_again_at_;
   SteadyTime ends_again_at_;
   /// nullopt = none has been made, or all that it gave us was taken away.
   std::optional<SteadyTime> last_assignment_;
@@ -177,7 +178,6 @@ class Ingest {
   std::vector<kafka::TopicPartition> to_release_;
   std::optional<SteadyTime> release_by_;
   std::optional<std::string> failure_;
-  bool written_in_time_ = true;
   SteadyTime phase_deadline_;
   std::optional<SteadyTime> draining_until_;
   SteadyTime say_again_at_;

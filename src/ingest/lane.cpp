@@ -382,6 +382,7 @@ void Lane::read_to_find_grant() {
   look_for_grant_at_ = now + k_grant_every;
   const std::set<Partition> reading = in_phase(Phase::kReading);
   std::vector<kafka::StartPosition> positions;
+  positions.reserve(reading.size());
   for (const Partition partition : reading) {
     positions.push_back({named(partition), partitions_.at(partition).position});
   }
