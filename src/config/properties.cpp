@@ -163,11 +163,11 @@ Properties read_kafka_properties(Reader& reader) {
     }
     const std::string value(trimmed(entry.substr(equals + 1)));
     const bool after_secret = std::ranges::any_of(properties, is_secret);
-    if (const auto why_not =
-            objection(key, value, after_secret ? entry_at(position) : shown(key))) {
+    const std::string name = after_secret ? entry_at(position) : shown(key);
+    if (const auto why_not = objection(key, value, name)) {
       reader.fail(k_name, *why_not);
     } else if (std::ranges::any_of(properties, [&](const auto& p) { return p.first == key; })) {
-      reader.fail(k_name, shown(key) + " is given twice");
+      reader.fail(k_name, name + " is given twice");
     } else {
       properties.emplace_back(key, value);
     }

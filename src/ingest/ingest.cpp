@@ -519,11 +519,9 @@ void Ingest::balance_memory() {
   for (const auto& lane : lanes_) memory.push_back(lane->memory());
   if (const auto largest = budget_.to_flush(memory)) lanes_[*largest]->flush();
   const bool was_paused = budget_.intake() == Intake::kPaused;
-  const SteadyTime now = parts_.clock.now();
-  const bool pause = budget_.decide(memory, now) == Intake::kPaused;
+  const bool pause = budget_.decide(memory, parts_.clock.now()) == Intake::kPaused;
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    Lane& lane = *lanes_[i];
-    lane.set_intake(budget_.intake_of(memory[i], lane.intake(), lanes_.size(), now));
+    lanes_[i]->set_intake(budget_.intake_of(memory[i]));
   }
   if (pause == was_paused) return;
   parts_.log.tell(pause ? LogEvent::kMemoryPaused : LogEvent::kMemoryResumed,

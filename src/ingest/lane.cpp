@@ -20,8 +20,9 @@ constexpr int k_foreign_rewinds_max = 5;
 /// How long a high watermark below our position is waited out: it can step back at a failover.
 constexpr std::chrono::seconds k_watermark_patience{30};
 constexpr std::chrono::seconds k_ask_again{2};
-/// While Kafka does not let us read a topic.
-constexpr std::chrono::seconds k_grant_every{5};
+/// While Kafka does not let us read a topic; longer while it answers nothing.
+constexpr std::chrono::seconds k_grant_pause{5};
+constexpr std::chrono::seconds k_grant_pause_max{60};
 
 LaneTables tables_of(const LaneParts& parts) { return {*parts.table, parts.dead_letters.get()}; }
 
@@ -364,7 +365,8 @@ void Lane::on_denied(const std::string& reason) {
   }
   denied_ = reason;
   denied_after_ = parts_.watch.sent();
-  look_for_grant_at_ = parts_.clock.now() + k_grant_every;
+  grant_pause_ = k_grant_pause;
+  look_for_grant_at_ = parts_.clock.now() + grant_pause_;
 }
 
 void Lane::look_for_grant() {
@@ -379,7 +381,9 @@ void Lane::read_to_find_grant() {
   // partition, like an error, once for each start.
   const SteadyTime now = parts_.clock.now();
   if (now < look_for_grant_at_ || paused_ || intake_ended_) return;
-  look_for_grant_at_ = now + k_grant_every;
+  // A fetch that is under way begins anew.
+  grant_pause_ = std::min<Duration>(2 * grant_pause_, k_grant_pause_max);
+  look_for_grant_at_ = now + grant_pause_;
   const std::set<Partition> reading = in_phase(Phase::kReading);
   std::vector<kafka::StartPosition> positions;
   positions.reserve(reading.size());

@@ -109,7 +109,6 @@ class Lane {
 
   /// The memory budget's word; polling goes on.
   void set_intake(Intake intake) { intake_ = intake; }
-  [[nodiscard]] Intake intake() const { return intake_; }
   /// How many lanes there are, with which this one shares the store.
   void set_lanes(std::size_t lanes) { writer_.set_interval_min(batch::interval_min(lanes)); }
   void flush() { writer_.flush(); }
@@ -290,6 +289,7 @@ class Lane {
   std::string denied_;
   std::uint64_t denied_after_ = 0;
   SteadyTime look_for_grant_at_;
+  Duration grant_pause_{};
   std::optional<std::string> fatal_;
   RetentionWatch retention_;
   std::uint64_t rows_committed_ = 0;

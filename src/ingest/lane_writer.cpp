@@ -16,6 +16,8 @@ constexpr std::chrono::minutes k_snapshot_age_max{5};
 /// Who has lost a race for a version must not be late for the next ones too: a writer that commits
 /// all the time would win them all.
 constexpr std::chrono::milliseconds k_race_wait_max{400};
+/// How long a store takes for a batch that is merely slow.
+constexpr std::chrono::seconds k_stuck_after{2};
 
 /// A conflict is no failure: the table works, and the next look decides.
 bool lost_a_race(const AttemptMemory& memory) { return memory.look == Look::kRefresh; }
@@ -419,7 +421,9 @@ Unwritten LaneWriter::drop_unproven() {
 
 LaneMemory LaneWriter::memory() const {
   LaneMemory memory{.open = open_ ? open_->held_bytes() : 0,
-                    .writing = sealed_ ? sealed_->batch->held_bytes() : 0};
+                    .writing = sealed_ ? sealed_->batch->held_bytes() : 0,
+                    .unencoded = 0,
+                    .stuck = sealed_ && parts_.clock.now() - sealed_->since >= k_stuck_after};
   if (open_) memory.unencoded += open_->unencoded_bytes();
   if (sealed_) memory.unencoded += sealed_->batch->unencoded_bytes();
   return memory;

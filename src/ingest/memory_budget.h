@@ -17,6 +17,8 @@ struct LaneMemory {
   std::uint64_t writing = 0;
   /// Of both, what waits for a worker to encode it.
   std::uint64_t unencoded = 0;
+  /// A batch is being written for longer than a healthy store takes.
+  bool stuck = false;
 };
 
 /// What the memory says about taking records.
@@ -30,37 +32,35 @@ enum class Intake {
 };
 
 /// Keeps all batches within their share of the memory: batches are written early, and when that is
-/// not enough, records are held back. A value without I/O; the ingest thread asks it at each
-/// housekeeping.
+/// not enough, records are held back. Stuck lanes stop when all batches hold seven eighths of the
+/// share, until half of it is free; the others have what stuck ones leave of nine eighths. A value
+/// without I/O; the ingest thread asks it at each housekeeping.
 class MemoryBudget {
  public:
-  explicit MemoryBudget(std::uint64_t limit) : limit_(limit) {}
+  explicit MemoryBudget(std::uint64_t limit) : limit_(limit), share_(limit) {}
 
   /// Which lane's open batch should be written before it is due: the largest of a lane that writes
-  /// nothing at present, from the moment when open batches hold half of the share, and while
-  /// reading is paused. What is being written does not count: it is on its way out. Less than half
-  /// of what is kept for each lane is not worth a commit.
+  /// nothing at present, from the moment when open batches hold half of their share. What is being
+  /// written does not count: it is on its way out.
   [[nodiscard]] std::optional<std::size_t> to_flush(const std::vector<LaneMemory>& lanes) const;
 
-  /// Held: while all batches are above the share, or columns that wait for an encoder above an
-  /// eighth of it. Paused: from when that has lasted, until half of the share is free.
+  /// Of lanes that are not stuck. Held: while their batches are above their share, or columns that
+  /// wait for an encoder above an eighth of it. Paused: from when that has lasted, until half of
+  /// the share is free.
   Intake decide(const std::vector<LaneMemory>& lanes, SteadyTime now);
   /// What was decided last.
   [[nodiscard]] Intake intake() const { return intake_; }
-  /// The same for one of so many lanes, which holds this and was told `before`. A pause that lasts
-  /// is the doing of lanes that cannot write: each other one may read on into what is kept for it,
-  /// an eighth of the share for all together. It is beyond the share.
-  [[nodiscard]] Intake intake_of(const LaneMemory& lane, Intake before, std::size_t lanes,
-                                 SteadyTime now) const;
+  /// The same for this lane.
+  [[nodiscard]] Intake intake_of(const LaneMemory& lane) const;
   [[nodiscard]] std::uint64_t limit() const { return limit_; }
 
  private:
-  [[nodiscard]] std::uint64_t kept_for_each(std::size_t lanes) const;
-
   std::uint64_t limit_;
+  /// Of lanes that are not stuck.
+  std::uint64_t share_;
   Intake intake_ = Intake::kOpen;
+  Intake intake_of_stuck_ = Intake::kOpen;
   SteadyTime held_since_;
-  SteadyTime paused_since_;
 };
 
 /// Of all batches.

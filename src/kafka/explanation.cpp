@@ -66,7 +66,8 @@ Trouble explain_missing_token(const std::string& why, const Properties& properti
     return {Kind::kDenied, message,
             "Set KAFKA_SASL_OAUTH_CA to the certificate of the CA of KAFKA_SASL_OAUTH_TOKEN_URL"};
   }
-  if (status && may_come_later(*status)) {
+  const bool no_answer = has(why, "resolve host") || has(why, "connect to");
+  if (status ? may_come_later(*status) : no_answer) {
     return {Kind::kUnreachable, message,
             "Check KAFKA_SASL_OAUTH_TOKEN_URL, and that the server of the tokens runs"};
   }

@@ -204,7 +204,7 @@ def test_a_table_that_cannot_be_written_leaves_the_others_room(
             MEMORY_LIMIT_MB="64",
         )
     )
-    instance.wait_log("memory for batches: ", 60)
+    instance.wait_log(f"{stuck}: reading pauses", 60)
     table = Table(bucket, well)
     for _ in range(3):
         broker.produce(well, json_values(100))

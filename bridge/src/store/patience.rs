@@ -97,8 +97,14 @@ impl HttpService for PatientService {
         let doublings = self.doublings.load(Ordering::Relaxed);
         let begun = Instant::now();
         let answer = self.client(doublings).execute(request).await;
-        let error = answer.as_ref().err().map(HttpError::kind);
-        self.learn(doublings, bytes, begun.elapsed(), error);
+        // A refusal may come before the body has gone through.
+        if answer
+            .as_ref()
+            .map_or(true, |told| told.status().is_success())
+        {
+            let error = answer.as_ref().err().map(HttpError::kind);
+            self.learn(doublings, bytes, begun.elapsed(), error);
+        }
         answer
     }
 }

@@ -165,16 +165,22 @@ fn a_store_that_does_not_answer_is_transient_and_sent() {
 
 #[test]
 fn a_large_body_on_a_slow_link_is_given_longer_until_the_link_is_fast() {
-    let slow = Arc::new(AtomicBool::new(true));
-    let is_slow = slow.clone();
+    let (slow, refuses) = (
+        Arc::new(AtomicBool::new(true)),
+        Arc::new(AtomicBool::new(false)),
+    );
+    let (is_slow, does_refuse) = (slow.clone(), refuses.clone());
     let server = HttpServer::with(move |_| {
+        if does_refuse.load(Ordering::Relaxed) {
+            return Some(("403 Forbidden".into(), String::new()));
+        }
         if is_slow.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(1_700));
+            std::thread::sleep(Duration::from_millis(2_800));
         }
         Some(("200 OK".into(), String::new()))
     });
     let mut settings = s3_options(&server.endpoint);
-    settings.request_timeout_ms = 700;
+    settings.request_timeout_ms = 1_200;
     let store = open_store(&settings).unwrap();
     // The tries that it took; 0 = none of those that the client makes by itself.
     let put = |bytes: usize| {
@@ -193,6 +199,10 @@ fn a_large_body_on_a_slow_link_is_given_longer_until_the_link_is_fast() {
     let (status, _, message) = put_status_of(&store, vec![0; large].into());
     assert_eq!(status, Status::Transient, "a commit neither: {message}");
     assert!(message.contains("timed out"), "{message}");
+    refuses.store(true, Ordering::Relaxed);
+    assert_eq!(put(large), 0);
+    refuses.store(false, Ordering::Relaxed);
+    assert_eq!(put(large), 1, "a quick refusal says nothing of the link");
 
     slow.store(false, Ordering::Relaxed);
     for _ in 0..5 {

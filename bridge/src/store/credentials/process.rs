@@ -67,6 +67,9 @@ fn status_after_output(child: &mut Child, output: &mut Vec<u8>) -> io::Result<Op
     // SAFETY: the descriptor is open as long as `pipe`.
     unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
     let room = OUTPUT_BYTES_MAX - output.len() as u64;
+    if room == 0 {
+        return Err(io::Error::other(format!("prints {OUTPUT_BYTES_MAX} bytes")));
+    }
     match pipe.take(room).read_to_end(output) {
         Ok(_) => child.try_wait(),
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),

@@ -630,8 +630,13 @@ fn is_running(pid: &str) -> bool {
 fn a_process_that_does_not_end_is_killed_with_all_that_it_began() {
     let folder = TempDir::new();
     let file = folder.path().join("pid");
-    for rest in ["echo text", "sleep 30", "exec >&-; sleep 30"] {
-        let command = format!("sleep 30 & echo $! > {}; {rest}", file.display());
+    for (rest, output) in [
+        ("echo text", ""),
+        ("sleep 30", ""),
+        ("exec >&-; sleep 30", "> /dev/null"),
+    ] {
+        let _ = std::fs::remove_file(&file);
+        let command = format!("sleep 30 {output} & echo $! > {}; {rest}", file.display());
         let error = process::output_of(&command, Duration::from_millis(500)).unwrap_err();
         assert!(error.contains("within 0.5 s"), "{error}");
         let pid = std::fs::read_to_string(&file).unwrap();
