@@ -59,9 +59,9 @@ const char* name_of(TableReport::Registry registry) {
 
 const char* verdict_of(int code) {
   switch (code) {
-    case 0:
+    case k_done:
       return "ok";
-    case 1:
+    case k_failed:
       return "problem";
     case k_bad_usage:
       return "bad_configuration";

@@ -135,9 +135,7 @@ def test_sigterm_while_the_store_does_not_answer(busy, proxy, finish, counts):
     """It ends within SHUTDOWN_TIMEOUT_SECONDS, and says that not everything is written."""
     instance, variables, stream = busy
     proxy.judge = lambda _: s3_proxy.reset_instead
-    wait_until(
-        lambda: instance.wait_answering().body["errors"] > 0, 60, "/health counts failed writes"
-    )
+    instance.wait_errors(60)
     instance.stop(timeout=40, codes=(UNFLUSHED,))
     counts.add(terminations=1)
     proxy.judge = s3_proxy.pass_on

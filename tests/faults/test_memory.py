@@ -48,6 +48,16 @@ def toxiproxy(tmp_path: Path) -> Iterator[Toxiproxy]:
         server.stop()
 
 
+def alone(variables: dict[str, str]) -> dict[str, str]:
+    """All that a process needs which is started by hand."""
+    return {
+        **plain_environment(),
+        **variables,
+        "HTTP_HOST": "127.0.0.1",
+        "HTTP_PORT": str(free_port()),
+    }
+
+
 def large_values(seed: str) -> list[bytes]:
     """ASCII without any pattern, 10 MiB each."""
     dice = random.Random(seed)
@@ -78,12 +88,7 @@ def test_a_backlog_that_is_small_only_while_compressed(broker, new_topic, bucket
         producer.produce(one, TINY, partition=0)
     assert producer.flush(60) == 0
 
-    variables = {
-        **plain_environment(),
-        **environment(many, one, MEMORY_LIMIT_MB=str(LIMIT_MB)),
-        "HTTP_HOST": "127.0.0.1",
-        "HTTP_PORT": str(free_port()),
-    }
+    variables = alone(environment(many, one, MEMORY_LIMIT_MB=str(LIMIT_MB)))
     code, peak = peak_memory([str(BINARY), "run", "--once"], variables)
     assert code == 0
     for topic in (many, one):
@@ -104,12 +109,7 @@ def test_large_records_at_a_high_level_of_compression(broker, new_topic, bucket,
     ]
     for topic in topics:
         broker.produce(topic, values * 4)
-    variables = {
-        **plain_environment(),
-        **environment(*topics, PARQUET_COMPRESSION="zstd:12"),
-        "HTTP_HOST": "127.0.0.1",
-        "HTTP_PORT": str(free_port()),
-    }
+    variables = alone(environment(*topics, PARQUET_COMPRESSION="zstd:12"))
     code, peak = peak_memory([str(BINARY), "run", "--once"], variables)
     assert code == 0
     for topic in topics:
@@ -176,12 +176,7 @@ def test_a_backlog_of_gigabytes_through_a_slow_store_in_256_megabytes(
     link = toxiproxy.link(minio.address)
     link.slow(LATENCY_MS)
     link.narrow(KILOBYTES_A_SECOND)
-    variables = {
-        **plain_environment(),
-        **environment(topic, S3_ENDPOINT_URL=link.endpoint),
-        "HTTP_HOST": "127.0.0.1",
-        "HTTP_PORT": str(free_port()),
-    }
+    variables = alone(environment(topic, S3_ENDPOINT_URL=link.endpoint))
     with Box(cores=CORES, memory_mb=LIMIT_MB) as box:
         begun = time.monotonic()
         standstill = 0.0

@@ -170,7 +170,7 @@ def test_an_outage_under_load(
         instance.wait_written(1)
         watch = Watch(instance)
         link.cut()
-        wait_until(lambda: errors_of(instance) > 0, 60, "/health counts failed writes")
+        instance.wait_errors(60)
         # What had landed is told to Kafka.
         watch.during(3)
         landed = broker.committed_offsets(group, topic)
@@ -228,7 +228,7 @@ def test_connections_that_are_reset_all_the_time(
         instance.wait_written(1)
         watch = Watch(instance)
         link.reset(after_ms=5)
-        wait_until(lambda: errors_of(instance) > 0, 90, "/health counts failed writes")
+        instance.wait_errors(90)
         landed = len(claims(instance.log()))
         watch.during(6)
         assert len(claims(instance.log())) == landed, "no answer comes through"
@@ -309,7 +309,7 @@ def test_a_store_that_takes_connections_and_never_answers(
         instance.wait_written(1)
         watch = Watch(instance)
         link.swallow()
-        wait_until(lambda: errors_of(instance) > 0, 120, "/health counts failed writes")
+        instance.wait_errors(120)
         landed = len(claims(instance.log()))
         watch.during(60)
         assert len(claims(instance.log())) == landed, "no answer comes through"
@@ -514,7 +514,7 @@ def test_a_disk_that_is_full_for_a_while(
         instance.wait_written(1)
         for _ in range(2):
             ballast = fill(small_disk.path, 0)
-            wait_until(lambda: errors_of(instance) >= 1, 60, "/health counts failed writes")
+            instance.wait_errors(60)
             ballast.unlink()
             wait_until(lambda: errors_of(instance) == 0, 60, "writes succeed again")
     recovers(instance, table)

@@ -119,9 +119,7 @@ def test_a_second_signal_ends_at_once(
     broker.wait_caught_up(group, topic)
     minio.stop()
     broker.produce(topic, json_values(20))
-    wait_until(
-        lambda: instance.wait_answering().body["errors"] > 0, 30, "/health counts failed writes"
-    )
+    instance.wait_errors(30)
 
     instance.send(number)
     time.sleep(1)

@@ -70,9 +70,7 @@ def test_a_store_outage_is_survived(broker, minio, topic, table, group, environm
 
     minio.stop()
     broker.produce(topic, json_values(200))
-    wait_until(
-        lambda: instance.wait_answering().body["errors"] > 0, 30, "/health counts failed writes"
-    )
+    instance.wait_errors(30)
     broker.produce(topic, json_values(100))
     assert instance.running
     minio.start()
@@ -90,9 +88,7 @@ def test_sigterm_while_the_store_is_down(broker, minio, topic, table, group, env
     broker.wait_caught_up(group, topic)
     minio.stop()
     broker.produce(topic, json_values(100))
-    wait_until(
-        lambda: instance.wait_answering().body["errors"] > 0, 30, "/health counts failed writes"
-    )
+    instance.wait_errors(30)
 
     begun = time.monotonic()
     instance.stop(timeout=15, codes=(UNFLUSHED,))

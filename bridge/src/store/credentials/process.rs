@@ -3,7 +3,7 @@
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -41,6 +41,7 @@ pub(super) fn output_of(command: &str, timeout: Duration) -> Result<String, Stri
         .process_group(0)
         .spawn()
         .map_err(|error| format!("cannot be started: {error}"))?;
+    do_not_block(child.stdout.as_ref().expect("it is piped"));
     let mut output = Vec::new();
     let status = loop {
         match status_after_output(&mut child, &mut output) {
@@ -64,8 +65,6 @@ pub(super) fn output_of(command: &str, timeout: Duration) -> Result<String, Stri
 /// of its group cannot become another's.
 fn status_after_output(child: &mut Child, output: &mut Vec<u8>) -> io::Result<Option<ExitStatus>> {
     let pipe = child.stdout.as_mut().expect("it is piped");
-    // SAFETY: the descriptor is open as long as `pipe`.
-    unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
     let room = OUTPUT_BYTES_MAX - output.len() as u64;
     if room == 0 {
         return Err(io::Error::other(format!("prints {OUTPUT_BYTES_MAX} bytes")));
@@ -75,6 +74,11 @@ fn status_after_output(child: &mut Child, output: &mut Vec<u8>) -> io::Result<Op
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+fn do_not_block(pipe: &ChildStdout) {
+    // SAFETY: the descriptor is open as long as `pipe`.
+    unsafe { libc::fcntl(pipe.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
 }
 
 fn kill_group(child: &mut Child) {
